@@ -1,0 +1,60 @@
+# Every target of the three modes is one line that calls `tfkey`. `make help` lists them.
+# CONFIG=train uses the full-size defaults instead of the quick demo; ARGS="..." is handed on to tfkey.
+
+PYTHON ?= python3
+CONFIG ?= demo
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+TFKEY := $(BIN)/tfkey
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint clean \
+	prepare-audio train-audio eval-audio prepare-spectrograms prepare-images train-image eval-image
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
+
+$(READY): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+setup: $(READY)  ## make .venv with everything in it
+
+demo: $(READY)  ## prepare, train, evaluate in every mode, export, predict real recordings
+	$(BIN)/python -m scripts.demo
+
+prepare-audio: $(READY)  ## audio mode: get the audio and cut it into intervals
+	$(TFKEY) prepare --mode audio --config $(CONFIG) $(ARGS)
+
+train-audio: $(READY)  ## audio mode: train, the constant-Q transform computed on the fly
+	$(TFKEY) train --mode audio --config $(CONFIG) $(ARGS)
+
+eval-audio: $(READY)  ## audio mode: judge the trained network on whole test tracks
+	$(TFKEY) evaluate runs/audio $(ARGS)
+
+prepare-spectrograms: $(READY)  ## audio/image mode: compute spectrograms once, as TFRecords
+	$(TFKEY) prepare --mode spectrograms --config $(CONFIG) $(ARGS)
+
+prepare-images: $(READY)  ## image mode: get an archive of spectrogram PNGs
+	$(TFKEY) prepare --mode images --config $(CONFIG) $(ARGS)
+
+train-image: $(READY)  ## image mode: train on the PNGs
+	$(TFKEY) train --mode images --config $(CONFIG) $(ARGS)
+
+eval-image: $(READY)  ## image mode: judge the trained network on whole test tracks
+	$(TFKEY) evaluate runs/images $(ARGS)
+
+test: $(READY)  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove .venv and build folders (data/ and runs/ are kept)
+	rm -rf $(VENV) build dist *.egg-info

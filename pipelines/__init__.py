@@ -1,0 +1,1 @@
+"""The data's way: catalogue, originals, splits, intervals, prepared data, ``tf.data``."""

@@ -1,0 +1,143 @@
+"""Archives of spectrogram PNGs: published, fetched by checksum, unpacked safely.
+
+The layout inside is ``<dataset>/[<split>/]<key>/<track>-<part>.png``: 8-bit grey, one row a bin, the lowest
+first. Archives made here also carry ``<dataset>/dataset.json`` with the parameters of their pictures.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import pooch
+from PIL import Image
+
+from pipelines.manifest import PreparedDataset
+from pipelines.spectrograms import iter_pictures
+from pipelines.work import Progress
+from tfkey.errors import DataError
+from tfkey.features import to_pixels
+from tfkey.files import atomic_path
+from tfkey.keys import Key
+
+MAX_FILES = 2_000_000
+MAX_BYTES = 100 * 1000**3
+_DISTRUST = "get it from a source you trust"
+
+
+def pack(prepared: PreparedDataset, archive: Path, progress: Progress | None = None) -> None:
+    """Write the PNG archive (``.tar.xz``) of a dataset prepared in spectrograms mode.
+
+    The same spectrograms give the same bytes: entries are sorted and carry no time and no owner.
+    """
+    # PNG is compressed already; the container's preset only costs time.
+    with atomic_path(archive) as temporary, tarfile.open(temporary, "w:xz", preset=0) as tar:
+        _add(tar, f"{prepared.name}/dataset.json", (prepared.folder / "dataset.json").read_bytes())
+        for done, (row, picture) in enumerate(iter_pictures(prepared), 1):
+            stream = io.BytesIO()
+            Image.fromarray(to_pixels(picture)).save(stream, format="PNG")
+            folder = f"{prepared.name}/{row.split}/{Key.parse(row.key).folder}"
+            _add(tar, f"{folder}/{row.track}-{row.part:03d}.png", stream.getvalue())
+            if progress:
+                progress(done, len(prepared.rows))
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    member.mode = 0o644
+    tar.addfile(member, io.BytesIO(content))
+
+
+def fetch(url: str, sha256: str, folder: Path) -> Path:
+    """Fetch a file by URL (http, https, ftp or file) into ``folder``, unless it is there already.
+
+    Args:
+        url: where it lies.
+        sha256: the checksum that it must have, 64 hexadecimal digits.
+        folder: where to put it, under the name at the end of the URL.
+
+    Raises:
+        DataError: it cannot be had, or has another checksum; names the URL.
+    """
+    pooch.get_logger().setLevel("WARNING")
+    downloader = _copy_local if urlparse(url).scheme == "file" else None
+    try:
+        path = pooch.retrieve(
+            url, f"sha256:{sha256}", fname=Path(urlparse(url).path).name, path=folder, downloader=downloader
+        )
+    except (OSError, ValueError) as error:
+        # pooch raises ValueError on a wrong checksum; requests' errors are OSErrors.
+        raise DataError(
+            f"{url}: cannot be fetched ({error}); check the address and the network".replace("\n", " ")
+        ) from error
+    return Path(path)
+
+
+def _copy_local(url: str, output_file: str, _: object) -> None:
+    shutil.copyfile(url2pathname(urlparse(url).path), output_file)
+
+
+def unpack(archive: Path, folder: Path, *, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES) -> None:
+    """Unpack a tar (plain, gz, bz2, xz) or zip archive; ``folder`` appears only once it is complete.
+
+    Raises:
+        DataError: not an archive or damaged; an entry that is a link or a device, or that leads out of the
+            folder; more than ``max_files`` entries or ``max_bytes`` bytes. Nothing is left behind then.
+    """
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        count = total = 0
+        try:
+            for name, stream in _entries(archive):
+                target = temporary / _safe_relative(archive, name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as output:
+                    while block := stream.read(1 << 20):
+                        total += len(block)
+                        if total > max_bytes:
+                            raise DataError(f"{archive}: unpacks to more than {max_bytes} bytes; {_DISTRUST}")
+                        output.write(block)
+                count += 1
+                if count > max_files:
+                    raise DataError(f"{archive}: holds more than {max_files} files; {_DISTRUST}")
+        except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, ArithmeticError) as error:
+            raise DataError(f"{archive}: damaged ({error}); fetch it again") from error
+        except OSError as error:
+            # A decompressor's complaint has no file name; a full disk or a missing right has an errno.
+            if error.errno is None:
+                raise DataError(f"{archive}: damaged ({error}); fetch it again") from error
+            raise
+
+
+def _entries(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """The regular files of an archive."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as container:
+            for info in container.infolist():
+                if not info.is_dir():
+                    with container.open(info) as stream:
+                        yield info.filename, stream
+        return
+    with tarfile.open(archive, "r:*") as tar:
+        for member in tar:
+            if member.isfile():
+                content = tar.extractfile(member)
+                if content is not None:
+                    yield member.name, content
+            elif not member.isdir():
+                raise DataError(f"{archive}: entry {member.name!r} is a link or a device; {_DISTRUST}")
+
+
+def _safe_relative(archive: Path, name: str) -> PurePosixPath:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0]:
+        raise DataError(f"{archive}: entry {name!r} leads out of its folder; {_DISTRUST}")
+    return path

@@ -1,0 +1,78 @@
+"""``prepare --mode audio``: tracks to intervals of audio.
+
+Intervals are stored as 16-bit mono WAV at the rate of the features: the one format that TensorFlow
+decodes without a codec, and that anything plays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import soundfile
+
+from pipelines.intervals import cut
+from pipelines.manifest import Row, preparation_parameters
+from pipelines.tracks import LeftOut, Track
+from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
+from tfkey.audio import is_silent, read
+from tfkey.config import Config
+from tfkey.errors import AudioError
+from tfkey.files import atomic_path, sha256
+
+
+def prepare_audio(
+    config: Config, tracks: Sequence[Track], folder: Path, *, workers: int, progress: Progress | None = None
+) -> tuple[Result, int]:
+    """Cut tracks into ``<folder>/<split>/<key>/<track>-<NNN>.wav``.
+
+    Returns:
+        The rows and what was left out, and how many tracks were worked on now.
+    """
+    parameters = preparation_parameters(config, "audio")
+    units = [
+        Unit(track.name, fingerprint(parameters, track.key.long, track.split, *file_state(track.path)), track)
+        for track in tracks
+    ]
+    return run_units(
+        units, partial(_cut_track, config, folder), Journal(folder), workers=workers, progress=progress
+    )
+
+
+def sounding_intervals(config: Config, track: Track) -> tuple[list, LeftOut | None]:
+    """The intervals of a track, or why there are none.
+
+    Returns:
+        Pairs of an interval's number and its float32 waveform ``[samples]``, silent ones left out; and
+        what to note about the track if nothing of it could be used.
+    """
+    try:
+        waveform = read(track.path, config.features.sample_rate)
+    except AudioError as error:
+        return [], LeftOut(track.source, str(error).removeprefix(f"{track.path}: "))
+    parts = cut(waveform, config.intervals, config.features.sample_rate)
+    if not parts:
+        seconds = len(waveform) / config.features.sample_rate
+        mend = "lower intervals.seconds or set intervals.remainder=pad"
+        return [], LeftOut(
+            track.source,
+            f"shorter ({seconds:.2f} s) than an interval of {config.intervals.seconds:g} s; {mend}",
+        )
+    sounding = [(number, part) for number, part in enumerate(parts) if not is_silent(part)]
+    return sounding, None if sounding else LeftOut(track.source, "silent; silence has no key")
+
+
+def _cut_track(config: Config, folder: Path, track: Track) -> Result:
+    intervals, left_out = sounding_intervals(config, track)
+    rows = []
+    for number, waveform in intervals:
+        path = f"{track.split}/{track.key.folder}/{track.name}-{number:03d}.wav"
+        with atomic_path(folder / path) as temporary:
+            soundfile.write(temporary, waveform, config.features.sample_rate, subtype="PCM_16", format="WAV")
+            digest = sha256(temporary)
+        rows.append(
+            Row(track.name, number, path, track.key.long, str(track.split), config.intervals.seconds,
+                track.source, digest)
+        )  # fmt: skip
+    return Result(rows, [left_out] if left_out else [])

@@ -1,0 +1,109 @@
+"""Whole experiments: a configuration to a trained run, a trained run to its judgement."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from pipelines.inputs import (
+    Source,
+    evaluation_batches,
+    evaluation_steps,
+    find_damaged,
+    open_source,
+    steps_per_epoch,
+    training_batches,
+)
+from pipelines.manifest import open_prepared
+from tfkey.config import Config
+from tfkey.errors import DataError
+from tfkey.evaluation import Judgement, judge, softmax, write_judgement
+from tfkey.features import build_frontend
+from tfkey.models import build_model
+from tfkey.runs import Run, create_run
+from tfkey.training import Report, TrainingData, fit
+
+
+def train(config: Config, name: str, report: Report | None = None) -> tuple[Run, list[dict[str, float]]]:
+    """Train a network on prepared data, or go on with a run that was interrupted.
+
+    Args:
+        config: everything about the run.
+        name: of the run's folder below ``config.runs_dir``.
+        report: told about every epoch.
+
+    Returns:
+        The run, and the figures of its epochs.
+
+    Raises:
+        DataError: the data is not prepared, damaged, or of other parameters.
+        UsageError: a run of that name and of another configuration exists.
+    """
+    datasets = [open_prepared(config, config.mode, dataset) for dataset in config.datasets]
+    training, validation = (open_source(config, datasets, split) for split in ("train", "validation"))
+    run = create_run(config, name)
+    keras.utils.set_random_seed(config.seed)
+    if config.train.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    network = build_model(config.model.name, (None, config.features.n_bins, 1), **config.model.settings)
+    batch_size = config.train.batch_size
+    data = TrainingData(
+        batches=lambda epoch: training_batches(training, batch_size, seed=config.seed, first_epoch=epoch),
+        steps=steps_per_epoch(training, batch_size),
+        validation=evaluation_batches(validation, batch_size),
+        validation_steps=evaluation_steps(validation, batch_size),
+    )
+    with _naming_damage(training, validation):
+        history = fit(run, network, _frontend(config), data, report)
+    return run, history
+
+
+def evaluate(run: Run, config: Config, datasets: Sequence[str], split: str) -> tuple[Judgement, Path]:
+    """Judge a run on whole tracks of prepared data; writes ``evaluation/<datasets>-<split>/`` into the run.
+
+    Args:
+        run: a trained run.
+        config: the run's configuration; mode and data_dir may differ.
+        datasets: names, prepared in ``config.mode``.
+        split: ``train``, ``validation`` or ``test``.
+
+    Returns:
+        The judgement, and the folder that it was written to.
+    """
+    source = open_source(config, [open_prepared(config, config.mode, name) for name in datasets], split)
+    network = run.load_network()
+    frontend = _frontend(config)
+    model = network if frontend is None else keras.Model(frontend.input, network(frontend.output))
+    batches = evaluation_batches(source, config.train.batch_size).map(lambda picture, _: picture)
+    with _naming_damage(source):
+        logits = model.predict(batches, steps=evaluation_steps(source, config.train.batch_size), verbose=0)
+    owners = [f"{part.name}/{row.track}" for part, rows in source.parts for row in rows]
+    judgement = judge(owners, source.labels, softmax(logits))
+    folder = run.path / "evaluation" / f"{'+'.join(datasets)}-{config.mode}-{split}"
+    write_judgement(judgement, folder)
+    return judgement, folder
+
+
+def _frontend(config: Config) -> keras.Model | None:
+    """In audio mode, what turns waveforms into pictures on the training device."""
+    if config.mode != "audio":
+        return None
+    return build_frontend(config.features, config.intervals.samples(config.features.sample_rate))
+
+
+@contextlib.contextmanager
+def _naming_damage(*sources: Source) -> Iterator[None]:
+    """Turn TensorFlow's complaint about a file that it cannot read into one line that names the file."""
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.DataLossError, tf.errors.NotFoundError) as error:
+        for source in sources:
+            for dataset, rows in source.parts:
+                if damaged := find_damaged(dataset, rows):
+                    command = f"tfkey prepare --mode {dataset.mode} --dataset {dataset.name}"
+                    raise DataError(f"{damaged}: damaged; delete it and run {command} again") from error
+        raise

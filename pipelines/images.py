@@ -1,0 +1,191 @@
+"""``prepare --mode images``: spectrogram PNGs from an archive or a folder, checked and listed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipelines.archive import fetch, pack, unpack
+from pipelines.manifest import Row, check_parameters, open_prepared, preparation_parameters
+from pipelines.tracks import LeftOut, Track, assign_splits, scan_key_folders
+from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
+from tfkey.config import SPLITS, Config
+from tfkey.errors import DataError, KeyParseError
+from tfkey.files import atomic_path, sha256, write_text
+from tfkey.keys import Key
+
+_PREFIX = "akc-split-"  # file names of the archives that other systems of this kind have published
+
+
+def prepare_images(
+    config: Config, source: Path, folder: Path, *, workers: int, progress: Progress | None = None
+) -> tuple[Result, int]:
+    """Copy PNGs of the right size to ``<folder>/<split>/<key>/<track>-<NNN>.png``, as 8-bit grey.
+
+    Args:
+        config: the parameters that the pictures must have.
+        source: an archive, or a folder, in the layout ``[<dataset>/][<split>/]<key>/<file>.png``.
+        folder: where the prepared dataset goes.
+
+    Returns:
+        The rows and what was left out, and how many tracks were worked on now.
+    """
+    if source.is_file():
+        source = _unpack_once(config, source)
+    root = _layout_root(source)
+    _check_description(root, config)
+    files: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+
+    def find(key_folder: Path) -> list[Path]:
+        found = sorted(path for path in key_folder.iterdir() if path.suffix.lower() == ".png")
+        for path in found:
+            files[path.parent, track_stem(path)].append(path)
+        return found
+
+    tracks, left_out = scan_key_folders(root, find, track_stem)
+    parameters = preparation_parameters(config, "images")
+    units = []
+    for track in assign_splits(tracks, config.split):
+        members = files[track.path.parent, track.group]
+        states = [file_state(path) for path in members]
+        mark = fingerprint(parameters, track.key.long, track.split, states)
+        units.append(Unit(track.name, mark, (track, members)))
+    work = partial(_copy_track, config, root, folder)
+    result, fresh = run_units(units, work, Journal(folder), workers=workers, progress=progress)
+    return Result(result.rows, [*left_out, *result.left_out]), fresh
+
+
+def demo_archive(config: Config, progress: Progress | None = None) -> Path:
+    """Publish the PNG archive of the prepared demo spectrograms, and fetch it as any other archive.
+
+    Args:
+        config: of a demo dataset that has been prepared in spectrograms mode.
+    """
+    prepared = open_prepared(config, "spectrograms", "demo")
+    manifest = prepared.folder / "manifest.csv"
+    published = config.data_dir / "originals" / "demo" / "published" / f"demo-{sha256(manifest)[:12]}.tar.xz"
+    checksum = published.with_suffix(".xz.sha256")
+    if not (published.is_file() and checksum.is_file()):
+        pack(prepared, published, progress)
+        write_text(checksum, sha256(published) + "\n")
+    return fetch(
+        published.resolve().as_uri(),
+        checksum.read_text(encoding="utf-8").strip(),
+        config.data_dir / "originals" / "demo" / "archives",
+    )
+
+
+def track_stem(path: Path) -> str:
+    """The track that a picture belongs to: its name up to the last ``-``, without a known prefix."""
+    stem = path.stem.removeprefix(_PREFIX)
+    return stem.rpartition("-")[0] or stem
+
+
+def _part_numbers(members: Sequence[Path]) -> list[int]:
+    """The numbers at the end of the names if every picture has one of its own, else 0, 1, 2 ..."""
+    endings = [path.stem.rpartition("-")[2] for path in members]
+    numbers = [int(ending) for ending in endings if ending.isdecimal() and len(ending) < 10]
+    return numbers if len(set(numbers)) == len(members) else list(range(len(members)))
+
+
+def _unpack_once(config: Config, archive: Path) -> Path:
+    folder = (
+        config.data_dir
+        / "originals"
+        / "unpacked"
+        / f"{archive.name.partition('.')[0]}-{sha256(archive)[:12]}"
+    )
+    if not folder.is_dir():
+        unpack(archive, folder)
+    return folder
+
+
+def _layout_root(source: Path) -> Path:
+    """Go down through a lone folder that is neither a split nor a key: the dataset's name in an archive."""
+    if not source.is_dir():
+        raise DataError(f"{source}: no such file or folder; give an archive or a folder of PNGs")
+    folders = [item for item in source.iterdir() if item.is_dir() and not item.name.startswith(".")]
+    if len(folders) == 1 and folders[0].name not in SPLITS:
+        try:
+            Key.parse(folders[0].name)
+        except KeyParseError:
+            return folders[0]
+    return source
+
+
+def _check_description(root: Path, config: Config) -> None:
+    """Hold the parameters that an archive states, if it does, against those asked for."""
+    description = root / "dataset.json"
+    if description.is_file():
+        try:
+            found = json.loads(description.read_text(encoding="utf-8"))["parameters"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{description}: damaged; fetch the archive again") from error
+        check_parameters(root, found, preparation_parameters(config, "images"))
+
+
+def _copy_track(config: Config, root: Path, folder: Path, payload: tuple[Track, Sequence[Path]]) -> Result:
+    track, members = payload
+    result = Result()
+    for number, path in zip(_part_numbers(members), members, strict=True):
+        source = path.relative_to(root).as_posix()
+        target = f"{track.split}/{track.key.folder}/{track.name}-{number:03d}.png"
+        try:
+            is_grey = _check_picture(config, path)
+            with atomic_path(folder / target) as temporary:
+                if is_grey:
+                    shutil.copyfile(path, temporary)
+                else:
+                    with Image.open(path) as image:
+                        image.getchannel(0).save(temporary, format="PNG")
+                digest = sha256(temporary)
+        except DataError as error:
+            result.left_out.append(LeftOut(source, str(error)))
+            continue
+        result.rows.append(
+            Row(
+                track.name,
+                number,
+                target,
+                track.key.long,
+                str(track.split),
+                config.intervals.seconds,
+                source,
+                digest,
+            )
+        )
+    return result
+
+
+def _check_picture(config: Config, path: Path) -> bool:
+    """Whether a picture is 8-bit grey as it stands (else: grey stored as RGB).
+
+    Raises:
+        DataError: unreadable, of another size than the parameters give, or coloured.
+    """
+    features = config.features
+    wanted = (features.frames(config.intervals.samples(features.sample_rate)), features.n_bins)
+    try:
+        with Image.open(path) as image:
+            if image.format != "PNG":
+                raise DataError(f"a {image.format}, not a PNG; convert it")
+            image.load()
+            size, mode, channels = image.size, image.mode, np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"not a readable PNG ({type(error).__name__}); fetch it again") from error
+    if size != wanted:
+        raise DataError(
+            f"{size[0]} wide, {size[1]} high; the settings need {wanted[0]} (frames) by {wanted[1]} (n_bins)"
+        )
+    if mode == "L":
+        return True
+    if mode not in {"RGB", "RGBA"} or np.ptp(channels[..., :3], axis=2).any():
+        raise DataError(f"a picture in mode {mode}, not 8-bit grey; convert it")
+    return False

@@ -1,0 +1,50 @@
+"""Cutting a track into intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfkey.config import IntervalConfig
+
+
+def interval_starts(samples: int, length: int, step: int, remainder: str) -> list[int]:
+    """Where the intervals of a track start.
+
+    Args:
+        samples: the track's length in samples.
+        length: an interval's length in samples.
+        step: from start to start in samples.
+        remainder: ``drop`` the rest, ``pad`` it (one more interval that runs past the end), or ``overlap``
+            (one more that is shifted back to end with the track).
+
+    Returns:
+        Starts in samples, ascending. None if the track is shorter than an interval, unless that is padded.
+    """
+    starts = list(range(0, max(samples - length, -1) + 1, step))
+    covered = starts[-1] + length if starts else 0
+    if covered < samples:
+        if remainder == "pad":
+            starts.append(starts[-1] + step if starts else 0)
+        elif remainder == "overlap" and samples >= length:
+            starts.append(samples - length)
+    return starts
+
+
+def cut(waveform: np.ndarray, intervals: IntervalConfig, sample_rate: int) -> list[np.ndarray]:
+    """Cut a waveform into intervals.
+
+    Args:
+        waveform: float32 ``[samples]``.
+        intervals: how to cut.
+        sample_rate: of the waveform, in Hz.
+
+    Returns:
+        float32 arrays, each ``[intervals.samples(sample_rate)]``; the last may end in zeros (``pad``).
+    """
+    length = intervals.samples(sample_rate)
+    step = max(1, round((intervals.step_seconds or intervals.seconds) * sample_rate))
+    parts = [
+        waveform[start : start + length]
+        for start in interval_starts(len(waveform), length, step, intervals.remainder)
+    ]
+    return [np.pad(part, (0, length - len(part))) for part in parts]

@@ -1,0 +1,121 @@
+"""``prepare``: from originals to data that training reads, in each of the three modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.audio_intervals import prepare_audio
+from pipelines.catalogue import DatasetSpec, load_spec
+from pipelines.images import demo_archive, prepare_images
+from pipelines.manifest import preparation_parameters, prepared_folder, write_prepared
+from pipelines.originals import original_tracks
+from pipelines.spectrograms import prepare_spectrograms
+from pipelines.tracks import LeftOut
+from pipelines.work import Progress, Result
+from tfkey.config import Config
+from tfkey.errors import DataError
+from tfkey.files import remove_partial
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a call of :func:`prepare` came to.
+
+    Attributes:
+        folder: where the prepared dataset lies.
+        intervals: in the manifest.
+        tracks: in the manifest.
+        fresh: units of work done in this call; 0 if all had been done before.
+        left_out: what was not prepared, and why; also in ``left_out.csv``.
+    """
+
+    folder: Path
+    intervals: int
+    tracks: int
+    fresh: int
+    left_out: list[LeftOut]
+
+
+def prepare(
+    config: Config,
+    dataset: str,
+    *,
+    source: Path | None = None,
+    workers: int = 2,
+    png: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Prepare one dataset in ``config.mode``; work that an earlier call finished is not done again.
+
+    Args:
+        config: the mode, the parameters, and where data lies.
+        dataset: a name in the catalogue, or one of the user's own with ``source``.
+        source: a folder of the user's own: audio, or PNGs in images mode, in the layout
+            ``[<split>/]<key>/<file>``; in images mode also an archive of that layout.
+        workers: files worked on at a time.
+        png: in spectrograms mode, write every spectrogram as a PNG, too.
+        progress: told how many units of work are done.
+
+    Raises:
+        DataError: nothing at all could be prepared.
+        TfkeyError: a folder that cannot be written, a damaged archive.
+    """
+    spec = load_spec(dataset, source)
+    folder = prepared_folder(config, config.mode, dataset)
+    remove_partial(folder)
+    result, fresh = _run_mode(config, dataset, source, folder, workers=workers, png=png, progress=progress)
+    if not result.rows:
+        reasons = "; ".join(f"{item.source}: {item.reason}" for item in result.left_out[:3])
+        raise DataError(f"{source or dataset}: nothing could be prepared ({reasons})")
+    write_prepared(
+        folder,
+        result.rows,
+        result.left_out,
+        description=_describe(spec, config),
+        parameters=preparation_parameters(config, config.mode),
+    )
+    tracks = {(row.split, row.key, row.track) for row in result.rows}
+    return Summary(folder, len(result.rows), len(tracks), fresh, result.left_out)
+
+
+def _run_mode(
+    config: Config,
+    dataset: str,
+    source: Path | None,
+    folder: Path,
+    *,
+    workers: int,
+    png: bool,
+    progress: Progress | None,
+) -> tuple[Result, int]:
+    if config.mode == "images":
+        if source is None:
+            # The demo's archive is published on this machine, from its own prepared spectrograms.
+            prepare(
+                config.model_copy(update={"mode": "spectrograms"}),
+                dataset,
+                workers=workers,
+                progress=progress,
+            )
+            source = demo_archive(config, progress)
+        return prepare_images(config, source, folder, workers=workers, progress=progress)
+    tracks, left_out = original_tracks(dataset, config, source, workers=workers, progress=progress)
+    if config.mode == "audio":
+        result, fresh = prepare_audio(config, tracks, folder, workers=workers, progress=progress)
+    else:
+        result, fresh = prepare_spectrograms(
+            config, tracks, folder, workers=workers, png=png, progress=progress
+        )
+    return Result(result.rows, [*left_out, *result.left_out]), fresh
+
+
+def _describe(spec: DatasetSpec, config: Config) -> dict[str, Any]:
+    return {
+        "dataset": spec.name,
+        "title": spec.title,
+        "mode": config.mode,
+        "licence": spec.licence,
+        "citation": spec.citation,
+    }

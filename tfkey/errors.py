@@ -1,0 +1,35 @@
+"""The errors that a user is meant to read.
+
+Each carries one line that names the file or setting at fault and the mend. The command line
+prints that line and ends with :attr:`TfkeyError.exit_code`; library callers catch the class.
+"""
+
+from __future__ import annotations
+
+
+class TfkeyError(Exception):
+    """Work that could not be done (exit code 1)."""
+
+    exit_code = 1
+
+
+class UsageError(TfkeyError):
+    """A setting, argument or combination of them that cannot be meant (exit code 2)."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration that names an unknown setting, or gives one a value it cannot take."""
+
+
+class AudioError(TfkeyError):
+    """An audio file that cannot be read: missing, empty, truncated, or not audio."""
+
+
+class DataError(TfkeyError):
+    """Prepared data that is missing, damaged, or made with other parameters than asked for."""
+
+
+class KeyParseError(TfkeyError, ValueError):
+    """A string that names none of the 24 keys."""

@@ -1,0 +1,73 @@
+"""Writing files so that a kill at any moment leaves either the old file or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfkey.errors import TfkeyError
+
+PARTIAL_SUFFIX = ".partial"
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends well.
+
+    The temporary name keeps the suffix of ``path`` (writers choose their format by it), starts with
+    a dot and carries :data:`PARTIAL_SUFFIX`, so that :func:`remove_partial` finds what a kill left.
+    It may become a file or a folder; an existing folder at ``path`` is replaced whole.
+
+    Raises:
+        TfkeyError: the folder cannot be made or written to.
+    """
+    partial = path.with_name(f".{path.stem}{PARTIAL_SUFFIX}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(partial)
+        yield partial
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(partial, path)
+    except OSError as error:
+        _remove(partial)
+        reason = error.strerror or str(error)
+        raise TfkeyError(
+            f"{path}: cannot be written ({reason}); choose a folder with room and rights"
+        ) from error
+    except BaseException:
+        _remove(partial)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 with ``\\n`` line ends, atomically (see :func:`atomic_path`)."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove everything below ``folder`` that :func:`atomic_path` left when its process was killed."""
+    for path in folder.rglob(f".*{PARTIAL_SUFFIX}*"):
+        _remove(path)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)

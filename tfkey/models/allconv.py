@@ -1,0 +1,136 @@
+"""AllConv, the all-convolutional key classifier of Korzeniowski & Widmer.
+
+*Genre-Agnostic Key Classification With Convolutional Neural Networks*, ISMIR 2018, arXiv 1808.05340.
+
+With ``k`` maps, every convolution zero-padded, without bias, batch-normalised and followed by an ELU::
+
+    conv 5x5 k     conv 3x3 k     max-pool 2x2   map dropout
+    conv 3x3 2k    conv 3x3 2k    max-pool 2x2   map dropout
+    conv 3x3 4k    conv 3x3 4k    max-pool 2x2   map dropout
+    conv 3x3 8k    map dropout    conv 3x3 8k    map dropout
+    conv 1x1 24    mean over time and frequency
+
+The parameter count decides two readings. The paper's 463 k at k = 20 is met by one 5x5 kernel (462,764
+trainable; two of them give 469,164), and by classifying every place with one 1x1 kernel and averaging the
+result over time and frequency: a head that tells the pooled rows of 105 bins apart needs 46 k more. Such
+a mean is blind to absolute pitch in itself. What it knows of it comes from the zero padding, as each place
+sees 70 bins and so, mostly, an edge, from the phase of the pooling (a period of 8 bins), and from where
+music puts its bass. ``pooling="time"`` gives each row its own weights: dearer by ``8k (rows - 1)`` weights
+per class, it sees absolute pitch directly.
+
+One thing is not the paper's: the 24 class maps are linear. A normalisation and an ELU there would bound
+the logits from below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfkey.errors import UsageError
+from tfkey.keys import N_CLASSES
+
+if TYPE_CHECKING:
+    import keras
+
+MIN_FRAMES = 8
+"""The fewest frames, and the fewest bins, that outlast three poolings by 2. Fewer give no finite output."""
+
+POOLINGS = ("global", "time")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of AllConv.
+
+    Args:
+        maps: feature maps of the first block, at least 1; doubled in each further one.
+        dropout: probability, in [0, 1[, with which a whole feature map is dropped in training.
+        n_classes: number of logits, at least 2.
+        pooling: ``"global"``, over time and frequency as in the paper, or ``"time"``, over time only.
+
+    Raises:
+        UsageError: a value lies outside of its domain.
+
+    """
+
+    maps: int = 20
+    dropout: float = 0.5
+    n_classes: int = N_CLASSES
+    pooling: str = "global"
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for name, least in (("maps", 1), ("n_classes", 2)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise UsageError(f"model allconv: {name} = {value!r} must be a whole number from {least} up")
+        number = isinstance(self.dropout, int | float) and not isinstance(self.dropout, bool)
+        if not number or not 0 <= self.dropout < 1:
+            raise UsageError(f"model allconv: dropout = {self.dropout!r} must be a number from 0 to below 1")
+        if self.pooling not in POOLINGS:
+            raise UsageError(
+                f"model allconv: pooling = {self.pooling!r} must be one of {', '.join(POOLINGS)}"
+            )
+
+
+def build(input_shape: tuple[int | None, int, int], settings: Settings) -> keras.Model:
+    """Build AllConv, untrained.
+
+    Args:
+        input_shape: ``(frames, bins, channels)``; frames ``None`` or at least :data:`MIN_FRAMES`, bins
+            at least as many.
+        settings: see :class:`Settings`.
+
+    Returns:
+        A model from ``[batch, frames, bins, channels]`` to logits ``[batch, n_classes]``, which are float32
+        under mixed precision, too.
+
+    Raises:
+        UsageError: the input shape is none of these.
+
+    """
+    _check_shape(input_shape)
+    import keras
+    from keras import layers
+
+    inputs = keras.Input(tuple(input_shape), name="spectrogram")
+    x: Any = inputs
+    for block, kernel in enumerate((5, 3, 3), start=1):
+        maps = settings.maps * 2 ** (block - 1)
+        x = _convolution(x, maps, kernel, f"block{block}_a")
+        x = _convolution(x, maps, 3, f"block{block}_b")
+        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+        x = layers.SpatialDropout2D(settings.dropout, name=f"block{block}_dropout")(x)
+    for part in "ab":
+        x = _convolution(x, 8 * settings.maps, 3, f"block4_{part}")
+        x = layers.SpatialDropout2D(settings.dropout, name=f"block4_{part}_dropout")(x)
+    rows = x.shape[2] if settings.pooling == "time" else 1
+    # Half precision is too coarse for a mean over thousands of places.
+    x = layers.Conv2D(settings.n_classes, (1, rows), dtype="float32", name="class_maps")(x)
+    logits = layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name="allconv")
+
+
+def _convolution(x: Any, maps: int, kernel: int, name: str) -> Any:
+    from keras import layers
+
+    x = layers.Conv2D(
+        maps, kernel, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
+    )(x)
+    # The usual 0.99 takes hundreds of steps to forget the initial statistics; short trainings are shorter.
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    return layers.Activation("elu", name=f"{name}_elu")(x)
+
+
+def _check_shape(input_shape: tuple[int | None, int, int]) -> None:
+    shape = tuple(input_shape)
+    if len(shape) == 3:
+        frames, bins, channels = shape
+        frames_fit = frames is None or frames >= MIN_FRAMES
+        if frames_fit and bins is not None and bins >= MIN_FRAMES and channels:
+            return
+    raise UsageError(
+        f"model allconv: input shape {shape} must be (frames, bins, 1) with at least {MIN_FRAMES} bins,"
+        f" and at least {MIN_FRAMES} frames or None"
+    )

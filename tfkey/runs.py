@@ -1,0 +1,141 @@
+"""Run folders: ``runs/<name>/``, where training leaves what it made and everything later finds it.
+
+| file | content |
+|---|---|
+| ``config.yaml`` | every setting of the run, resolved |
+| ``best.keras`` | the network of the epoch with the best validation score |
+| ``history.csv`` | one line an epoch |
+| ``checkpoints/epoch-NNNN.keras`` | the model and its optimiser after the last finished epoch |
+| ``tensorboard/`` | logs for TensorBoard |
+| ``evaluation/`` | one folder per dataset and split that the run was judged on |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfkey.config import Config, load_resolved
+from tfkey.errors import DataError, TfkeyError, UsageError
+from tfkey.files import write_text
+
+if TYPE_CHECKING:
+    import keras
+
+# Where things lie is no part of what a run is.
+_FREE_SETTINGS = {"data_dir", "runs_dir"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and the configuration in it."""
+
+    path: Path
+    config: Config
+
+    @property
+    def best(self) -> Path:
+        """The file of the best network."""
+        return self.path / "best.keras"
+
+    @property
+    def history(self) -> Path:
+        """The table of epochs."""
+        return self.path / "history.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoint to resume from."""
+        return self.path / "checkpoints"
+
+    def load_network(self) -> keras.Model:
+        """Load the best network.
+
+        Returns:
+            A model from float32 ``[batch, frames, bins, 1]`` to logits ``[batch, 24]``.
+
+        Raises:
+            TfkeyError: there is none yet, it is damaged, or it is of other features than the run states.
+        """
+        import keras
+
+        if not self.best.is_file():
+            raise TfkeyError(
+                f"{self.best}: not there; train the run first: tfkey train --name {self.path.name}"
+            )
+        try:
+            network = keras.models.load_model(self.best, compile=False)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TfkeyError(f"{self.best}: not a network that can be loaded; train the run again") from error
+        bins = network.input_shape[2]
+        if bins != self.config.features.n_bins:
+            raise TfkeyError(
+                f"{self.best}: is for {bins} bins, but {self.path / 'config.yaml'} says "
+                f"features.n_bins={self.config.features.n_bins}; put back the one that belongs"
+            )
+        return network
+
+
+def create_run(config: Config, name: str) -> Run:
+    """Make a run folder, or open the one of that name if it is of the same configuration.
+
+    Raises:
+        UsageError: a name that no folder can have, or a run of another configuration; names the differences.
+    """
+    if not name or name.startswith(".") or any(character in '/\\:*?"<>|' for character in name):
+        raise UsageError(
+            f"--name {name!r}: give a name that can be a folder's, without / and not starting with a dot"
+        )
+    path = config.runs_dir / name
+    if (path / "config.yaml").is_file():
+        run = open_run(path)
+        differing = _differences(run.config, config)
+        if differing:
+            details = ", ".join(f"{key}={old} (now {new})" for key, old, new in differing)
+            raise UsageError(f"{path}: holds a run with {details}; give another --name, or delete the folder")
+        return Run(path, config)
+    write_text(path / "config.yaml", config.to_yaml())
+    return Run(path, config)
+
+
+def open_run(path: Path) -> Run:
+    """Open a run folder.
+
+    Raises:
+        DataError: not one.
+        ConfigError: its ``config.yaml`` has been damaged.
+    """
+    if not (path / "config.yaml").is_file():
+        raise DataError(f"{path}: not a run folder (it has no config.yaml); give one that tfkey train made")
+    return Run(path, load_resolved(path / "config.yaml"))
+
+
+def latest_run(runs_dir: Path) -> Run:
+    """The run with the newest network below a folder.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = sorted(runs_dir.glob("*/best.keras"), key=lambda path: (path.stat().st_mtime, path))
+    if not found:
+        raise DataError(f"{runs_dir}: holds no trained run; run tfkey train first, or name a run")
+    return open_run(found[-1].parent)
+
+
+def _differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
+    before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    names = [name for name in {**before, **after} if name not in _FREE_SETTINGS]
+    return [
+        (name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
+    ]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
