@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TFKEY := $(BIN)/tfkey
 READY := $(VENV)/.ready
+MODES := audio spectrograms images
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint clean \
@@ -25,7 +26,11 @@ $(READY): setup.cfg pyproject.toml
 setup: $(READY)  ## make .venv with everything in it
 
 demo: $(READY)  ## prepare, train, evaluate in every mode, export, predict real recordings
-	$(BIN)/python -m scripts.demo
+	for mode in $(MODES); do $(TFKEY) prepare --mode $$mode --config demo || exit 1; done
+	for mode in $(MODES); do $(TFKEY) train --mode $$mode --config demo --name demo-$$mode || exit 1; done
+	$(TFKEY) export runs/demo-audio
+	for mode in $(MODES); do $(TFKEY) evaluate runs/demo-$$mode || exit 1; done
+	$(TFKEY) predict tests/data/real --run runs/demo-audio --reference tests/data/real/labels.csv
 
 prepare-audio: $(READY)  ## audio mode: get the audio and cut it into intervals
 	$(TFKEY) prepare --mode audio --config $(CONFIG) $(ARGS)
