@@ -7,9 +7,11 @@ first. Archives made here also carry ``<dataset>/dataset.json`` with the paramet
 from __future__ import annotations
 
 import io
+import lzma
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -29,7 +31,14 @@ from tfkey.keys import Key
 
 MAX_FILES = 2_000_000
 MAX_BYTES = 100 * 1000**3
+_MAX_FILLING = 1 << 30
 _DISTRUST = "get it from a source you trust"
+# What the readers of tar, zip and their compressions raise; RuntimeError: a zip that is encrypted, or
+# compressed in a way that Python does not know.
+_DAMAGE = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, ArithmeticError,
+    RuntimeError,
+)  # fmt: skip
 
 
 def pack(prepared: PreparedDataset, archive: Path, progress: Progress | None = None) -> None:
@@ -108,7 +117,7 @@ def unpack(archive: Path, folder: Path, *, max_files: int = MAX_FILES, max_bytes
                 count += 1
                 if count > max_files:
                     raise DataError(f"{archive}: holds more than {max_files} files; {_DISTRUST}")
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, ArithmeticError) as error:
+        except _DAMAGE as error:
             raise DataError(f"{archive}: damaged ({error}); fetch it again") from error
         except OSError as error:
             # A decompressor's complaint has no file name; a full disk or a missing right has an errno.
@@ -134,6 +143,10 @@ def _entries(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                     yield member.name, content
             elif not member.isdir():
                 raise DataError(f"{archive}: entry {member.name!r} is a link or a device; {_DISTRUST}")
+        # After the last entry comes filling, and behind that the checksum of the compression.
+        while tar.fileobj is not None and tar.fileobj.tell() < _MAX_FILLING + tar.offset:
+            if not tar.fileobj.read(1 << 20):
+                break
 
 
 def _safe_relative(archive: Path, name: str) -> PurePosixPath:

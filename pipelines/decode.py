@@ -2,7 +2,8 @@
 
 16-bit WAV, which ``prepare --mode audio`` writes, goes through core TensorFlow; FLAC, Ogg Vorbis and MP3
 through tensorflow-io. Where tensorflow-io does not load (it is bound to one TensorFlow version), those
-are decoded by libsndfile in a Python call, slower under load but with the same result.
+are decoded by libsndfile in a Python call, slower under load but with the same result. What has another
+sample rate is resampled by soxr, as it is everywhere else.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _decode_by_io(path: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tenso
 
 
 def _flac_bits(content: tf.Tensor) -> tf.Tensor:
-    """Bits per sample from a FLAC file's STREAMINFO block (RFC 9639, section 8.2); 0 for a stump of a file."""
+    """Bits per sample from a FLAC file's STREAMINFO block (RFC 9639, section 8.2); 0 for a stump."""
     header = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 20, 2), tf.uint8), tf.int32)
     return tf.cond(tf.size(header) == 2, lambda: (header[0] % 2) * 16 + header[1] // 16 + 1, lambda: 0)
 
@@ -102,9 +103,8 @@ def _decode_by_libsndfile(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _resample(waveform: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.Tensor:
-    if (module := tensorflow_io()) is not None:
-        return module.audio.resample(waveform[:, tf.newaxis], rate, sample_rate)[:, 0]
-
+    # Not by tensorflow-io, whose resampler delays the sound by 32 samples and more. Prepared audio has the
+    # right rate, so that this is the way of foreign files alone.
     def by_soxr(values: np.ndarray, rate_in: np.int64) -> np.ndarray:
         return soxr.resample(values, int(rate_in), sample_rate).astype(np.float32)
 

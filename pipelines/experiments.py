@@ -20,10 +20,10 @@ from pipelines.inputs import (
 )
 from pipelines.manifest import open_prepared
 from tfkey.config import Config
-from tfkey.errors import DataError
+from tfkey.errors import DataError, UsageError
 from tfkey.evaluation import Judgement, judge, softmax, write_judgement
 from tfkey.features import build_frontend
-from tfkey.models import build_model
+from tfkey.models import build_model, minimum_frames
 from tfkey.runs import Run, create_run
 from tfkey.training import Report, TrainingData, fit
 
@@ -41,15 +41,17 @@ def train(config: Config, name: str, report: Report | None = None) -> tuple[Run,
 
     Raises:
         DataError: the data is not prepared, damaged, or of other parameters.
-        UsageError: a run of that name and of another configuration exists.
+        UsageError: a run of that name and of another configuration exists; intervals or bands that are too
+            small for the network.
     """
+    _check_frames(config)
     datasets = [open_prepared(config, config.mode, dataset) for dataset in config.datasets]
     training, validation = (open_source(config, datasets, split) for split in ("train", "validation"))
-    run = create_run(config, name)
     keras.utils.set_random_seed(config.seed)
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
     network = build_model(config.model.name, (None, config.features.n_bins, 1), **config.model.settings)
+    run = create_run(config, name)
     batch_size = config.train.batch_size
     data = TrainingData(
         batches=lambda epoch: training_batches(training, batch_size, seed=config.seed, first_epoch=epoch),
@@ -88,6 +90,17 @@ def evaluate(run: Run, config: Config, datasets: Sequence[str], split: str) -> t
     return judgement, folder
 
 
+def _check_frames(config: Config) -> None:
+    frames = config.features.frames(config.intervals.samples(config.features.sample_rate))
+    least = minimum_frames(config.model.name)
+    if frames < least:
+        raise UsageError(
+            f"intervals.seconds={config.intervals.seconds:g} gives {frames} frames, "
+            f"{config.model.name} needs {least}; raise it, or "
+            f"lower features.hop_length={config.features.hop_length}"
+        )
+
+
 def _frontend(config: Config) -> keras.Model | None:
     """In audio mode, what turns waveforms into pictures on the training device."""
     if config.mode != "audio":
@@ -100,7 +113,7 @@ def _naming_damage(*sources: Source) -> Iterator[None]:
     """Turn TensorFlow's complaint about a file that it cannot read into one line that names the file."""
     try:
         yield
-    except (tf.errors.InvalidArgumentError, tf.errors.DataLossError, tf.errors.NotFoundError) as error:
+    except tf.errors.OpError as error:
         for source in sources:
             for dataset, rows in source.parts:
                 if damaged := find_damaged(dataset, rows):

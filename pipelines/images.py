@@ -13,8 +13,10 @@ import numpy as np
 from PIL import Image
 
 from pipelines.archive import fetch, pack, unpack
+from pipelines.catalogue import SplitPolicy
+from pipelines.folds import policy_splits
 from pipelines.manifest import Row, check_parameters, open_prepared, preparation_parameters
-from pipelines.tracks import LeftOut, Track, assign_splits, scan_key_folders
+from pipelines.tracks import LeftOut, Track, printable, scan_key_folders
 from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
 from tfkey.config import SPLITS, Config
 from tfkey.errors import DataError, KeyParseError
@@ -25,7 +27,13 @@ _PREFIX = "akc-split-"  # file names of the archives that other systems of this 
 
 
 def prepare_images(
-    config: Config, source: Path, folder: Path, *, workers: int, progress: Progress | None = None
+    config: Config,
+    source: Path,
+    folder: Path,
+    policy: SplitPolicy,
+    *,
+    workers: int,
+    progress: Progress | None = None,
 ) -> tuple[Result, int]:
     """Copy PNGs of the right size to ``<folder>/<split>/<key>/<track>-<NNN>.png``, as 8-bit grey.
 
@@ -33,6 +41,7 @@ def prepare_images(
         config: the parameters that the pictures must have.
         source: an archive, or a folder, in the layout ``[<dataset>/][<split>/]<key>/<file>.png``.
         folder: where the prepared dataset goes.
+        policy: how the dataset is split where its folders leave that open.
 
     Returns:
         The rows and what was left out, and how many tracks were worked on now.
@@ -44,7 +53,7 @@ def prepare_images(
     files: dict[tuple[Path, str], list[Path]] = defaultdict(list)
 
     def find(key_folder: Path) -> list[Path]:
-        found = sorted(path for path in key_folder.iterdir() if path.suffix.lower() == ".png")
+        found = sorted(path for path in key_folder.iterdir() if _is_png_name(path.name))
         for path in found:
             files[path.parent, track_stem(path)].append(path)
         return found
@@ -52,7 +61,7 @@ def prepare_images(
     tracks, left_out = scan_key_folders(root, find, track_stem)
     parameters = preparation_parameters(config, "images")
     units = []
-    for track in assign_splits(tracks, config.split):
+    for track in policy_splits(tracks, policy, config.split):
         members = files[track.path.parent, track.group]
         states = [file_state(path) for path in members]
         mark = fingerprint(parameters, track.key.long, track.split, states)
@@ -80,6 +89,10 @@ def demo_archive(config: Config, progress: Progress | None = None) -> Path:
         checksum.read_text(encoding="utf-8").strip(),
         config.data_dir / "originals" / "demo" / "archives",
     )
+
+
+def _is_png_name(name: str) -> bool:
+    return name.lower().endswith(".png") and not name.startswith(".")
 
 
 def track_stem(path: Path) -> str:
@@ -135,7 +148,7 @@ def _copy_track(config: Config, root: Path, folder: Path, payload: tuple[Track, 
     track, members = payload
     result = Result()
     for number, path in zip(_part_numbers(members), members, strict=True):
-        source = path.relative_to(root).as_posix()
+        source = printable(path.relative_to(root).as_posix())
         target = f"{track.split}/{track.key.folder}/{track.name}-{number:03d}.png"
         try:
             is_grey = _check_picture(config, path)
@@ -176,14 +189,16 @@ def _check_picture(config: Config, path: Path) -> bool:
         with Image.open(path) as image:
             if image.format != "PNG":
                 raise DataError(f"a {image.format}, not a PNG; convert it")
+            # Before any pixel is decoded: a small file can hold a picture that fills the memory.
+            if image.size != wanted:
+                raise DataError(
+                    f"{image.width} wide, {image.height} high; the settings need {wanted[0]} (frames) by "
+                    f"{wanted[1]} (n_bins)"
+                )
             image.load()
-            size, mode, channels = image.size, image.mode, np.asarray(image)
+            mode, channels = image.mode, np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"not a readable PNG ({type(error).__name__}); fetch it again") from error
-    if size != wanted:
-        raise DataError(
-            f"{size[0]} wide, {size[1]} high; the settings need {wanted[0]} (frames) by {wanted[1]} (n_bins)"
-        )
     if mode == "L":
         return True
     if mode not in {"RGB", "RGBA"} or np.ptp(channels[..., :3], axis=2).any():

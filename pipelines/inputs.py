@@ -159,6 +159,9 @@ def _from_records(source: Source, order: Sequence[int | tf.Tensor] | None) -> tf
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
+        # This is traced into a dataset's function, where it sets the seed of that function alone: the
+        # program's must not matter, and 0 would be compared with a tensor.
+        tf.random.set_seed(1)
         mixed = tf.cast(order[0], tf.int64) * 1_000_003 + tf.cast(order[1], tf.int64)
         records = records.shuffle(source.config.train.shuffle_buffer, seed=mixed)
     return records.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -24,7 +24,8 @@ def interval_starts(samples: int, length: int, step: int, remainder: str) -> lis
     covered = starts[-1] + length if starts else 0
     if covered < samples:
         if remainder == "pad":
-            starts.append(starts[-1] + step if starts else 0)
+            # With a step beyond the length, the rest may lie wholly within the gap.
+            starts += [start for start in [starts[-1] + step if starts else 0] if start < samples]
         elif remainder == "overlap" and samples >= length:
             starts.append(samples - length)
     return starts

@@ -94,12 +94,15 @@ def write_prepared(
     description: dict[str, Any],
     parameters: dict[str, Any],
 ) -> None:
-    """Write the three files; ``dataset.json`` last, since its presence says that the data is complete."""
-    write_text(
+    """Write the three files; ``dataset.json`` last, since its presence says that the data is complete.
+
+    A file that would not change is left alone.
+    """
+    _write_changed(
         folder / "left_out.csv", _csv(["source", "reason"], ([item.source, item.reason] for item in left_out))
     )
     names = [field.name for field in fields(Row)]
-    write_text(folder / "manifest.csv", _csv(names, (list(asdict(row).values()) for row in rows)))
+    _write_changed(folder / "manifest.csv", _csv(names, (list(asdict(row).values()) for row in rows)))
     tracks = {(row.split, row.key, row.track) for row in rows}
     document = {
         **description,
@@ -112,7 +115,12 @@ def write_prepared(
             for path in sorted({row.path for row in rows if "tfrecord" in row.path})
         },
     }
-    write_text(folder / "dataset.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    _write_changed(folder / "dataset.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def _write_changed(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_text(path, text)
 
 
 def read_manifest(path: Path) -> list[Row]:
@@ -160,13 +168,13 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
     command = f"tfkey prepare --mode {mode} --dataset {dataset}"
     try:
         document = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        found = document["parameters"]
     except OSError as error:
         raise DataError(
             f"{folder}: dataset {dataset!r} is not prepared in mode {mode}; run {command}"
         ) from error
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder / 'dataset.json'}: damaged; run {command} again") from error
-    found = document.get("parameters", {})
     check_parameters(folder, found, preparation_parameters(config, mode))
     rows = tuple(read_manifest(folder / "manifest.csv"))
     for name in dict.fromkeys(row.path for row in rows):

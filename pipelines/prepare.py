@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.acquire import Acquirer
+from pipelines.acquire import Progress as FetchProgress
 from pipelines.audio_intervals import prepare_audio
 from pipelines.catalogue import DatasetSpec, load_spec
 from pipelines.images import demo_archive, prepare_images
 from pipelines.manifest import preparation_parameters, prepared_folder, write_prepared
-from pipelines.originals import original_tracks
+from pipelines.originals import DEMO, original_tracks
 from pipelines.spectrograms import prepare_spectrograms
 from pipelines.tracks import LeftOut
 from pipelines.work import Progress, Result
@@ -46,17 +48,20 @@ def prepare(
     workers: int = 2,
     png: bool = False,
     progress: Progress | None = None,
+    fetching: FetchProgress | None = None,
 ) -> Summary:
     """Prepare one dataset in ``config.mode``; work that an earlier call finished is not done again.
 
     Args:
         config: the mode, the parameters, and where data lies.
         dataset: a name in the catalogue, or one of the user's own with ``source``.
-        source: a folder of the user's own: audio, or PNGs in images mode, in the layout
-            ``[<split>/]<key>/<file>``; in images mode also an archive of that layout.
+        source: the user's own data: audio as :func:`pipelines.sources.read_source` takes it; in images mode
+            PNGs in the layout ``[<split>/]<key>/<file>``, in a folder or an archive. For a catalogue dataset
+            of one file a track, a folder with these files.
         workers: files worked on at a time.
         png: in spectrograms mode, write every spectrogram as a PNG, too.
         progress: told how many units of work are done.
+        fetching: told how far downloads are.
 
     Raises:
         DataError: nothing at all could be prepared.
@@ -65,7 +70,9 @@ def prepare(
     spec = load_spec(dataset, source)
     folder = prepared_folder(config, config.mode, dataset)
     remove_partial(folder)
-    result, fresh = _run_mode(config, dataset, source, folder, workers=workers, png=png, progress=progress)
+    result, fresh = _run_mode(
+        config, spec, source, folder, workers=workers, png=png, progress=progress, fetching=fetching
+    )
     if not result.rows:
         reasons = "; ".join(f"{item.source}: {item.reason}" for item in result.left_out[:3])
         raise DataError(f"{source or dataset}: nothing could be prepared ({reasons})")
@@ -82,26 +89,31 @@ def prepare(
 
 def _run_mode(
     config: Config,
-    dataset: str,
+    spec: DatasetSpec,
     source: Path | None,
     folder: Path,
     *,
     workers: int,
     png: bool,
     progress: Progress | None,
+    fetching: FetchProgress | None,
 ) -> tuple[Result, int]:
     if config.mode == "images":
-        if source is None:
+        if source is None and spec.name != DEMO:
+            source = Acquirer(spec, config, progress=fetching).images()
+        elif source is None:
             # The demo's archive is published on this machine, from its own prepared spectrograms.
             prepare(
                 config.model_copy(update={"mode": "spectrograms"}),
-                dataset,
+                DEMO,
                 workers=workers,
                 progress=progress,
             )
             source = demo_archive(config, progress)
-        return prepare_images(config, source, folder, workers=workers, progress=progress)
-    tracks, left_out = original_tracks(dataset, config, source, workers=workers, progress=progress)
+        return prepare_images(config, source, folder, spec.split, workers=workers, progress=progress)
+    tracks, left_out = original_tracks(
+        spec, config, source, workers=workers, progress=progress, fetching=fetching
+    )
     if config.mode == "audio":
         result, fresh = prepare_audio(config, tracks, folder, workers=workers, progress=progress)
     else:

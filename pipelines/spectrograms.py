@@ -82,7 +82,7 @@ def _write_shard(
 ) -> Result:
     name, tracks = payload
     result = Result()
-    with atomic_path(folder / name) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+    with atomic_path(folder / name) as temporary, _record_writer(temporary) as writer:
         for track, part, picture in _pictures(config, tracks, transform, workers, result.left_out):
             stored = picture.astype(np.float16)
             digest = hashlib.sha256(stored.tobytes()).hexdigest()
@@ -97,6 +97,12 @@ def _write_shard(
                     track.source, digest)
             )  # fmt: skip
     return result
+
+
+def _record_writer(path: Path) -> tf.io.TFRecordWriter:
+    # A folder that cannot be written is to show as the OSError that it is, not as one of TensorFlow's.
+    path.touch()
+    return tf.io.TFRecordWriter(str(path))
 
 
 def _pictures(

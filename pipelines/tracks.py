@@ -44,15 +44,15 @@ class LeftOut:
 
 
 def scan_key_folders(
-    folder: Path, find: Callable[[Path], Iterable[Path]], stem: Callable[[Path], str] = lambda path: path.stem
+    folder: Path, find: Callable[[Path], Iterable[Path]], stem: Callable[[Path], str] | None = None
 ) -> tuple[list[Track], list[LeftOut]]:
     """Read the layout ``[<split>/]<key>/<file>``.
 
     Args:
         folder: the top of the layout.
         find: lists the files of interest below a folder.
-        stem: the track that a file belongs to, by its name; files of one key folder that share it are one
-            track.
+        stem: the track that a file belongs to, by its name; files of one folder that share it are one track.
+            Without it every file is one, and those that differ in suffix or folder only are one group.
 
     Returns:
         The tracks sorted by source, and what was left out: folders whose name is no key.
@@ -62,7 +62,7 @@ def scan_key_folders(
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give one that holds a folder per key")
-    tracks: dict[tuple[str | None, Key, str], Track] = {}
+    tracks: dict[tuple[Path, str], Track] = {}
     left_out: list[LeftOut] = []
     for split, base in _split_folders(folder):
         for key_folder in sorted(
@@ -74,12 +74,13 @@ def scan_key_folders(
                 key = Key.parse(key_folder.name)
             except KeyParseError:
                 reason = "the folder's name is no key; rename it to one such as 'C-maj' or 'Ab-min'"
-                left_out.append(LeftOut(str(key_folder), reason))
+                left_out.append(LeftOut(printable(str(key_folder)), reason))
                 continue
             for path in find(key_folder):
-                name = stem(path)
-                source = path.relative_to(folder).as_posix()
-                tracks.setdefault((split, key, name), Track(safe_name(name), path, key, split, source, name))
+                name = stem(path) if stem else path.stem
+                identity = (path.parent, name if stem else path.name)
+                source = printable(path.relative_to(folder).as_posix())
+                tracks.setdefault(identity, Track(safe_name(name), path, key, split, source, name))
     if not tracks:
         detail = f" ({left_out[0].source}: {left_out[0].reason})" if left_out else ""
         raise DataError(
@@ -101,7 +102,18 @@ def safe_name(name: str) -> str:
         "_" if character in '/\\:*?"<>|' or unicodedata.category(character).startswith("C") else character
         for character in unicodedata.normalize("NFC", name)
     )
-    return cleaned.strip().lstrip(".")[:120] or "_"
+    # File systems count bytes, 255 at most; what is added to a name (suffix, number, ending) needs some.
+    return cleaned.strip().lstrip(".").encode()[:200].decode(errors="ignore") or "_"
+
+
+def printable(text: str) -> str:
+    """A text that stays on one line and can be written as UTF-8, as file names need not."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if character == "\\" or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        else character
+        for character in text
+    )
 
 
 def unique_names(tracks: Sequence[Track]) -> list[Track]:
@@ -112,7 +124,7 @@ def unique_names(tracks: Sequence[Track]) -> list[Track]:
     return [
         track
         if len(by_name[track.name.casefold()]) == 1
-        else replace(track, name=f"{track.name}~{hashlib.sha256(track.source.encode()).hexdigest()[:8]}")
+        else replace(track, name=f"{track.name}~{_digest(track.source)[:8]}")
         for track in tracks
     ]
 
@@ -121,23 +133,30 @@ def assign_splits(tracks: Sequence[Track], split: SplitConfig) -> list[Track]:
     """Put every track that has no split yet into one.
 
     Stratified by key and decided by a hash of seed and name, so that the order of the tracks does not
-    matter. Tracks of one group go together, by the first of them.
+    matter, and a new track moves at most one of the same key per split. Tracks of one group go together:
+    with one that has a split already, else by the first source of them.
 
     Returns:
         The tracks in the order given.
     """
-    open_groups: dict[str, Track] = {}
-    for track in tracks:
-        if track.split is None:
-            open_groups.setdefault(track.group, track)
+    ordered = sorted(tracks, key=lambda track: track.source)
+    chosen = {track.group: track.split for track in reversed(ordered) if track.split}
     by_key: dict[Key, list[str]] = defaultdict(list)
-    for group, track in open_groups.items():
-        by_key[track.key].append(group)
-    chosen: dict[str, str] = {}
-    for groups in by_key.values():
-        groups.sort(key=lambda group: hashlib.sha256(f"{split.seed}/{group}".encode()).digest())
-        n_test, n_validation = round(len(groups) * split.test), round(len(groups) * split.validation)
+    for group, track in {track.group: track for track in reversed(ordered)}.items():
+        if group not in chosen:
+            by_key[track.key].append(group)
+    for key, groups in by_key.items():
+        groups.sort(key=lambda group: _digest(f"{split.seed}/{group}"))
+        # Rounding to the nearest would give keys of few tracks no share at all. Multiples of the golden ratio
+        # spread the thresholds evenly over the keys, so that the shares of the whole come out right.
+        threshold = (key.index + 1) * 0.6180339887498949 % 1.0
+        n_test = int(len(groups) * split.test + threshold)
+        n_held_out = int(len(groups) * (split.test + split.validation) + threshold)
         for position, group in enumerate(groups):
-            is_test, is_validation = position < n_test, position < n_test + n_validation
+            is_test, is_validation = position < n_test, position < n_held_out
             chosen[group] = "test" if is_test else "validation" if is_validation else "train"
     return [track if track.split else replace(track, split=chosen[track.group]) for track in tracks]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

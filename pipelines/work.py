@@ -62,8 +62,9 @@ class Journal:
         self._folder = folder
         self._path = folder / ".journal.jsonl"
         self._entries: dict[str, tuple[str, Result]] = {}
+        self._written: set[str] = set()
         if self._path.is_file():
-            for line in self._path.read_text(encoding="utf-8").splitlines():
+            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     entry = json.loads(line)
                     rows = [Row(**row) for row in entry["rows"]]
@@ -71,6 +72,7 @@ class Journal:
                 except (ValueError, TypeError, KeyError):
                     continue
                 self._entries[entry["unit"]] = (entry["fingerprint"], Result(rows, left_out))
+                self._written.update(row.path for row in rows)
 
     def finished(self, unit: Unit[Any]) -> Result | None:
         """The result of a unit if it still stands."""
@@ -95,7 +97,7 @@ class Journal:
             self._folder.mkdir(parents=True, exist_ok=True)
             # A kill can leave half a line; starting on a new one keeps it from spoiling this entry.
             with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(("\n" if stream.tell() else "") + json.dumps(entry, ensure_ascii=False))
+                stream.write(("\n" if stream.tell() else "") + json.dumps(entry))
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
@@ -103,15 +105,19 @@ class Journal:
                 f"{self._path}: cannot be written ({error.strerror}); choose another data_dir"
             ) from error
         self._entries[unit.name] = (unit.fingerprint, result)
+        self._written.update(row.path for row in result.rows)
 
-    def drop_stale(self, units: Sequence[Unit[Any]], keep: set[str]) -> None:
-        """Remove the files of units that are no longer wanted, unless a kept row has the same path."""
-        wanted = {unit.name: unit.fingerprint for unit in units}
-        for name, (mark, result) in list(self._entries.items()):
-            if wanted.get(name) != mark:
-                for path in {row.path for row in result.rows} - keep:
-                    (self._folder / path).unlink(missing_ok=True)
-                del self._entries[name]
+    def reopen(self) -> None:
+        """Take away ``dataset.json``, so that nobody reads the dataset while it changes."""
+        (self._folder / "dataset.json").unlink(missing_ok=True)
+
+    def drop_stale(self, keep: set[str]) -> None:
+        """Remove every file that a unit ever wrote, unless it is to be kept."""
+        stale = [path for path in self._written - keep if (self._folder / path).is_file()]
+        if stale:
+            self.reopen()
+        for path in stale:
+            (self._folder / path).unlink(missing_ok=True)
 
 
 def run_units(
@@ -137,6 +143,8 @@ def run_units(
     done = len(units) - len(fresh)
     if progress:
         progress(done, len(units))
+    if fresh:
+        journal.reopen()
     results = iter_in_order([unit.payload for unit in fresh], work, workers)
     for unit in units:
         result = before[unit.name]
@@ -148,7 +156,7 @@ def run_units(
                 progress(done, len(units))
         rows += result.rows
         left_out += result.left_out
-    journal.drop_stale(units, {row.path for row in rows})
+    journal.drop_stale({row.path for row in rows})
     return Result(rows, left_out), len(fresh)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import logging
 import os
 import sys
 
@@ -12,6 +14,7 @@ from tfkey import __version__
 from tfkey.errors import TfkeyError
 
 _COMMANDS = {
+    "datasets": "List the datasets of the catalogue, or show one.",
     "prepare": "Get a dataset and prepare it for training.",
     "train": "Train a network on prepared data.",
     "evaluate": "Judge a trained run on whole tracks.",
@@ -46,7 +49,12 @@ def main() -> None:
     """Run the command line; every error that a user can mend is one line on stderr, without a traceback."""
     # TensorFlow's start-up chatter would bury the one line that matters.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # File names need not be text in any encoding; they are printed as they are.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape" if os.name == "posix" else "replace")
     try:
         code = cli.main(prog_name="tfkey", standalone_mode=False)
     except click.exceptions.Abort:

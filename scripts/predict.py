@@ -83,7 +83,7 @@ def _read_reference(path: Path) -> dict[str, Key]:
                 row["file"]: Key.parse(row["key"] if "key" in row else f"{row['tonic']} {row['mode']}")
                 for row in csv.DictReader(stream)
             }
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"--reference {path}: cannot be read; give a CSV file") from error
     except KeyError as error:
         raise UsageError(f"--reference {path}: has no column {error}; it needs file and key") from error

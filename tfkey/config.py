@@ -13,9 +13,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from tfkey.errors import ConfigError
+from tfkey.errors import ConfigError, UsageError
 
 Mode = Literal["audio", "spectrograms", "images"]
 MODES: tuple[str, ...] = get_args(Mode)
@@ -25,7 +33,15 @@ _SECTION_FOLDERS = {"features": "features", "model": "models"}
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # Python, and so pydantic, takes true for 1.
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError(f"{str(value).lower()!r} is not allowed: it is a truth value")
+        return value
 
 
 class FeatureConfig(_Section):
@@ -81,9 +97,13 @@ class SplitConfig(_Section):
     validation: float = Field(0.15, ge=0, lt=1)
     test: float = Field(0.15, ge=0, lt=1)
     seed: int = Field(0, ge=0)
+    folds: int | None = Field(None, ge=2, description="cross-validation: that many parts, each tested once")
+    fold: int = Field(0, ge=0, description="the part to test on, from 0")
 
     @model_validator(mode="after")
     def _check(self) -> SplitConfig:
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold ({self.fold}) counts from 0 and must be below folds ({self.folds})")
         if self.validation + self.test >= 1:
             raise ValueError(
                 "validation and test together leave nothing to train on; they must add up to less than 1"
@@ -124,6 +144,7 @@ class Config(_Section):
     seed: int = Field(0, ge=0)
     mode: Mode = "spectrograms"
     datasets: list[str] = Field(["demo"], min_length=1)
+    subsets: dict[str, str] = Field({}, description="dataset to subset, where it is not the default one")
     data_dir: Path = Path("data")
     runs_dir: Path = Path("runs")
     features: FeatureConfig = Field(default=FeatureConfig())
@@ -181,12 +202,12 @@ def _validate(values: dict[str, Any], origin: str) -> Config:
         model_settings(config.model.name, **config.model.settings)
         return config
     except ValidationError as error:
-        raise ConfigError(
-            "; ".join(_explain(item, values) for item in error.errors()) + f" (in {origin})"
-        ) from error
+        raise ConfigError("; ".join(map(_explain, error.errors())) + f" (in {origin})") from error
+    except UsageError as error:
+        raise ConfigError(f"{error} (in {origin})") from error
 
 
-def _explain(item: Any, values: dict[str, Any]) -> str:
+def _explain(item: Any) -> str:
     """One pydantic error as one line that names the setting, its value and what it may be."""
     where = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":

@@ -70,10 +70,13 @@ class KeyEstimator:
         rate = self.config.features.sample_rate
         if isinstance(recording, np.ndarray):
             name, waveform = "waveform", np.asarray(recording, np.float32)
-            if waveform.ndim != 1 or not waveform.size or not np.isfinite(waveform).all():
+            # Whole numbers have another full scale.
+            if recording.dtype.kind != "f" or waveform.ndim != 1 or not np.isfinite(waveform).all():
                 raise AudioError(
-                    f"waveform of shape {waveform.shape}: give finite samples as [samples], at least one"
+                    f"waveform of {recording.dtype} {recording.shape}: give finite floats as [samples]"
                 )
+            if not waveform.size:
+                raise AudioError("waveform: holds no samples; give at least one")
             if sample_rate not in (None, rate):
                 waveform = soxr.resample(waveform, sample_rate, rate)
         else:
@@ -127,9 +130,14 @@ def whole_track_function(config: Config, network: keras.Model) -> Any:
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, name="waveform")])
     def judge(waveform: tf.Tensor) -> tf.Tensor:
-        samples = tf.shape(waveform)[1]
-        return tf.cond(
-            samples < length, lambda: of_short(waveform, samples), lambda: of_long(waveform, samples)
+        batch, samples = tf.unstack(tf.shape(waveform))
+        return tf.case(
+            [
+                # TensorFlow's convolutions fail on an empty batch.
+                (batch == 0, lambda: tf.zeros([0, network.output_shape[-1]])),
+                (samples < length, lambda: of_short(waveform, samples)),
+            ],
+            default=lambda: of_long(waveform, samples),
         )
 
     return judge

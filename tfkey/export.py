@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfkey import __version__
 from tfkey.estimator import whole_track_function
@@ -20,18 +21,30 @@ def export_saved_model(run: Run, folder: Path) -> Path:
 
     The signature ``serving_default`` takes ``waveform``, float32 ``[batch, samples]``, mono at the sample
     rate that ``tfkey.json`` beside it states, any batch and any length, and gives the probabilities of the
-    24 keys, float32 ``[batch, 24]``. It holds TensorFlow's own ops only. An export that is already there is replaced.
+    24 keys, ``probabilities``, float32 ``[batch, 24]``. It holds TensorFlow's own ops only. An export that is
+    already there is replaced.
 
     Returns:
         The folder of the SavedModel.
+
+    Raises:
+        TfkeyError: the run has no sound network (see :meth:`tfkey.runs.Run.load_network`), or the folder
+            cannot be written.
     """
     network = run.load_network()
     judge = whole_track_function(run.config, network)
+    serve = tf.function(
+        lambda waveform: {"probabilities": judge(waveform)}, input_signature=judge.input_signature
+    )
     archive = keras.export.ExportArchive()
     archive.track(network)
-    archive.add_endpoint("serve", judge)
+    archive.add_endpoint("serve", serve)
     with atomic_path(folder) as temporary:
-        archive.write_out(str(temporary), verbose=False)
+        try:
+            archive.write_out(str(temporary), verbose=False)
+        except tf.errors.OpError as error:
+            # "<place>; <reason> [Op:<name>]"
+            raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from error
         (temporary / "tfkey.json").write_text(
             json.dumps(export_metadata(run), indent=1) + "\n", encoding="utf-8"
         )

@@ -20,7 +20,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix of ``path`` (writers choose their format by it), starts with
     a dot and carries :data:`PARTIAL_SUFFIX`, so that :func:`remove_partial` finds what a kill left.
-    It may become a file or a folder; an existing folder at ``path`` is replaced whole.
+    It may become a file or a folder. A folder replaces an existing one whole, by two renames: a kill just
+    between them leaves the old one aside, whole, under such a name.
 
     Raises:
         TfkeyError: the folder cannot be made or written to.
@@ -30,9 +31,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(partial)
         yield partial
-        if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(partial, path)
+        if partial.is_dir() and path.is_dir():
+            _replace_folder(partial, path)
+        else:
+            os.replace(partial, path)
     except OSError as error:
         _remove(partial)
         reason = error.strerror or str(error)
@@ -52,7 +54,7 @@ def write_text(path: Path, text: str) -> None:
 
 def remove_partial(folder: Path) -> None:
     """Remove everything below ``folder`` that :func:`atomic_path` left when its process was killed."""
-    for path in folder.rglob(f".*{PARTIAL_SUFFIX}*"):
+    for path in list(folder.rglob(f".*{PARTIAL_SUFFIX}*")):
         _remove(path)
 
 
@@ -63,6 +65,18 @@ def sha256(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _replace_folder(new: Path, old: Path) -> None:
+    aside = old.with_name(f".{old.name}.old{PARTIAL_SUFFIX}")
+    _remove(aside)
+    os.replace(old, aside)
+    try:
+        os.replace(new, old)
+    except OSError:
+        os.replace(aside, old)
+        raise
+    _remove(aside)
 
 
 def _remove(path: Path) -> None:

@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,19 @@ from tfkey.files import write_text
 
 if TYPE_CHECKING:
     import keras
+
+LOAD_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What Keras raises for a ``.keras`` file that is damaged or none."""
 
 # Where things lie is no part of what a run is.
 _FREE_SETTINGS = {"data_dir", "runs_dir"}
@@ -66,7 +81,7 @@ class Run:
             )
         try:
             network = keras.models.load_model(self.best, compile=False)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except LOAD_ERRORS as error:
             raise TfkeyError(f"{self.best}: not a network that can be loaded; train the run again") from error
         bins = network.input_shape[2]
         if bins != self.config.features.n_bins:

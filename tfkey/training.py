@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfkey.config import TrainConfig
 from tfkey.errors import TfkeyError
 from tfkey.files import atomic_path, write_text
 from tfkey.metrics import MirexScore
-from tfkey.runs import Run
+from tfkey.runs import LOAD_ERRORS, Run
 
 MONITOR = "val_mirex"
 
@@ -90,7 +91,7 @@ def fit(
         The figures of every epoch, as in ``history.csv``.
 
     Raises:
-        TfkeyError: the loss is no longer a number, or a checkpoint cannot be read or written.
+        TfkeyError: the loss is no longer a number; a checkpoint or the table cannot be read or written.
     """
     settings = run.config.train
     checkpoint = _last_checkpoint(run.checkpoints)
@@ -110,10 +111,34 @@ def fit(
             epochs=settings.epochs,
             steps_per_epoch=data.steps,
             validation_steps=data.validation_steps,
-            callbacks=[recorder, keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False)],
+            callbacks=[EpochSeeds(run.config.seed), recorder, _tensorboard(run.path / "tensorboard")],
+            shuffle=False,
             verbose=0,
         )
     return recorder.history
+
+
+class EpochSeeds(keras.callbacks.Callback):
+    """Seeds dropout, and whatever else draws numbers in a model, at the start of every epoch.
+
+    The numbers of an epoch depend on the seed and the epoch alone, so that a run that resumes draws what an
+    uninterrupted one would have drawn: Keras leaves the state of its generators out of checkpoints.
+
+    Args:
+        seed: of the run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Set the state of every generator in the model."""
+        # The variables that a model has beyond its weights are these and the state of metrics.
+        states = [state for state in self.model.variables if state.name == "seed_generator_state"]
+        for number, state in enumerate(states):
+            start = np.random.SeedSequence([self._seed, epoch, number]).generate_state(1)[0] >> 1
+            state.assign(np.array([start, 0], state.dtype))
 
 
 class RunRecorder(keras.callbacks.Callback):
@@ -125,19 +150,25 @@ class RunRecorder(keras.callbacks.Callback):
     def __init__(
         self, run: Run, network: keras.Model, first_epoch: int, report: Report | None = None
     ) -> None:
-        """Take up the history of ``run`` up to ``first_epoch``."""
+        """Take up the history of ``run`` up to ``first_epoch``; a TfkeyError if it does not reach so far."""
         super().__init__()
         self._run = run
         self._network = network
         self._report = report
-        self.history = read_history(run.history)[:first_epoch]
+        self.history = read_history(run.history)[:first_epoch] if first_epoch else []
+        if len(self.history) < first_epoch:
+            raise TfkeyError(
+                f"{run.history}: holds {len(self.history)} of the {first_epoch} epochs that were trained; "
+                f"delete {run.checkpoints} to train from the start"
+            )
 
     @property
     def is_finished(self) -> bool:
         """Whether the epochs are over, or the best of them is ``patience`` epochs old."""
         settings = self._run.config.train
         return (
-            len(self.history) >= settings.epochs or len(self.history) - self._best_epoch() > settings.patience
+            len(self.history) >= settings.epochs
+            or len(self.history) - self._best_epoch() >= settings.patience
         )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -175,19 +206,39 @@ class RunRecorder(keras.callbacks.Callback):
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """Read ``history.csv``; nothing if there is none."""
+    """Read ``history.csv``; nothing if there is none.
+
+    Raises:
+        TfkeyError: it is no such table.
+    """
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [{name: float(value) for name, value in line.items()} for line in csv.DictReader(stream)]
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            lines = [{name: float(value) for name, value in line.items()} for line in csv.DictReader(stream)]
+        if not all({"epoch", MONITOR} <= line.keys() for line in lines):
+            raise ValueError("columns are missing")
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise TfkeyError(
+            f"{path}: not a table of epochs; delete the run's checkpoints to train from the start"
+        ) from error
+    return lines
 
 
 def _write_history(path: Path, history: list[dict[str, float]]) -> None:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(history)
+    writer.writerows({**line, "epoch": int(line["epoch"])} for line in history)
     write_text(path, stream.getvalue())
+
+
+def _tensorboard(folder: Path) -> keras.callbacks.TensorBoard:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TfkeyError(f"{folder}: cannot be made ({error.strerror}); free the place") from error
+    return keras.callbacks.TensorBoard(folder, write_graph=False)
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
@@ -197,7 +248,7 @@ def _last_checkpoint(folder: Path) -> Path | None:
 def _load_checkpoint(path: Path) -> keras.Model:
     try:
         return keras.models.load_model(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except LOAD_ERRORS as error:
         raise TfkeyError(
             f"{path}: not a checkpoint that can be loaded; delete it to train from the start"
         ) from error

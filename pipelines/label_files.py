@@ -1,0 +1,167 @@
+"""Reading labels as they were published: lists of tracks, and archives of one text file a track."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipelines.tracks import printable
+from tfkey.errors import DataError
+
+MAX_LABEL_FILES = 1_000_000
+"""An archive with more label files is refused."""
+
+MAX_LABEL_BYTES = 1 << 16
+"""A label file that is longer is none."""
+
+_LABEL_SUFFIXES = {".txt", ".key", ".lab"}
+
+
+@dataclass(frozen=True)
+class LabelText:
+    """A label before it is read: what a row of a list or a file of an archive states."""
+
+    id: str
+    text: str
+    md5: str | None = None
+    confidence: int | None = None
+    has_comment: bool = False
+
+
+def read_list(path: Path) -> list[LabelText]:
+    """Read a list with the columns track, key and md5, and maybe confidence and has_comment.
+
+    Raises:
+        DataError: missing, not UTF-8, without these columns, or a number or checksum that is none; names
+            the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read; install tfkey again") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    missing = {"track", "key", "md5"} - set(reader.fieldnames or ())
+    if missing:
+        raise DataError(f"{path}: has no column {', '.join(sorted(missing))}; install tfkey again")
+    return [_read_row(path, reader.line_num, row) for row in reader]
+
+
+def _read_row(path: Path, line: int, row: dict[str, str | None]) -> LabelText:
+    track, md5 = (row["track"] or "").strip(), (row["md5"] or "").strip().lower()
+    confidence = (row.get("confidence") or "").strip()
+    comment = (row.get("has_comment") or "").strip()
+    for name, value, pattern in (
+        ("track", track, r"[\w.-]+"),
+        ("md5", md5, r"|[0-9a-f]{32}"),
+        ("confidence", confidence, r"|[012]"),
+        ("has_comment", comment, r"|[01]"),
+    ):
+        if not re.fullmatch(pattern, value):
+            raise DataError(f"{path}, line {line}: {name} {value!r} cannot be meant; install tfkey again")
+    return LabelText(
+        track, row["key"] or "", md5 or None, int(confidence) if confidence else None, comment == "1"
+    )
+
+
+def track_id(name: str) -> str:
+    """The number of a track by the name of a file of it.
+
+    The published collections name files ``5061.LOFI.mp3`` or ``5061 Artist - Title (Mix).txt``, some with
+    zeros in front. A name without a number stands for itself, without its suffixes.
+    """
+    stem = PurePosixPath(name.replace("\\", "/")).name
+    if match := re.match(r"0*(\d+)(?=$|[\s._-])", stem):
+        return match[1]
+    return stem.rpartition(".")[0].removesuffix(".LOFI") or stem
+
+
+def read_label_files(source: Path) -> list[LabelText]:
+    """Read one label file a track (``.txt``, ``.key`` or ``.lab``) from a zip archive or a folder.
+
+    Two files of one track that state the same count once.
+
+    Raises:
+        DataError: missing, no archive, damaged, or without any label file; a label file or a number of them
+            that cannot be meant (:data:`MAX_LABEL_BYTES`, :data:`MAX_LABEL_FILES`).
+    """
+    found: dict[LabelText, None] = {}
+    for name, content in _label_files(source):
+        found[parse_label_file(track_id(name), _decode(content))] = None
+        if len(found) > MAX_LABEL_FILES:
+            raise DataError(f"{source}: holds more than {MAX_LABEL_FILES} labels; give the right archive")
+    if not found:
+        raise DataError(f"{source}: holds no label files (.txt, .key or .lab); fetch it again")
+    return sorted(found, key=lambda item: (int(item.id) if item.id.isdecimal() else -1, item.id))
+
+
+def _label_files(source: Path) -> Iterator[tuple[str, bytes]]:
+    if source.is_dir():
+        for path in sorted(source.rglob("*")):
+            if _is_label_name(path.relative_to(source).as_posix()) and path.is_file():
+                with path.open("rb") as stream:
+                    yield path.name, _limited(source, path.name, stream.read(MAX_LABEL_BYTES + 1))
+        return
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for info in archive.infolist():
+                if not info.is_dir() and _is_label_name(info.filename):
+                    with archive.open(info) as member:
+                        yield info.filename, _limited(source, info.filename, member.read(MAX_LABEL_BYTES + 1))
+    except FileNotFoundError as error:
+        raise DataError(f"{source}: no such file or folder; fetch the labels first") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise DataError(f"{source}: not a zip archive, or damaged ({error}); fetch it again") from error
+
+
+def _is_label_name(name: str) -> bool:
+    path = PurePosixPath(name)
+    # macOS adds a file "._name" of its own to every file of an archive.
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return path.suffix.lower() in _LABEL_SUFFIXES and not hidden
+
+
+def _limited(source: Path, name: str, content: bytes) -> bytes:
+    if len(content) > MAX_LABEL_BYTES:
+        shown = printable(name)
+        raise DataError(f"{source}: {shown} is longer than a label ({MAX_LABEL_BYTES} bytes); fetch it again")
+    return content
+
+
+def _decode(content: bytes) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def parse_label_file(track: str, text: str) -> LabelText:
+    """Read the text of one label file.
+
+    Three forms are met: the key alone (``F minor``), the key with confidence and comment behind tabs, and
+    the form of the GiantSteps project (``key<TAB>0<TAB>f minor<TAB>2<TAB>comment``, with lines of ``#``).
+    Several lines with a key each state several keys.
+    """
+    keys: list[str] = []
+    confidence: int | None = None
+    has_comment = False
+    for line in text.splitlines():
+        fields = [field.strip().strip('"').strip() for field in line.split("\t")]
+        # "#" may also be a sharp, but never the first character of a key.
+        if not any(fields) or fields[0].startswith("#"):
+            continue
+        if fields[0].lower() == "key" and len(fields) >= 3:
+            fields = fields[2:]
+        keys.append(fields[0])
+        rest = [field for field in fields[1:] if field]
+        if rest and rest[0] in {"0", "1", "2"}:
+            confidence = min(int(rest.pop(0)), 2 if confidence is None else confidence)
+        has_comment = has_comment or bool(rest)
+    return LabelText(track, " | ".join(keys), None, confidence, has_comment)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from tfkey.audio import EXTENSIONS, SILENCE_DB, find_audio, is_silent, read
+from tfkey.errors import AudioError
+
+RATE = 44100
+
+
+def tone(seconds: float = 1.0, rate: int = RATE, channels: int = 1) -> np.ndarray:
+    """A chord with a different level in every channel, ``[samples, channels]``."""
+    time = np.arange(round(seconds * rate))[:, np.newaxis] / rate
+    pitches = 220.0 * 2 ** (np.arange(channels) * 4 / 12)
+    return (np.sin(2 * np.pi * pitches * time) / (2 + np.arange(channels))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "container", "coding", "tolerance"),
+    [
+        (".wav", "WAV", "PCM_16", 1e-4),
+        (".wav", "WAV", "PCM_U8", 1e-2),
+        (".wav", "WAV", "PCM_24", 1e-6),
+        (".wav", "WAVEX", "FLOAT", 0),
+        (".wav", "RF64", "DOUBLE", 0),
+        (".flac", "FLAC", "PCM_16", 1e-4),
+        (".FLAC", "FLAC", "PCM_24", 1e-6),
+        (".aiff", "AIFF", "PCM_16", 1e-4),
+        (".aif", "AIFF", "FLOAT", 0),
+        (".ogg", "OGG", "VORBIS", 0.03),
+        (".opus", "OGG", "OPUS", 0.03),
+        (".mp3", "MP3", "MPEG_LAYER_III", 0.03),
+    ],
+)
+def test_every_format(tmp_path: Path, suffix: str, container: str, coding: str, tolerance: float) -> None:
+    assert suffix.lower() in EXTENSIONS
+    path = tmp_path / f"clip{suffix}"
+    rate = 48000 if coding == "OPUS" else RATE
+    sound = tone(rate=rate, channels=2)
+    soundfile.write(path, sound, rate, format=container, subtype=coding)
+    waveform = read(path, rate)
+    assert (waveform.dtype, waveform.shape) == (np.float32, (rate,))
+    middle = slice(2000, -2000)  # lossy coders ring at the ends
+    np.testing.assert_allclose(waveform[middle], sound.mean(axis=1)[middle], atol=tolerance + 1e-7)
+
+
+@pytest.mark.parametrize("channels", [1, 6])
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000, 96000])
+def test_any_rate_and_any_channels(tmp_path: Path, channels: int, rate: int) -> None:
+    path = tmp_path / "clip.wav"
+    sound = tone(0.3, rate, channels)
+    soundfile.write(path, sound, rate, subtype="FLOAT")
+    mono = sound.mean(axis=1)
+    expected = mono if rate == RATE else soxr.resample(mono, rate, RATE)
+    np.testing.assert_allclose(read(path), expected, atol=1e-6)
+    assert read(path).shape == (round(0.3 * RATE),)
+
+
+def test_long_file_is_joined_without_a_seam(tmp_path: Path) -> None:
+    sound = np.random.default_rng(0).uniform(-1, 1, 2**20 + 2**20 + 7).astype(np.float32)
+    soundfile.write(tmp_path / "clip.wav", sound, RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(read(tmp_path / "clip.wav"), sound)
+
+
+def write_bad(path: Path, case: str) -> None:
+    suffix = path.suffix.lstrip(".")
+    if case == "empty":
+        path.write_bytes(b"")
+    elif case == "text":
+        path.write_text("This is a shopping list: eggs, milk, bread.\n" * 40)
+    elif case == "folder":
+        path.mkdir()
+    elif case == "no samples":
+        soundfile.write(path, np.zeros(0, np.float32), RATE)
+    elif case == "one sample":
+        soundfile.write(path, np.full(1, 0.5, np.float32), 192000)
+    elif case == "not finite":
+        sound = tone()
+        sound[777] = np.nan if suffix == "wav" else np.inf
+        soundfile.write(path, sound, RATE, subtype="FLOAT")
+    elif case != "missing":
+        container = "RF64" if case.startswith("rf64") else None
+        soundfile.write(path, tone(3), RATE, format=container)
+        content = path.read_bytes()
+        path.write_bytes(content[:44] if case == "header" else content[: len(content) * 2 // 3])
+
+
+@pytest.mark.parametrize(
+    ("name", "case", "message"),
+    [
+        ("a.wav", "missing", "no such file"),
+        ("a.wav", "folder", "a folder"),
+        ("a.mp3", "empty", "empty"),
+        ("a.wav", "empty", "empty"),
+        ("a.wav", "no samples", "no samples"),
+        ("a.wav", "one sample", "too short"),
+        ("a.mp3", "text", "cannot be decoded"),
+        ("a.ogg", "text", "cannot be decoded"),
+        ("a.wav", "text", "cannot be decoded"),
+        ("a.wav", "header", "truncated"),
+        ("a.flac", "header", "cannot be decoded"),
+        ("a.mp3", "header", "cannot be decoded"),
+        ("a.wav", "cut", "truncated"),
+        ("a.wav", "rf64 cut", "truncated"),
+        ("a.aiff", "cut", "truncated"),
+        ("a.flac", "cut", "truncated|cannot be decoded"),
+        ("a.wav", "not finite", "no numbers"),
+        ("a.aiff", "not finite", "no numbers"),
+        ("a" * 300 + ".wav", "missing", "cannot be opened"),
+    ],
+)
+def test_bad_file_is_named_in_one_line(tmp_path: Path, name: str, case: str, message: str) -> None:
+    path = tmp_path / name
+    write_bad(path, case)
+    with pytest.raises(AudioError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "; " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("suffix", "least"), [("mp3", 0.45), ("ogg", 0.4)])
+def test_cut_lossy_file_ends_at_the_cut(tmp_path: Path, suffix: str, least: float) -> None:
+    """Only what was decoded comes back, twice the same, and no memory that was never written."""
+    path = tmp_path / f"clip.{suffix}"
+    # Noise fills many pages: what a cut Ogg stream loses is a page at most.
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 8 * RATE)
+    soundfile.write(path, noise, RATE)
+    whole = read(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    waveform = read(path)
+    assert least * whole.size < waveform.size < 0.55 * whole.size
+    np.testing.assert_allclose(waveform[:-4000], whole[: waveform.size - 4000], atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [0x7FFFF000, 0xFFFFFFFF])
+def test_wav_of_a_writer_that_knew_no_length(tmp_path: Path, size: int) -> None:
+    """What SoX and FFmpeg write to a pipe."""
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, tone(), RATE)
+    content = bytearray(path.read_bytes())
+    content[4:8] = min(size + 36, 0xFFFFFFFF).to_bytes(4, "little")
+    content[40:44] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert read(path).shape == (RATE,)
+
+
+def test_find_audio_goes_deep_and_leaves_out_what_is_hidden(tmp_path: Path) -> None:
+    names = ["b.MP3", "a.wav", "deep/er/c.flac", "deep/d.Opus", "z.aif"]
+    others = [".hidden.wav", "._b.mp3", ".trash/x.wav", "deep/.git/y.ogg", "notes.txt", "mp3", "cover.png"]
+    for name in [*names, *others]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    (tmp_path / "broken.wav").symlink_to(tmp_path / "nowhere.wav")
+    assert find_audio(tmp_path) == sorted(tmp_path / name for name in names)
+    # The folder that was asked for may itself be hidden.
+    assert [path.name for path in find_audio(tmp_path / ".trash")] == ["x.wav"]
+
+
+@pytest.mark.parametrize(
+    ("waveform", "silent"),
+    [
+        (np.zeros(0), True),
+        (np.zeros(9), True),
+        (np.full(9, 2.0**-15), True),
+        (np.array([0.0, -0.9 * 10 ** (SILENCE_DB / 20)]), True),
+        (np.array([0.0, -1.1 * 10 ** (SILENCE_DB / 20)]), False),
+    ],
+)
+def test_is_silent(waveform: np.ndarray, silent: bool) -> None:
+    assert is_silent(waveform.astype(np.float32)) is silent

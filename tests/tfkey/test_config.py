@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import tfkey.models
+from tfkey.config import Config, FeatureConfig, config_root, load_config, load_resolved
+from tfkey.errors import ConfigError
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_yaml_defaults_are_the_defaults_in_code() -> None:
+    """Both state every default; they must not drift apart."""
+    from_files, in_code = load_config(), Config()
+    assert from_files.model_dump(exclude={"model"}) == in_code.model_dump(exclude={"model"})
+    settings = tfkey.models.model_settings(in_code.model.name)
+    assert from_files.model.settings.items() <= vars(settings).items()
+
+
+@pytest.mark.parametrize("path", sorted(config_root().glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_file_loads_by_name_and_by_path(path: Path) -> None:
+    config = load_config(path.stem)
+    assert config == load_config(path)
+    assert (config == load_config()) == (path.stem == "train")
+
+
+@pytest.mark.parametrize("section", ["features", "model"])
+def test_every_shipped_section_loads(section: str) -> None:
+    folder = config_root() / {"features": "features", "model": "models"}[section]
+    for path in folder.glob("*.yaml"):
+        load_config(None, [f"{section}={path.stem}"])
+
+
+def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("features: demo\ntrain: {epochs: 7, patience: 3}\ndatasets: [gs_mtg, ncs]\n")
+    config = load_config(file, ["train.epochs=8", "train.epochs=9", "features.fmin=55", "datasets=[ncs]"])
+    default = load_config()
+    assert (config.train.epochs, config.train.patience) == (9, 3)
+    assert config.train.batch_size == default.train.batch_size
+    assert (config.features.hop_length, config.features.fmin) == (8192, 55.0)
+    assert config.datasets == ["ncs"]
+    # A word replaces what stood before it, and is itself refined by what comes after.
+    assert load_config(file, ["features.hop_length=512", "features=demo"]).features.hop_length == 8192
+    assert load_config(None, ["train.learning_rate=1e-4", "data_dir=/a b/c"]).train.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("train.epohcs=3", ["train.epohcs", "did you mean epochs?", "allowed: batch_size, ", "weight_decay"]),
+        ("trian.epochs=3", ["trian: no such setting", "did you mean train?", "allowed: data_dir, "]),
+        ("train.zzz=3", ["train.zzz: no such setting; allowed: "]),
+        ("train.epochs=many", ["train.epochs", "'many'", "integer"]),
+        ("train.epochs=2.5", ["train.epochs", "2.5", "integer"]),
+        ("train.epochs=true", ["train.epochs", "true"]),
+        ("train.epochs=", ["train.epochs", "None", "integer"]),
+        ("train.epochs.x=3", ["train.epochs"]),
+        ("train.deterministic=maybe", ["train.deterministic", "maybe", "boolean"]),
+        ("train.learning_rate=0", ["train.learning_rate", "greater than 0"]),
+        ("train.learning_rate=.inf", ["train.learning_rate", "finite"]),
+        ("features.db_min=.nan", ["features.db_min", "finite"]),
+        ("features.db_max=-50", ["features: db_max (-50.0) must be above db_min (-40.0)"]),
+        ("features.n_bins=400", ["features: highest bin", "22050 Hz", "n_bins"]),
+        ("intervals.remainder=cut", ["intervals.remainder", "'cut'", "'drop'", "'pad'", "'overlap'"]),
+        ("split.test=0.9", ["split: ", "add up to less than 1"]),
+        ("mode=video", ["mode", "'video'", "'audio', 'spectrograms' or 'images'"]),
+        ("datasets=[]", ["datasets", "at least 1"]),
+        ("datasets=demo", ["datasets", "'demo'", "list"]),
+        ("train=5", ["train: 5"]),
+        ("features={1: 2}", ["features.1"]),
+        ("features=mel", ["features: 'mel' is unknown; allowed: cqt, demo"]),
+        ("model=resnet", ["model: 'resnet' is unknown; allowed: allconv"]),
+        ("model.name=resnet", ["'resnet'", "allconv"]),
+        ("model.dropot=0.1", ["allconv", "'dropot'", "dropout"]),
+        ("model.dropout=1", ["dropout = 1", "below 1"]),
+        ("train.epochs", ["-o train.epochs: write it as section.setting=value"]),
+        ("=3", ["-o =3: write it as"]),
+        ("train.epochs=[1", ["-o train.epochs=[1: the value is not YAML"]),
+    ],
+)
+def test_bad_setting_names_itself_and_what_is_allowed(override: str, parts: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, [override])
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_several_bad_settings_are_all_named(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("seed: -1\ntrain: {epochs: 0}\n")
+    with pytest.raises(ConfigError, match=rf"seed: -1 .*; train\.epochs: 0 .*\(in {file}\)"):
+        load_config(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"train:\n  epochs: [1\n", r"not YAML at line \d"),
+        (b"- a\n- b\n", "holds a list; it must be a mapping"),
+        (b"just words", "holds a str"),
+        (b"seed: \xff\xfe", "cannot be read"),
+    ],
+)
+def test_bad_file_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"{file}: .*{message}"):
+        load_config(file)
+
+
+def test_missing_file_lists_the_shipped_ones_and_an_empty_one_changes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--config nowhere: no such file; .*one of: demo, .*train"):
+        load_config("nowhere")
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(tmp_path)
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert load_config(tmp_path / "empty.yaml") == load_config()
+
+
+def test_resolved_configuration_is_read_back_equal(tmp_path: Path) -> None:
+    config = load_config(
+        "demo", ["intervals.step_seconds=2.5", "model.dropout=0.1", "data_dir='Übung/ä: #1'", "datasets=[é]"]
+    )
+    file = tmp_path / "config.yaml"
+    file.write_text(config.to_yaml(), encoding="utf-8")
+    assert load_resolved(file) == config
+    file.write_text(config.to_yaml().replace("n_bins", "bins"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"features\.bins: no such setting.*config\.yaml"):
+        load_resolved(file)
+
+
+def test_another_model_drops_the_settings_of_the_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True)
+    class Settings:
+        width: int = 3
+
+    monkeypatch.setitem(sys.modules, "other_model", SimpleNamespace(Settings=Settings))
+    monkeypatch.setitem(tfkey.models._MODULES, "other", "other_model")
+    config = load_config(None, ["model.maps=7", "model.name=other", "model.width=4"])
+    assert (config.model.name, config.model.settings) == ("other", {"width": 4})
+    kept = load_config(None, ["model.maps=7", "model={name: allconv, dropout: 0.1}"])
+    assert kept.model.settings == {"maps": 7, "dropout": 0.1}
+
+
+def test_configuration_is_checked_without_a_framework() -> None:
+    code = (
+        "import sys; from tfkey.config import load_config; load_config('demo');"
+        "print({'keras', 'tensorflow', 'numpy', 'soundfile'} & set(sys.modules))"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert (outcome.stdout.strip(), outcome.stderr) == ("set()", "")
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(0, 1), (2047, 1), (2048, 2), (44100 * 30, 646)])
+def test_frames(samples: int, frames: int) -> None:
+    assert FeatureConfig().frames(samples) == frames
