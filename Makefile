@@ -1,13 +1,16 @@
 # Every target of the three modes is one line that calls `tfkey`. `make help` lists them.
-# CONFIG=train uses the full-size defaults instead of the quick demo; ARGS="..." is handed on to tfkey.
+# They take the three public datasets at full size. To try them out: CONFIG=demo DATASETS=demo.
+# ARGS="..." is handed on to tfkey.
 
 PYTHON ?= python3
-CONFIG ?= demo
+CONFIG ?= train
+DATASETS ?= ncs gs_mtg gs_key
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 TFKEY := $(BIN)/tfkey
 READY := $(VENV)/.ready
+WHAT = --config $(CONFIG) $(DATASETS:%=--dataset %) $(ARGS)
 MODES := audio spectrograms images
 
 .DEFAULT_GOAL := help
@@ -20,7 +23,7 @@ help:  ## list the targets
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
 setup: $(READY)  ## make .venv with everything in it
@@ -33,22 +36,22 @@ demo: $(READY)  ## prepare, train, evaluate in every mode, export, predict real 
 	$(TFKEY) predict tests/data/real --run runs/demo-audio --reference tests/data/real/labels.csv
 
 prepare-audio: $(READY)  ## audio mode: get the audio and cut it into intervals
-	$(TFKEY) prepare --mode audio --config $(CONFIG) $(ARGS)
+	$(TFKEY) prepare --mode audio $(WHAT)
 
 train-audio: $(READY)  ## audio mode: train, the constant-Q transform computed on the fly
-	$(TFKEY) train --mode audio --config $(CONFIG) $(ARGS)
+	$(TFKEY) train --mode audio $(WHAT)
 
 eval-audio: $(READY)  ## audio mode: judge the trained network on whole test tracks
 	$(TFKEY) evaluate runs/audio $(ARGS)
 
 prepare-spectrograms: $(READY)  ## audio/image mode: compute spectrograms once, as TFRecords
-	$(TFKEY) prepare --mode spectrograms --config $(CONFIG) $(ARGS)
+	$(TFKEY) prepare --mode spectrograms $(WHAT)
 
 prepare-images: $(READY)  ## image mode: get an archive of spectrogram PNGs
-	$(TFKEY) prepare --mode images --config $(CONFIG) $(ARGS)
+	$(TFKEY) prepare --mode images $(WHAT)
 
 train-image: $(READY)  ## image mode: train on the PNGs
-	$(TFKEY) train --mode images --config $(CONFIG) $(ARGS)
+	$(TFKEY) train --mode images $(WHAT)
 
 eval-image: $(READY)  ## image mode: judge the trained network on whole test tracks
 	$(TFKEY) evaluate runs/images $(ARGS)

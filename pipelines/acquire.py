@@ -7,7 +7,7 @@ as they came in ``archives/``, what was in them in ``unpacked/<archive>/``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -63,7 +63,7 @@ class Acquirer:
         self.spec.subset(subset)
         left_out: list[LeftOut] = []
         if isinstance(self.spec.audio, FileAudio):
-            labels, left_out = select_tracks(self.spec, subset)
+            labels, left_out = _by_choice(select_tracks(self.spec, subset))
             folder, failures = self._files(self.spec.audio, labels)
             missing = {item.source.partition(".")[0] for item in failures}
             found, lost = label_files([label for label in labels if label.id not in missing], folder)
@@ -74,7 +74,8 @@ class Acquirer:
             if isinstance(self.spec.labels, FolderLabels):
                 found, left_out = read_source(folder, "folders")
             elif isinstance(self.spec.labels, ArchiveLabels):
-                labels, left_out = select_tracks(self.spec, subset, self.archive(self.spec.labels.archive))
+                keys = self.archive(self.spec.labels.archive)
+                labels, left_out = _by_choice(select_tracks(self.spec, subset, keys))
                 found, lost = label_files(labels, folder)
                 left_out = [*left_out, *lost]
             else:
@@ -105,11 +106,7 @@ class Acquirer:
         """Fetch one archive."""
         name = Path(urlparse(archive.urls[0]).path).name
         item = Item(name, self._places(name, archive.urls), archive.checksum)
-        report = download([item], self.folder / "archives", progress=self.progress)
-        if report.failures:
-            failure = report.failures[0]
-            raise DataError(f"dataset {self.spec.name}: {failure.source}: {failure.reason}")
-        return report.paths[name]
+        return fetch(item, self.folder / "archives", self.progress)
 
     def unpacked(self, archive: Path) -> Path:
         """Unpack an archive, once."""
@@ -133,3 +130,22 @@ class Acquirer:
             return tuple(urls)
         own = self.source if self.source.is_file() else self.source / name
         return (own.resolve().as_uri(),)
+
+
+def fetch(item: Item, folder: Path, progress: Progress | None = None) -> Path:
+    """Have one file in a folder, verified.
+
+    Raises:
+        DataError: it cannot be had from any of its places.
+    """
+    report = download([item], folder, progress=progress)
+    if report.failures:
+        raise DataError(f"{report.failures[0].source}: {report.failures[0].reason}")
+    return report.paths[item.name]
+
+
+def _by_choice(
+    selected: tuple[list[TrackLabel], list[LeftOut]],
+) -> tuple[list[TrackLabel], list[LeftOut]]:
+    labels, left_out = selected
+    return labels, [replace(item, by_choice=True) for item in left_out]

@@ -1,24 +1,20 @@
-"""Archives of spectrogram PNGs: published, fetched by checksum, unpacked safely.
+"""Archives: spectrogram PNGs are packed to be published; whatever was fetched is unpacked safely.
 
-The layout inside is ``<dataset>/[<split>/]<key>/<track>-<part>.png``: 8-bit grey, one row a bin, the lowest
-first. Archives made here also carry ``<dataset>/dataset.json`` with the parameters of their pictures.
+An archive of pictures is laid out as ``<dataset>/[<split>/]<key>/<track>-<part>.png``: 8-bit grey, one row a
+bin, the lowest first. Those made here also carry ``<dataset>/dataset.json`` with their parameters.
 """
 
 from __future__ import annotations
 
 import io
 import lzma
-import shutil
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
-import pooch
 from PIL import Image
 
 from pipelines.manifest import PreparedDataset
@@ -26,7 +22,7 @@ from pipelines.spectrograms import iter_pictures
 from pipelines.work import Progress
 from tfkey.errors import DataError
 from tfkey.features import to_pixels
-from tfkey.files import atomic_path
+from tfkey.files import atomic_path, sha256, write_text
 from tfkey.keys import Key
 
 MAX_FILES = 2_000_000
@@ -41,21 +37,42 @@ _DAMAGE = (
 )  # fmt: skip
 
 
-def pack(prepared: PreparedDataset, archive: Path, progress: Progress | None = None) -> None:
+def pack(prepared: PreparedDataset, archive: Path, progress: Progress | None = None) -> str:
     """Write the PNG archive (``.tar.xz``) of a dataset prepared in spectrograms mode.
 
-    The same spectrograms give the same bytes: entries are sorted and carry no time and no owner.
+    The same spectrograms give the same bytes: entries are sorted and carry no time and no owner. Beside it
+    goes ``<archive>.sha256``, in the form that ``sha256sum --check`` reads.
+
+    Returns:
+        The SHA-256 of the archive.
     """
     # PNG is compressed already; the container's preset only costs time.
-    with atomic_path(archive) as temporary, tarfile.open(temporary, "w:xz", preset=0) as tar:
-        _add(tar, f"{prepared.name}/dataset.json", (prepared.folder / "dataset.json").read_bytes())
-        for done, (row, picture) in enumerate(iter_pictures(prepared), 1):
-            stream = io.BytesIO()
-            Image.fromarray(to_pixels(picture)).save(stream, format="PNG")
-            folder = f"{prepared.name}/{row.split}/{Key.parse(row.key).folder}"
-            _add(tar, f"{folder}/{row.track}-{row.part:03d}.png", stream.getvalue())
-            if progress:
-                progress(done, len(prepared.rows))
+    with atomic_path(archive) as temporary:
+        with tarfile.open(temporary, "w:xz", preset=0) as tar:
+            _add(tar, f"{prepared.name}/dataset.json", (prepared.folder / "dataset.json").read_bytes())
+            for done, (row, picture) in enumerate(iter_pictures(prepared), 1):
+                stream = io.BytesIO()
+                Image.fromarray(to_pixels(picture)).save(stream, format="PNG")
+                folder = f"{prepared.name}/{row.split}/{Key.parse(row.key).folder}"
+                _add(tar, f"{folder}/{row.track}-{row.part:03d}.png", stream.getvalue())
+                if progress:
+                    progress(done, len(prepared.rows))
+        checksum = sha256(temporary)
+    write_text(checksum_file(archive), f"{checksum}  {archive.name}\n")
+    return checksum
+
+
+def checksum_file(archive: Path) -> Path:
+    """The file that states an archive's checksum."""
+    return archive.with_name(f"{archive.name}.sha256")
+
+
+def read_checksum(archive: Path) -> str | None:
+    """The SHA-256 that :func:`pack` wrote beside an archive; None if either of them is not there."""
+    stated = checksum_file(archive)
+    if not (archive.is_file() and stated.is_file()):
+        return None
+    return stated.read_text(encoding="utf-8").partition(" ")[0]
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -63,35 +80,6 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     member.size = len(content)
     member.mode = 0o644
     tar.addfile(member, io.BytesIO(content))
-
-
-def fetch(url: str, sha256: str, folder: Path) -> Path:
-    """Fetch a file by URL (http, https, ftp or file) into ``folder``, unless it is there already.
-
-    Args:
-        url: where it lies.
-        sha256: the checksum that it must have, 64 hexadecimal digits.
-        folder: where to put it, under the name at the end of the URL.
-
-    Raises:
-        DataError: it cannot be had, or has another checksum; names the URL.
-    """
-    pooch.get_logger().setLevel("WARNING")
-    downloader = _copy_local if urlparse(url).scheme == "file" else None
-    try:
-        path = pooch.retrieve(
-            url, f"sha256:{sha256}", fname=Path(urlparse(url).path).name, path=folder, downloader=downloader
-        )
-    except (OSError, ValueError) as error:
-        # pooch raises ValueError on a wrong checksum; requests' errors are OSErrors.
-        raise DataError(
-            f"{url}: cannot be fetched ({error}); check the address and the network".replace("\n", " ")
-        ) from error
-    return Path(path)
-
-
-def _copy_local(url: str, output_file: str, _: object) -> None:
-    shutil.copyfile(url2pathname(urlparse(url).path), output_file)
 
 
 def unpack(archive: Path, folder: Path, *, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES) -> None:

@@ -712,41 +712,44 @@ def _in_threads(
 ) -> None:
     """Do all jobs, several at a time, and call ``tick`` here meanwhile; the first error ends it all."""
     waiting = iter(jobs)
+    count = min(max(workers, 1), len(jobs))
     lock = threading.Lock()
+    idle = threading.Event()
     errors: list[BaseException] = []
 
     def run() -> None:
-        while not stop.is_set():
-            with lock:
-                job = next(waiting, None)
-            if job is None:
-                return
-            try:
+        nonlocal count
+        try:
+            while not stop.is_set():
+                with lock:
+                    job = next(waiting, None)
+                if job is None:
+                    break
                 work(job)
-            except _Stopped:
-                return
-            except BaseException as error:
-                errors.append(error)
-                stop.set()
-
-    # Daemons: a thread that waits for a server cannot be woken, and must not hold up a Ctrl-C.
-    threads = [threading.Thread(target=run, daemon=True) for _ in range(min(max(workers, 1), len(jobs)))]
-    finished = False
-    try:
-        tick()
-        for thread in threads:
-            thread.start()
-        while any(thread.is_alive() for thread in threads) and not errors:
-            next(thread for thread in threads if thread.is_alive()).join(0.05)
-            tick()
-        finished = not errors
-    finally:
-        if not finished:
+        except _Stopped:
+            pass
+        except BaseException as error:
+            errors.append(error)
             stop.set()
-            end = time.monotonic() + 1
-            for thread in threads:
-                if thread.is_alive():
-                    thread.join(max(0.0, end - time.monotonic()))
+        with lock:
+            count -= 1
+            if count == 0:
+                idle.set()
+
+    tick()
+    try:
+        for _ in range(count):
+            # Daemons: a thread that waits for a server cannot be woken, and must not hold up a Ctrl-C.
+            threading.Thread(target=run, daemon=True).start()
+        # Not Thread.join: an interrupt in it makes Python 3.10 to 3.12 take the thread for ended.
+        while jobs and not errors and not idle.wait(0.05):
+            tick()
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        if stop.is_set():
+            idle.wait(1)
     if errors:
         raise errors[0]
 

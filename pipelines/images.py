@@ -12,15 +12,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipelines.archive import fetch, pack, unpack
+from pipelines.acquire import fetch
+from pipelines.archive import pack, read_checksum, unpack
 from pipelines.catalogue import SplitPolicy
+from pipelines.download import Item
 from pipelines.folds import policy_splits
 from pipelines.manifest import Row, check_parameters, open_prepared, preparation_parameters
 from pipelines.tracks import LeftOut, Track, printable, scan_key_folders
 from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
 from tfkey.config import SPLITS, Config
 from tfkey.errors import DataError, KeyParseError
-from tfkey.files import atomic_path, sha256, write_text
+from tfkey.files import atomic_path, sha256
 from tfkey.keys import Key
 
 _PREFIX = "akc-split-"  # file names of the archives that other systems of this kind have published
@@ -80,15 +82,9 @@ def demo_archive(config: Config, progress: Progress | None = None) -> Path:
     prepared = open_prepared(config, "spectrograms", "demo")
     manifest = prepared.folder / "manifest.csv"
     published = config.data_dir / "originals" / "demo" / "published" / f"demo-{sha256(manifest)[:12]}.tar.xz"
-    checksum = published.with_suffix(".xz.sha256")
-    if not (published.is_file() and checksum.is_file()):
-        pack(prepared, published, progress)
-        write_text(checksum, sha256(published) + "\n")
-    return fetch(
-        published.resolve().as_uri(),
-        checksum.read_text(encoding="utf-8").strip(),
-        config.data_dir / "originals" / "demo" / "archives",
-    )
+    checksum = read_checksum(published) or pack(prepared, published, progress)
+    item = Item(published.name, (published.resolve().as_uri(),), f"sha256:{checksum}")
+    return fetch(item, config.data_dir / "originals" / "demo" / "archives")
 
 
 def _is_png_name(name: str) -> bool:

@@ -177,6 +177,14 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
         raise DataError(f"{folder / 'dataset.json'}: damaged; run {command} again") from error
     check_parameters(folder, found, preparation_parameters(config, mode))
     rows = tuple(read_manifest(folder / "manifest.csv"))
+    counts = document.get("intervals", {})
+    for split in SPLITS:
+        found_rows = sum(row.split == split for row in rows)
+        if found_rows != counts.get(split, found_rows):
+            raise DataError(
+                f"{folder / 'manifest.csv'}: has {found_rows} rows of the {split} split, dataset.json says "
+                f"{counts[split]}; put the manifest back, or run {command} again"
+            )
     for name in dict.fromkeys(row.path for row in rows):
         path = folder / name
         size = path.stat().st_size if path.is_file() else 0

@@ -37,10 +37,14 @@ class Track:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something that was not prepared, and why in one line."""
+    """Something that was not prepared, and why in one line.
+
+    ``by_choice`` if it was meant to be left out (a label that states no one key), not something that failed.
+    """
 
     source: str
     reason: str
+    by_choice: bool = False
 
 
 def scan_key_folders(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tfkey.config import MODES, Config, load_config
 
-Progress = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from pipelines.download import DownloadProgress
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,17 +59,48 @@ def resolve_config(
     return config.model_copy(update={name: value for name, value in named.items() if value is not None})
 
 
-@contextlib.contextmanager
-def progress_bar(description: str) -> Iterator[Progress]:
-    """A bar on stderr with count and remaining time; yields what to call with done and total."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+class ProgressBars:
+    """Bars on stderr for work (units done) and for fetching (bytes and rate), each shown once it begins."""
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    def __init__(self, description: str) -> None:
+        """Set up the display; use as a context manager."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"))
+        self._bars = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        self._description = description
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> ProgressBars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def work(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` units are done."""
+        self._update(self._description, done, total, f"{done}/{total}")
+
+    def fetch(self, state: DownloadProgress) -> None:
+        """Show how far a download is."""
+        from rich.filesize import decimal
+
+        amount = f"{state.files_done}/{state.files_total} files, {decimal(state.done_bytes)}"
+        if state.total_bytes:
+            amount += f" of {decimal(state.total_bytes)}"
+        # Files are what is known from the start; of their sizes some servers tell nothing.
+        done, total = state.files_done, state.files_total
+        if state.total_bytes:
+            done, total = state.done_bytes, state.total_bytes
+        rate = decimal(int(state.bytes_per_second))
+        self._update(f"{self._description}: fetching", done, total, f"{amount}, {rate}/s")
+
+    def _update(self, name: str, done: int, total: int, amount: str) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=None, amount="")
+        self._bars.update(self._tasks[name], completed=done, total=total, amount=amount)
 
 
 def list_failures(failures: Sequence[tuple[str, str]], what: str) -> None:

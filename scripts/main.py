@@ -16,6 +16,7 @@ from tfkey.errors import TfkeyError
 _COMMANDS = {
     "datasets": "List the datasets of the catalogue, or show one.",
     "prepare": "Get a dataset and prepare it for training.",
+    "pack": "Write an archive of spectrogram PNGs for others.",
     "train": "Train a network on prepared data.",
     "evaluate": "Judge a trained run on whole tracks.",
     "export": "Write a trained run as a SavedModel.",

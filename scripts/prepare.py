@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from scripts.common import config_options, list_failures, mode_option, progress_bar, resolve_config
+from scripts.common import ProgressBars, config_options, list_failures, mode_option, resolve_config
+from tfkey.errors import TfkeyError, UsageError
 
 
 @click.command("prepare")
@@ -17,7 +18,8 @@ from scripts.common import config_options, list_failures, mode_option, progress_
 @click.option(
     "--source",
     type=click.Path(path_type=Path),
-    help="Your own data: a folder of audio in [<split>/]<key>/; in images mode, of PNGs, or an archive.",
+    help="Your own data: a folder of audio in [<split>/]<key>/ or with key tags, or a CSV of path,key; in "
+    "images mode a folder or archive of PNGs. For a dataset of the catalogue: its files, if you have them.",
 )
 @click.option("--png", is_flag=True, help="In spectrograms mode, write PNGs, too.")
 @click.option(
@@ -54,11 +56,31 @@ def command(
 
     incomplete = False
     for dataset in config.datasets:
-        with progress_bar(f"{dataset}: {config.mode}") as progress:
-            summary = prepare(config, dataset, source=source, workers=workers, png=png, progress=progress)
-        done = "nothing new to do" if not summary.fresh else "done"
+        try:
+            with ProgressBars(f"{dataset}: {config.mode}") as bars:
+                summary = prepare(
+                    config,
+                    dataset,
+                    source=source,
+                    workers=workers,
+                    png=png,
+                    progress=bars.work,
+                    fetching=bars.fetch,
+                )
+        except UsageError:
+            raise
+        except TfkeyError as error:
+            # One dataset that cannot be had leaves the others usable.
+            incomplete = True
+            list_failures([(dataset, str(error))], "not prepared")
+            continue
+        done = "done" if summary.fresh else "nothing new to do"
         click.echo(f"{summary.folder}: {summary.intervals} intervals of {summary.tracks} tracks; {done}")
-        list_failures([(item.source, item.reason) for item in summary.left_out], f"{dataset}: left out")
-        incomplete = incomplete or bool(summary.left_out)
+        chosen = sum(item.by_choice for item in summary.left_out)
+        if chosen:
+            click.echo(f"  {chosen} tracks left out for their labels: {summary.folder / 'left_out.csv'}")
+        failures = [(item.source, item.reason) for item in summary.left_out if not item.by_choice]
+        list_failures(failures, f"{dataset}: left out")
+        incomplete = incomplete or bool(failures)
     if incomplete:
         raise click.exceptions.Exit(1)

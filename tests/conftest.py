@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -18,6 +21,7 @@ import yaml
 from tfkey.config import Config
 from tfkey.keys import Key
 
+ROOT = Path(__file__).parents[1]
 RATE = 22050
 SETTINGS = {
     "mode": "audio",
@@ -67,7 +71,10 @@ def write_tracks(folder: Path) -> Path:
                 number += 1
                 path = folder / split / key / f"track {number:02d}.{suffixes[number % 3]}"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                soundfile.write(path, chord(key, 2.2 + number % 2, seed=number), RATE)
+                # Some beyond full scale, as lossy files of loud masters are.
+                loud = number % 6 == 0
+                waveform = chord(key, 2.2 + number % 2, seed=number, peak=1.4 if loud else 0.5)
+                soundfile.write(path, waveform, RATE, subtype="FLOAT" if loud else None)
     return folder
 
 
@@ -114,3 +121,49 @@ def contents(folder: Path) -> dict[str, bytes]:
 def times(folder: Path) -> dict[str, int]:
     """When each file below a folder, hidden ones too, was last written."""
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def tfkey(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """The command in this process: exit code, lines of stdout, lines of stderr."""
+
+    from scripts.main import main
+
+    def run(*arguments: object) -> tuple[int, list[str], list[str]]:
+        monkeypatch.setattr(sys, "argv", ["tfkey", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return caught.value.code, out.splitlines(), [line for line in err.splitlines() if line.strip()]
+
+    return run
+
+
+def in_subprocess(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    command = [sys.executable, "-c", "from scripts.main import main; main()", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="session")
+def lab(tracks_master: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with settings, data prepared in all modes, and a trained run."""
+    from pipelines.prepare import prepare
+    from tfkey.config import load_config
+
+    root = tmp_path_factory.mktemp("lab")
+    settings = write_settings(
+        root / "settings.yaml", data_dir=str(root / "data"), runs_dir=str(root / "runs")
+    )
+    config = load_config(settings)
+    prepare(config, "small", source=tracks_master)
+    spectrograms = config.model_copy(update={"mode": "spectrograms"})
+    folder = prepare(spectrograms, "small", source=tracks_master, png=True).folder
+    prepare(config.model_copy(update={"mode": "images"}), "small", source=folder / "png")
+    # In a process of its own: a training makes TensorFlow deterministic to the end of the process.
+    done = in_subprocess("train", "--config", settings, "--name", "tiny")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "epoch   2/2" in done.stdout
+    return root

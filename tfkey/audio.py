@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 import soundfile
@@ -19,6 +19,7 @@ EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif"
 SILENCE_DB = -80.0
 """A recording whose peak is below this level (dB re full scale) carries no music; 16-bit noise is at -90."""
 
+_OGG_PAGE = 65307  # bytes of the longest page: a header, 255 lengths, 255 times 255 bytes
 # libsndfile's code where, in a file that does exist, its MP3 reader finds no frame.
 _NO_STREAM = 7
 
@@ -33,9 +34,9 @@ def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
         sample_rate: the wanted rate in Hz.
 
     Returns:
-        float32 ``[samples]``, full scale at 1.0. Never empty, always finite.
+        float32 ``[samples]``, in [-1, 1]: what lies beyond full scale is clipped. Never empty, always finite.
 
-    Lossy streams (MP3, Ogg) carry no length that could be relied on: a cut one is read up to the cut.
+    A cut MP3 without a Xing header, which few lack, says nothing of its length: it is read up to the cut.
 
     Raises:
         AudioError: the file is missing, empty, truncated, not audio, or holds no sample or one that is
@@ -53,8 +54,7 @@ def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
     waveform = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     if not waveform.size:
         raise AudioError(f"{path}: holds no samples; give a file with sound in it")
-    # That of an MP3 is an estimate.
-    if path.suffix.lower() in {".wav", ".flac"} and 0 < promised < 1 << 40 and waveform.size < promised:
+    if 0 < promised < 1 << 40 and waveform.size < promised - _spare_samples(path, promised):
         raise AudioError(
             f"{path}: truncated ({waveform.size} of {promised} samples); copy it again from its source"
         )
@@ -64,7 +64,8 @@ def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
         waveform = soxr.resample(waveform, rate, sample_rate)
         if not waveform.size:
             raise AudioError(f"{path}: too short for one sample at {sample_rate} Hz; give a longer file")
-    return np.ascontiguousarray(waveform, np.float32)
+    # Loud lossy files and resampling overshoot; 16-bit intervals cannot hold it, and all modes are to agree.
+    return np.ascontiguousarray(np.clip(waveform, -1.0, 1.0), np.float32)
 
 
 def is_silent(waveform: np.ndarray) -> bool:
@@ -100,9 +101,13 @@ def _check_file(path: Path) -> None:
         if size == 0:
             raise AudioError(f"{path}: empty (0 bytes); copy it again from its source")
         with path.open("rb") as stream:
-            promised = _promised_bytes(stream.read(28))
+            head = stream.read(28)
+            is_cut_ogg = head[:4] == b"OggS" and not _ends_ogg(stream, size)
+            promised = _promised_bytes(head)
     except OSError as error:
         raise AudioError(f"{path}: cannot be opened ({error.strerror}); check name and rights") from error
+    if is_cut_ogg:
+        raise AudioError(f"{path}: truncated (an Ogg stream without its end); copy it again from its source")
     # A pad byte at the end may be counted and yet not written.
     if size < promised - 1:
         raise AudioError(f"{path}: truncated ({size} of {promised} bytes); copy it again from its source")
@@ -118,6 +123,26 @@ def _promised_bytes(head: bytes) -> int:
     promised = int.from_bytes(head[4:8], orders[head[:4]]) + 8
     # Writers to a pipe, which know no length, leave the greatest number there, signed or not.
     return promised if promised < 0x7FFFF000 else 0
+
+
+def _ends_ogg(stream: IO[bytes], size: int) -> bool:
+    """Whether an Ogg file's last page is whole and marked as the end of its stream (RFC 3533, section 6)."""
+    stream.seek(max(0, size - _OGG_PAGE))
+    tail = stream.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or len(page) < 27 + page[26]:
+        return False
+    return bool(page[5] & 4) and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+
+
+def _spare_samples(path: Path, promised: int) -> int:
+    """By how many samples a sound stream may fall short of the length that libsndfile announced for it."""
+    with path.open("rb") as stream:
+        head = stream.read(1 << 16)
+    if head[:4] in (b"RIFF", b"RF64", b"fLaC", b"FORM"):
+        return 0
+    # For MP3 the announced length is that of the Xing header, with the encoder's padding; else it is a guess.
+    return 44100 if b"Xing" in head or b"Info" in head else promised
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:

@@ -188,7 +188,7 @@ class RunRecorder(keras.callbacks.Callback):
         _write_history(self._run.history, self.history)
         if self._best_epoch() == len(self.history):
             with atomic_path(self._run.best) as temporary:
-                self._network.save(temporary)
+                self._network.save(temporary, include_optimizer=False)
         target = self._run.checkpoints / f"epoch-{epoch + 1:04d}.keras"
         with atomic_path(target) as temporary:
             self.model.save(temporary)

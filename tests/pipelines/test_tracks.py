@@ -165,4 +165,9 @@ def test_unique_names_do_not_depend_on_order():
     named = unique_names(tracks)
     assert len({track.name.casefold() for track in named}) == 5
     assert [track.name for track in named[2::2]] == ["b", "c"]
-    assert np.all([track.name == other.name for track, other in zip(named, unique_names(tracks[::-1])[::-1])])
+    assert np.all(
+        [
+            track.name == other.name
+            for track, other in zip(named, unique_names(tracks[::-1])[::-1], strict=True)
+        ]
+    )

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import mir_eval
+import numpy as np
+import pytest
+
+from tfkey.evaluation import Judgement, judge, softmax, write_judgement
+from tfkey.keys import Key
+
+
+def random_case(tracks: int = 40) -> tuple[list[str], list[int], np.ndarray]:
+    """Intervals of many tracks in a mixed order; names that sort otherwise than they come."""
+    rng = np.random.default_rng(5)
+    owners = np.repeat(np.arange(tracks), rng.integers(1, 6, tracks))
+    rng.shuffle(owners)
+    keys = rng.integers(0, 24, tracks)
+    # Half of the way to the truth, so that all relations occur.
+    logits = rng.standard_normal((owners.size, 24))
+    logits[np.arange(owners.size), keys[owners]] += 1.5
+    return [f"demo/track {99 - n}, é" for n in owners], keys[owners].tolist(), softmax(logits)
+
+
+def score(reference: str, estimate: str, both_fifths: bool) -> float:
+    """The score by mir_eval; a descending fifth is an ascending one with the roles exchanged."""
+    ascending = mir_eval.key.weighted_score(reference, estimate)
+    return 0.5 if both_fifths and mir_eval.key.weighted_score(estimate, reference) == 0.5 else ascending
+
+
+def test_judge_is_the_mean_by_track() -> None:
+    tracks, labels, probabilities = random_case()
+    judgement = judge(tracks, labels, probabilities)
+    sums: dict[str, list[np.ndarray]] = {}
+    keys: dict[str, int] = {}
+    for track, label, row in zip(tracks, labels, probabilities, strict=True):
+        sums.setdefault(track, []).append(row)
+        keys[track] = label
+    assert judgement.tracks == list(sums)
+    assert judgement.tracks != sorted(sums)
+    assert judgement.intervals == [len(rows) for rows in sums.values()]
+    assert judgement.reference == [Key.from_index(keys[track]) for track in sums]
+    means = [sum(rows) / len(rows) for rows in sums.values()]
+    np.testing.assert_allclose(judgement.probabilities, means, rtol=1e-12)
+    assert judgement.estimate == [Key.from_index(int(np.argmax(row))) for row in means]
+
+
+def test_probabilities_are_averaged_not_logits_nor_votes() -> None:
+    """One sure interval outweighs two that waver; the mean of logits and a vote would say otherwise."""
+    rows = np.full((3, 24), 1e-9)
+    rows[0, [3, 7]] = 1.0, 1e-6
+    rows[1:, [3, 7]] = 0.35, 0.4
+    judgement = judge([(1, "a")] * 3, [3] * 3, rows.astype(np.float32))
+    assert judgement.estimate == [Key.from_index(3)]
+    assert judgement.tracks == ["(1, 'a')"]
+
+
+def test_written_judgement_gives_the_scores_of_mir_eval(tmp_path: Path) -> None:
+    judgement = judge(*random_case())
+    write_judgement(judgement, tmp_path / "new" / "test")
+    with (tmp_path / "new" / "test" / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert [line["track"] for line in lines] == judgement.tracks
+    assert [int(line["intervals"]) for line in lines] == judgement.intervals
+    confidences = [float(line["confidence"]) for line in lines]
+    np.testing.assert_allclose(confidences, judgement.probabilities.max(axis=1), atol=1e-6)
+
+    metrics = json.loads((tmp_path / "new" / "test" / "metrics.json").read_text(encoding="utf-8"))
+    for name, both in (("weighted", True), ("weighted_ascending", False)):
+        scores = [score(line["reference"], line["estimate"], both) for line in lines]
+        figure = metrics[name]
+        assert figure["value"] == pytest.approx(np.mean(scores), abs=1e-12)
+        assert figure["low"] < figure["value"] < figure["high"]
+        assert 0 < figure["value"] < 1
+    assert metrics["n_tracks"] == 40
+
+
+def test_one_track(tmp_path: Path) -> None:
+    judgement = Judgement(["a"], [Key.from_index(0)], np.eye(24)[:1], [1])
+    write_judgement(judgement, tmp_path)
+    assert judgement.summary().figures["weighted"].value == 1.0
+
+
+def test_softmax_is_stable() -> None:
+    logits = np.array([[1e4, 1e4, -1e4], [-1e38, 0.0, 3e38], [0.0, np.log(2), np.log(5)]], np.float32)
+    probabilities = softmax(logits)
+    assert probabilities.dtype == np.float64
+    np.testing.assert_allclose(probabilities, [[0.5, 0.5, 0], [0, 0, 1], [0.125, 0.25, 0.625]], atol=1e-7)
+    np.testing.assert_allclose(softmax(logits[2:] - 500), softmax(logits[2:]), atol=1e-4)
