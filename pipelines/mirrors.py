@@ -1,0 +1,299 @@
+"""Asking mirrors for a file: one request after the other, for the bytes that are missing, as long as it helps.
+
+RFC 9110 is followed: ``Range`` and ``If-Range`` for the rest of a file, ``Retry-After`` for the wait.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import os
+import re
+import ssl
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import requests
+import urllib3
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.download_progress import Tally
+from pipelines.half_files import WEB_PAGE, HalfFile, Source, UnfitError, is_web_page, read_blocks
+from pipelines.threads import Threads
+from pipelines.tracks import printable
+from tfkey._version import __version__
+
+_BLOCK = 1 << 16
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18}|\*)")
+
+
+class DownloadSettings(BaseModel):
+    """How patient a download is with its servers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    timeout_seconds: float = Field(30.0, gt=0, description="silence after which a connection is given up")
+    retries: int = Field(4, ge=0, description="vain tries in a row that a mirror gets beyond the first")
+    backoff_seconds: float = Field(1.0, ge=0, description="wait before the first retry; doubles each time")
+    max_backoff_seconds: float = Field(30.0, ge=0, description="the longest of these waits")
+    max_retry_after_seconds: float = Field(
+        120.0,
+        ge=0,
+        description="a server that asks for a longer wait (Retry-After) is left for the next mirror",
+    )
+    give_up_after: int = Field(
+        3,
+        ge=1,
+        description="files in a row that a server failed, retries and all, until it is not asked any more",
+    )
+    user_agent: str = Field(f"tfkey/{__version__}", min_length=1, pattern=r"^[\x20-\x7e]+$")
+
+
+class _MirrorError(Exception):
+    """Why a mirror did not give the file; asking it again is of no use."""
+
+
+class _PassingError(_MirrorError):
+    """Trouble that may pass; ``wait`` is the least that the server asked to wait for, in seconds."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class Mirrors:
+    """The servers of one download; many threads ask them at once."""
+
+    def __init__(self, settings: DownloadSettings, tally: Tally, threads: Threads) -> None:
+        self._settings = settings
+        self._tally = tally
+        self._threads = threads
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._lock = threading.Lock()
+        self._failed_in_a_row: dict[str, int] = defaultdict(int)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for session in self._sessions:
+            session.close()
+
+    def fill(self, half: HalfFile) -> list[str]:
+        """Ask the mirrors of a file, one after the other, until one has made it complete and verified.
+
+        Returns:
+            The trouble that each mirror gave, one line each; none if the file is complete.
+        """
+        troubles = []
+        for url in half.item.urls:
+            trouble = self._try(url, half)
+            if trouble is None:
+                return []
+            troubles.append(trouble)
+        return troubles
+
+    def _try(self, url: str, half: HalfFile) -> str | None:
+        try:
+            server = urlsplit(url).netloc.rpartition("@")[2]
+            shown = printable(urlsplit(url)._replace(netloc=server).geturl())
+        except ValueError:
+            return f"{printable(url)}: not a URL"
+        # A server that failed many files would only cost hours of waiting.
+        if self._failed_in_a_row.get(server, 0) >= self._settings.give_up_after:
+            return f"{shown}: not asked, its server failed too often before"
+        trouble: Exception | None = None
+        try:
+            self._persist(url, half)
+        except (_MirrorError, UnfitError) as error:
+            trouble = error
+        with self._lock:
+            failed = isinstance(trouble, _PassingError)
+            self._failed_in_a_row[server] = self._failed_in_a_row[server] + 1 if failed else 0
+        return None if trouble is None else f"{shown}: {trouble}"
+
+    def _persist(self, url: str, half: HalfFile) -> None:
+        """Ask one mirror until the file is complete and verified; what is raised says why it will not be."""
+        vain, furthest, begun_anew = 0, half.size, False
+        while True:
+            self._threads.go_on()
+            offset = half.offset_for(url)
+            try:
+                self._ask(url, half, offset)
+                half.check()
+                return
+            except UnfitError:
+                # Bytes that were there before may be to blame: give the mirror one chance to send all of it.
+                half.discard()
+                if not offset or begun_anew:
+                    raise
+                begun_anew, furthest = True, 0
+            except _PassingError as trouble:
+                # A Content-Length that promises too much looks like a cut connection.
+                if half.matches():
+                    return
+                # A server that cuts often, but each time further on, gets there in the end.
+                vain = vain + 1 if half.size <= furthest else 1
+                furthest = max(furthest, half.size)
+                if vain > self._settings.retries or trouble.wait > self._settings.max_retry_after_seconds:
+                    raise
+                backoff = self._settings.backoff_seconds * 2.0 ** min(vain - 1, 60)
+                self._threads.sleep(max(trouble.wait, min(backoff, self._settings.max_backoff_seconds)))
+
+    def _ask(self, url: str, half: HalfFile, offset: int) -> None:
+        """Make one request, and add to the half file what it gives."""
+        if urlsplit(url).scheme.lower() == "file":
+            self._copy(url, half)
+            return
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        if offset and (validator := half.validator_for(url)):
+            headers["If-Range"] = validator
+        timeout = self._settings.timeout_seconds
+        try:
+            with self._session().get(url, headers=headers, stream=True, timeout=timeout) as response:
+                self._receive(url, response, half, offset)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError,
+                ValueError) as error:  # fmt: skip
+            raise _network_error(error, timeout, half.size) from error
+
+    def _session(self) -> requests.Session:
+        """The connections of this thread; a session of requests is not made for several."""
+        if not hasattr(self._local, "session"):
+            session = requests.Session()
+            # A length and a range of compressed bytes would not be those of the file.
+            session.headers.update({"User-Agent": self._settings.user_agent, "Accept-Encoding": "identity"})
+            session.max_redirects = 10
+            self._local.session = session
+            self._sessions.append(session)
+        return self._local.session
+
+    def _receive(self, url: str, response: requests.Response, half: HalfFile, offset: int) -> None:
+        begin, total = _extent(response)
+        source = _source(url, response, total)
+        if response.status_code == 206 and offset:
+            if begin != offset or (half.source and half.source.differs(source)):
+                raise UnfitError("sent another part than was asked for, or the file has changed there")
+        elif response.status_code == 416 and offset:
+            raise UnfitError("its file is shorter")
+        elif response.status_code == 200:
+            offset = 0
+        else:
+            raise _status_error(response)
+        blocks = response.raw.stream(_BLOCK, decode_content=False)
+        if half.item.size is not None and total not in (None, half.item.size):
+            page = is_web_page(next(blocks, b""))
+            raise _MirrorError(WEB_PAGE if page else f"has {total} bytes instead of {half.item.size}")
+        self._add(source, blocks, half, offset)
+        if total is not None and half.size < total:
+            raise _PassingError(f"connection cut after {half.size} bytes")
+
+    def _copy(self, url: str, half: HalfFile) -> None:
+        parts = urlsplit(url)
+        path = Path(url2pathname(parts.path))
+        if parts.netloc not in ("", "localhost") or not path.is_file():
+            raise _MirrorError("no such file")
+        try:
+            stream = path.open("rb")
+        except OSError as error:
+            raise _unreadable(error) from error
+        with stream:
+            source = Source(url=url, total=os.fstat(stream.fileno()).st_size)
+            self._add(source, _readable_blocks(stream), half, 0)
+
+    def _add(self, source: Source, blocks: Iterable[bytes], half: HalfFile, offset: int) -> None:
+        half.expect(source, offset)
+        self._tally.expect(half.item.name, source.total)
+        for block in blocks:
+            self._tally.receive(len(block))
+            half.append(block)
+
+
+def _readable_blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    # Here the disk plays the mirror: its errors do not end the call, as those of the half file's do.
+    try:
+        yield from read_blocks(stream)
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> _MirrorError:
+    return _MirrorError(f"cannot be read ({error.strerror})")
+
+
+def _extent(response: requests.Response) -> tuple[int | None, int | None]:
+    """Where in the file an answer begins, and the size of the whole file; None for what it does not tell."""
+    if response.status_code == 206:
+        found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if found is None:
+            return None, None
+        return int(found[1]), None if found[2] == "*" else int(found[2])
+    length = "" if "Transfer-Encoding" in response.headers else response.headers.get("Content-Length", "")
+    return 0, int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+
+
+def _source(url: str, response: requests.Response, total: int | None) -> Source:
+    etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
+    # A weak ETag cannot tell whether two halves fit together.
+    if etag is not None and not etag.startswith('"'):
+        etag = None
+    changed, now = _date(modified), _date(response.headers.get("Date"))
+    # RFC 9110, 8.8.2.2: a date tells versions apart only if the file had a second to change since.
+    if changed is None or now is None or now - changed < 1:
+        modified = None
+    return Source(url=url, etag=etag, modified=modified, total=total)
+
+
+def _date(text: str | None) -> float | None:
+    """An HTTP date as seconds since 1970."""
+    try:
+        return email.utils.parsedate_to_datetime(text or "").timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _status_error(response: requests.Response) -> _MirrorError:
+    status = response.status_code
+    reason = f"{status} {http.client.responses.get(status, '')}".strip()
+    if status not in (408, 425, 429) and (status < 500 or status in (501, 505)):
+        return _MirrorError(reason)
+    asked = response.headers.get("Retry-After", "")
+    wait = 0.0
+    if re.fullmatch("[0-9]{1,9}", asked):
+        wait = float(asked)
+    elif (until := _date(asked)) is not None:
+        # Against the server's own clock where it tells it: this machine's may be wrong, or jump.
+        now = _date(response.headers.get("Date"))
+        wait = max(0.0, until - (time.time() if now is None else now))
+    return _PassingError(f"{reason}, asks to wait {wait:.0f} s" if wait else reason, wait)
+
+
+def _network_error(error: BaseException, timeout_seconds: float, size: int) -> _MirrorError:
+    """One line of an error that requests, urllib3 or the system raised after ``size`` bytes of the file."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+
+    def comes_from(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(link, kinds) for link in chain)
+
+    # The innermost is the system's own word, without the wrapping of the libraries.
+    told = (link.strerror for link in reversed(chain) if isinstance(link, OSError) and link.strerror)
+    said = next(told, None)
+    text = printable(said or str(error))
+    if comes_from(ssl.SSLCertVerificationError):
+        return _MirrorError(f"its certificate cannot be trusted ({text})")
+    # Both libraries' errors about addresses are ValueErrors.
+    if isinstance(error, (ValueError, requests.TooManyRedirects)):
+        return _MirrorError(text)
+    if said is not None:
+        return _PassingError(text)
+    if comes_from(requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
+        return _PassingError(f"no answer within {timeout_seconds:g} s")
+    if comes_from(urllib3.exceptions.ProtocolError):
+        return _PassingError(f"connection cut after {size} bytes")
+    return _PassingError(text)
