@@ -37,10 +37,6 @@ class Tally:
         self._lock = threading.Lock()
         self._done = dict.fromkeys((item.name for item in items), 0)
         self._size = {item.name: item.size for item in items}
-        # Sums are kept beside the counts: adding up thousands of files for every block would take too long.
-        self._all_done = 0
-        self._unknown = sum(size is None for size in self._size.values())
-        self._all_size = sum(size or 0 for size in self._size.values())
         self._settled = 0
         self._samples: deque[tuple[float, int]] = deque()
         self.fetched = 0
@@ -48,16 +44,12 @@ class Tally:
     def at(self, name: str, done: int) -> None:
         """So many bytes of a file are there."""
         with self._lock:
-            self._all_done += done - self._done[name]
             self._done[name] = done
 
     def expect(self, name: str, size: int | None) -> None:
         """A file has this size, as far as is known."""
         if size is not None:
             with self._lock:
-                before = self._size[name]
-                self._unknown -= before is None
-                self._all_size += size - (before or 0)
                 self._size[name] = size
 
     def settle(self, name: str, size: int) -> None:
@@ -73,7 +65,7 @@ class Tally:
             self.fetched += count
 
     def state(self) -> DownloadProgress:
-        """What the counts are now; the rate is that since the calls of the last five seconds."""
+        """What the counts come to now; called often, as the rate is taken between calls."""
         now = time.monotonic()
         with self._lock:
             self._samples.append((now, self.fetched))
@@ -81,5 +73,7 @@ class Tally:
                 self._samples.popleft()
             begin, before = self._samples[0]
             rate = (self.fetched - before) / (now - begin) if now > begin else 0.0
-            total = None if self._unknown else self._all_size
-            return DownloadProgress(self._all_done, total, self._settled, len(self._size), rate)
+            done = sum(self._done.values())
+            sizes = [size for size in self._size.values() if size is not None]
+            total = sum(sizes) if len(sizes) == len(self._size) else None
+            return DownloadProgress(done, total, self._settled, len(self._size), rate)

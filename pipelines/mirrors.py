@@ -1,4 +1,4 @@
-"""Asking mirrors for a file: one request after the other, for the bytes that are missing, as long as it helps.
+"""Asking the mirrors of a file, one after the other, for the bytes that are missing, as long as it helps.
 
 RFC 9110 is followed: ``Range`` and ``If-Range`` for the rest of a file, ``Retry-After`` for the wait.
 """
