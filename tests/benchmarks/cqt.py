@@ -4,8 +4,8 @@ Every figure comes from this one run. For each number of threads one worker proc
 alive and the rivals take turns, so that a busy machine slows all of them alike; take ratios within a run.
 nnAudio is no dependency of tfkey. To compare with it, make it an environment of its own::
 
-    python -m venv /tmp/nnaudio && /tmp/nnaudio/bin/pip install torch==2.13.0 nnAudio
-    python -m tests.benchmarks.cqt --nnaudio-python /tmp/nnaudio/bin/python
+    python -m venv nnaudio-env && nnaudio-env/bin/pip install torch==2.13.0 nnAudio
+    python -m tests.benchmarks.cqt --nnaudio-python nnaudio-env/bin/python
 
 If TensorFlow sees a GPU, tfkey's transform and the Fourier transform are timed there too (one more table).
 """
