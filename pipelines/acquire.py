@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlparse
 
-from pipelines.archive import unpack
+from pipelines.archive import content_root, unpack_once
 from pipelines.catalogue import Archive, ArchiveAudio, ArchiveLabels, DatasetSpec, FileAudio, FolderLabels
 from pipelines.download import DownloadProgress, Item, download
 from pipelines.folds import policy_splits
 from pipelines.labels import TrackLabel, select_tracks
 from pipelines.sources import label_files, read_source
-from pipelines.tracks import LeftOut, Track
+from pipelines.tracks import LeftOut, Track, printable, safe_name, unique_names
 from tfkey.config import Config
 from tfkey.errors import DataError, UsageError
 
 Progress = Callable[[DownloadProgress], None]
+T = TypeVar("T")
 
 _AT_ONCE = 8  # connections; the network is waited for, not the processor
 
@@ -33,8 +35,9 @@ class Acquirer:
     Attributes:
         spec: the dataset.
         config: where data lies.
-        source: a folder of the user's that holds the files under the names they are published with; they
-            are verified and copied from there, and the network is left alone. None to fetch them.
+        source: a folder of the user's that holds the files under the names they are published with (or one
+            of these files, for a dataset of archives); they are verified and copied from there, and the
+            network is left alone. None to fetch them.
         progress: told how far the fetching is.
     """
 
@@ -64,15 +67,13 @@ class Acquirer:
         left_out: list[LeftOut] = []
         if isinstance(self.spec.audio, FileAudio):
             labels, left_out = _by_choice(select_tracks(self.spec, subset))
-            folder, failures = self._files(self.spec.audio, labels)
-            missing = {item.source.partition(".")[0] for item in failures}
-            found, lost = label_files([label for label in labels if label.id not in missing], folder)
-            left_out = [*left_out, *failures, *lost]
+            found, failures = self._files(self.spec.audio, labels)
+            left_out += failures
         elif isinstance(self.spec.audio, ArchiveAudio):
             name = str(self.spec.subset(subset).archive)
             folder = self.unpacked(self.archive(self.spec.audio.archives[name]))
             if isinstance(self.spec.labels, FolderLabels):
-                found, left_out = read_source(folder, "folders")
+                found, left_out = _by_choice(read_source(folder, "folders"))
             elif isinstance(self.spec.labels, ArchiveLabels):
                 keys = self.archive(self.spec.labels.archive)
                 labels, left_out = _by_choice(select_tracks(self.spec, subset, keys))
@@ -87,9 +88,18 @@ class Acquirer:
                 f"dataset {self.spec.name}: its audio cannot be fetched; give yours with --source"
             )
         if not found:
-            reasons = "; ".join(f"{item.source}: {item.reason}" for item in left_out[-2:])
+            # The first that failed says what is wrong; later ones are not even asked for from a dead server.
+            telling = [item for item in left_out if not item.by_choice][:1] or left_out[:2]
+            reasons = "; ".join(f"{item.source}: {item.reason}" for item in telling)
             raise DataError(f"dataset {self.spec.name}: none of its audio could be had ({reasons})")
         return policy_splits(found, self.spec.split, self.config.split), left_out
+
+    def has_source(self, archive: Archive | None) -> bool:
+        """Whether the user's source holds an archive under the name that it is published with."""
+        if archive is None or self.source is None:
+            return False
+        name = _name(archive.urls[0])
+        return self.source.name == name if self.source.is_file() else (self.source / name).is_file()
 
     def images(self) -> Path:
         """Fetch the archive of pre-generated spectrograms.
@@ -103,33 +113,52 @@ class Acquirer:
         return self.archive(self.spec.images)
 
     def archive(self, archive: Archive) -> Path:
-        """Fetch one archive."""
-        name = Path(urlparse(archive.urls[0]).path).name
+        """Fetch one archive. The user's own, if nothing is known to verify it by, is used where it lies."""
+        name = _name(archive.urls[0])
+        own = self._own(name)
+        if own is not None and own.is_file() and archive.checksum is None:
+            return own
         item = Item(name, self._places(name, archive.urls), archive.checksum)
         return fetch(item, self.folder / "archives", self.progress)
 
     def unpacked(self, archive: Path) -> Path:
-        """Unpack an archive, once."""
-        folder = self.folder / "unpacked" / archive.name.partition(".")[0]
-        if not folder.is_dir():
-            unpack(archive, folder)
-        return folder
+        """Unpack an archive, once; the folder in which its splits, keys or files lie."""
+        return content_root(unpack_once(archive, self.folder / "unpacked"))
 
-    def _files(self, audio: FileAudio, labels: Sequence[TrackLabel]) -> tuple[Path, list[LeftOut]]:
-        items = []
-        for label in labels:
-            urls = audio.track_urls(label.id)
-            name = Path(urlparse(urls[0]).path).name
-            items.append(Item(name, self._places(name, urls), f"md5:{label.md5}" if label.md5 else None))
-        folder = self.folder / "audio"
-        return folder, download(items, folder, workers=_AT_ONCE, progress=self.progress).failures
+    def _files(self, audio: FileAudio, labels: Sequence[TrackLabel]) -> tuple[list[Track], list[LeftOut]]:
+        """The tracks whose file could be had, in the order of the labels, and the files that could not."""
+        names = {label.id: _name(audio.track_urls(label.id)[0]) for label in labels}
+        items = [
+            Item(
+                names[label.id],
+                self._places(names[label.id], audio.track_urls(label.id)),
+                f"md5:{label.md5}" if label.md5 else None,
+            )
+            for label in labels
+        ]
+        report = download(items, self.folder / "audio", workers=_AT_ONCE, progress=self.progress)
+        tracks = [
+            Track(safe_name(label.id), path, label.key, None, printable(path.name), label.group)
+            for label in labels
+            if (path := report.paths.get(names[label.id]))
+        ]
+        return unique_names(tracks), report.failures
+
+    def _own(self, name: str) -> Path | None:
+        """Where a file of this name would lie among the user's own; None without a source."""
+        if self.source is None:
+            return None
+        return self.source.with_name(name) if self.source.is_file() else self.source / name
 
     def _places(self, name: str, urls: Sequence[str]) -> tuple[str, ...]:
         """Where to get a file: its mirrors, or with a source nothing but the user's own copy."""
-        if self.source is None:
-            return tuple(urls)
-        own = self.source if self.source.is_file() else self.source / name
-        return (own.resolve().as_uri(),)
+        own = self._own(name)
+        return tuple(urls) if own is None else (own.resolve().as_uri(),)
+
+
+def _name(url: str) -> str:
+    """The name that a file is published with."""
+    return Path(urlparse(url).path).name
 
 
 def fetch(item: Item, folder: Path, progress: Progress | None = None) -> Path:
@@ -144,8 +173,7 @@ def fetch(item: Item, folder: Path, progress: Progress | None = None) -> Path:
     return report.paths[item.name]
 
 
-def _by_choice(
-    selected: tuple[list[TrackLabel], list[LeftOut]],
-) -> tuple[list[TrackLabel], list[LeftOut]]:
+def _by_choice(selected: tuple[list[T], list[LeftOut]]) -> tuple[list[T], list[LeftOut]]:
+    """What was left out because its label, or its folder's name, states no one key."""
     labels, left_out = selected
     return labels, [replace(item, by_choice=True) for item in left_out]

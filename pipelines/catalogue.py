@@ -25,8 +25,11 @@ from pydantic import (
     model_validator,
 )
 
-from tfkey.config import config_root
+from tfkey.config import Config, config_root
 from tfkey.errors import ConfigError, UsageError
+
+DEMO = "demo"
+"""The dataset that is made on this machine."""
 
 Role = Literal["train", "test", "train+test"]
 
@@ -221,7 +224,14 @@ def dataset_names(folder: Path | None = None) -> list[str]:
 
     Args:
         folder: of the descriptions; None for those that come with tfkey.
+
+    Raises:
+        ConfigError: there is no such folder.
     """
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(
+            f"catalogue: {str(folder)!r} is no folder; give one of dataset descriptions (*.yaml)"
+        )
     return sorted(path.stem for path in (folder or config_root() / "datasets").glob("*.yaml"))
 
 
@@ -235,7 +245,7 @@ def load_spec(name: str, source: Path | None = None, folder: Path | None = None)
 
     Raises:
         UsageError: unknown, and no source given; names the nearest name there is.
-        ConfigError: its description is damaged; names the setting.
+        ConfigError: its description is damaged; names the setting. Or no such folder.
     """
     names = dataset_names(folder)
     if name in names:
@@ -250,6 +260,27 @@ def load_spec(name: str, source: Path | None = None, folder: Path | None = None)
             f"dataset name {name!r}: use letters, digits, - and _ only; it becomes a folder's name"
         )
     return DatasetSpec(name=name, title=name, licence="unknown (your own)", citation="none (your own)")
+
+
+def check_request(config: Config, dataset: str, source: Path | None = None) -> DatasetSpec:
+    """Find out what can be known at once to fail, before hours of work.
+
+    Returns:
+        The dataset's description.
+
+    Raises:
+        UsageError: an unknown dataset or subset; a dataset that cannot be fetched in ``config.mode``.
+    """
+    spec = load_spec(dataset, source, config.catalogue)
+    if dataset in config.subsets:
+        spec.subset(config.subsets[dataset])
+    if source is None and dataset != DEMO:
+        what, there = ("image archive", spec.images) if config.mode == "images" else ("audio", spec.audio)
+        if there is None:
+            raise UsageError(
+                f"dataset {dataset}: the catalogue has no {what} of it to fetch; give yours with --source"
+            )
+    return spec
 
 
 def is_dataset_name(name: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from pipelines.catalogue import dataset_names, load_spec
 from pipelines.inputs import (
     Source,
     evaluation_batches,
@@ -42,9 +43,10 @@ def train(config: Config, name: str, report: Report | None = None) -> tuple[Run,
     Raises:
         DataError: the data is not prepared, damaged, or of other parameters.
         UsageError: a run of that name and of another configuration exists; intervals or bands that are too
-            small for the network.
+            small for the network; datasets that hold the same recordings.
     """
     _check_frames(config)
+    _check_recordings(config)
     datasets = [open_prepared(config, config.mode, dataset) for dataset in config.datasets]
     training, validation = (open_source(config, datasets, split) for split in ("train", "validation"))
     keras.utils.set_random_seed(config.seed)
@@ -99,6 +101,21 @@ def _check_frames(config: Config) -> None:
             f"{config.model.name} needs {least}; raise it, or "
             f"lower features.hop_length={config.features.hop_length}"
         )
+
+
+def _check_recordings(config: Config) -> None:
+    """Refuse datasets of the same recordings: each has splits of its own, so one would stand on two sides."""
+    known = dataset_names(config.catalogue)
+    for name in config.datasets:
+        same = load_spec(name, folder=config.catalogue).same_tracks_as if name in known else ()
+        for other in config.datasets:
+            if other in same:
+                raise UsageError(
+                    f"datasets: {name} and {other} hold the same recordings, which would be trained on and "
+                    "validated on at once; take one of them"
+                )
+            if config.datasets.count(other) > 1:
+                raise UsageError(f"datasets: {other} stands there twice; name it once")
 
 
 def _frontend(config: Config) -> keras.Model | None:

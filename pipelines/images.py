@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,19 +15,60 @@ import numpy as np
 from PIL import Image
 
 from pipelines.acquire import fetch
-from pipelines.archive import pack, read_checksum, unpack
-from pipelines.catalogue import SplitPolicy
+from pipelines.archive import content_root, pack, read_checksum, unpack_once
+from pipelines.catalogue import DatasetSpec, ListLabels, SplitPolicy
 from pipelines.download import Item
 from pipelines.folds import policy_splits
+from pipelines.label_files import track_id
+from pipelines.labels import select_tracks
 from pipelines.manifest import Row, check_parameters, open_prepared, preparation_parameters
 from pipelines.tracks import LeftOut, Track, printable, scan_key_folders
 from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
-from tfkey.config import SPLITS, Config
-from tfkey.errors import DataError, KeyParseError
+from tfkey.config import Config
+from tfkey.errors import DataError
 from tfkey.files import atomic_path, sha256
 from tfkey.keys import Key
 
+Files = dict[tuple[Path, str], list[Path]]
+"""The pictures of each track, by its folder and stem."""
+
 _PREFIX = "akc-split-"  # file names of the archives that other systems of this kind have published
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the list of labels of a dataset says of the tracks that pictures are named after.
+
+    Attributes:
+        groups: number of a track -> the first track of the list with the same recording.
+        subset: the name of the subset that is asked for; None to take whatever there is.
+        chosen: the numbers of its tracks.
+    """
+
+    groups: Mapping[str, str]
+    subset: str | None = None
+    chosen: Collection[str] = ()
+
+    @classmethod
+    def of(cls, spec: DatasetSpec, config: Config) -> Listing | None:
+        """The listing of a catalogue dataset whose labels are a list; None for others."""
+        if not isinstance(spec.labels, ListLabels):
+            return None
+        labels = {name: select_tracks(spec, name)[0] for name in spec.subsets}
+        groups = {label.id: label.group for found in labels.values() for label in found}
+        subset = config.subsets.get(spec.name)
+        return cls(groups, subset, {label.id for label in labels[subset]} if subset else ())
+
+    def apply(self, tracks: Sequence[Track]) -> tuple[list[Track], list[LeftOut]]:
+        """The tracks of the subset, grouped by recording; and the others."""
+        taken, left_out = [], []
+        for track in tracks:
+            number = track_id(track.group)
+            if self.subset is not None and number not in self.chosen:
+                left_out.append(LeftOut(track.source, f"not in the subset {self.subset}", by_choice=True))
+            else:
+                taken.append(replace(track, group=self.groups.get(number, track.group)))
+        return taken, left_out
 
 
 def prepare_images(
@@ -35,6 +78,7 @@ def prepare_images(
     policy: SplitPolicy,
     *,
     workers: int,
+    listing: Listing | None = None,
     progress: Progress | None = None,
 ) -> tuple[Result, int]:
     """Copy PNGs of the right size to ``<folder>/<split>/<key>/<track>-<NNN>.png``, as 8-bit grey.
@@ -43,16 +87,22 @@ def prepare_images(
         config: the parameters that the pictures must have.
         source: an archive, or a folder, in the layout ``[<dataset>/][<split>/]<key>/<file>.png``.
         folder: where the prepared dataset goes.
-        policy: how the dataset is split where its folders leave that open.
+        policy: how the dataset is split where its folders leave that open, or put pictures of one track on
+            two sides.
+        workers: tracks worked on at a time.
+        listing: what the dataset's list of labels says of its tracks, if it has one.
+        progress: told how many tracks are done.
 
     Returns:
         The rows and what was left out, and how many tracks were worked on now.
     """
     if source.is_file():
-        source = _unpack_once(config, source)
-    root = _layout_root(source)
+        source = unpack_once(source, config.data_dir / "originals" / folder.name / "unpacked")
+    elif not source.is_dir():
+        raise DataError(f"{source}: no such file or folder; give an archive or a folder of PNGs")
+    root = content_root(source)
     _check_description(root, config)
-    files: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    files: Files = defaultdict(list)
 
     def find(key_folder: Path) -> list[Path]:
         found = sorted(path for path in key_folder.iterdir() if _is_png_name(path.name))
@@ -62,9 +112,14 @@ def prepare_images(
 
     tracks, left_out = scan_key_folders(root, find, track_stem)
     parameters = preparation_parameters(config, "images")
+    tracks = _mend_leaks(tracks, files)
+    pictures = {track.source: files[track.path.parent, track.group] for track in tracks}
+    if listing is not None:
+        tracks, not_chosen = listing.apply(tracks)
+        left_out += not_chosen
     units = []
     for track in policy_splits(tracks, policy, config.split):
-        members = files[track.path.parent, track.group]
+        members = pictures[track.source]
         states = [file_state(path) for path in members]
         mark = fingerprint(parameters, track.key.long, track.split, states)
         units.append(Unit(track.name, mark, (track, members)))
@@ -104,29 +159,31 @@ def _part_numbers(members: Sequence[Path]) -> list[int]:
     return numbers if len(set(numbers)) == len(members) else list(range(len(members)))
 
 
-def _unpack_once(config: Config, archive: Path) -> Path:
-    folder = (
-        config.data_dir
-        / "originals"
-        / "unpacked"
-        / f"{archive.name.partition('.')[0]}-{sha256(archive)[:12]}"
-    )
-    if not folder.is_dir():
-        unpack(archive, folder)
-    return folder
+def _mend_leaks(tracks: Sequence[Track], files: Files) -> list[Track]:
+    """Make one track of those whose pictures were dealt out to several splits, and leave its split open.
 
-
-def _layout_root(source: Path) -> Path:
-    """Go down through a lone folder that is neither a split nor a key: the dataset's name in an archive."""
-    if not source.is_dir():
-        raise DataError(f"{source}: no such file or folder; give an archive or a folder of PNGs")
-    folders = [item for item in source.iterdir() if item.is_dir() and not item.name.startswith(".")]
-    if len(folders) == 1 and folders[0].name not in SPLITS:
-        try:
-            Key.parse(folders[0].name)
-        except KeyParseError:
-            return folders[0]
-    return source
+    Published archives that were split by interval have one recording on two sides: pictures of one name and
+    key in several splits, no two with the same number.
+    """
+    by_name: dict[tuple[Key, str], list[Track]] = defaultdict(list)
+    for track in tracks:
+        by_name[track.key, track.group].append(track)
+    mended: list[Track] = []
+    leaks = 0
+    for same in by_name.values():
+        members = [path for track in same for path in files[track.path.parent, track.group]]
+        numbers = {path.stem.rpartition("-")[2] for path in members}
+        if len({track.split for track in same}) == 1 or len(numbers) < len(members):
+            mended += same
+            continue
+        leaks += 1
+        files[same[0].path.parent, same[0].group] = members
+        mended.append(replace(same[0], split=None))
+    if leaks:
+        logging.getLogger(__name__).warning(
+            "%d tracks had pictures in more than one split; each was put into one, as a whole", leaks
+        )
+    return sorted(mended, key=lambda track: track.source)
 
 
 def _check_description(root: Path, config: Config) -> None:

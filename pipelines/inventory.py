@@ -61,10 +61,12 @@ def find_on_disk(name: str, data_dir: Path) -> OnDisk:
     """Look for the originals (``<data_dir>/originals/<name>``) and the prepared data of a dataset."""
     config = Config(data_dir=data_dir)
     sizes: dict[bool, list[int]] = {False: [], True: []}
-    for path in (data_dir / "originals" / name).rglob("*"):
-        # Half downloads end in .part; files half written carry a mark of their own.
-        is_partial = path.name.startswith(".") and (PARTIAL_SUFFIX in path.name or path.suffix == ".part")
-        if path.is_file() and (is_partial or not path.name.startswith(".")):
+    folder = data_dir / "originals" / name
+    for path in folder.rglob("*"):
+        hidden = [part for part in path.relative_to(folder).parts if part.startswith(".")]
+        # Half downloads end in .part; what is half written or unpacked carries a mark of its own.
+        is_partial = any(PARTIAL_SUFFIX in part or part.endswith(".part") for part in hidden)
+        if path.is_file() and (is_partial or not hidden):
             sizes[is_partial].append(path.stat().st_size)
     prepared = {
         mode: _read_prepared(folder)
@@ -104,20 +106,21 @@ def _key_counts(counts: dict[str, int]) -> dict[str, int]:
     return {Key.parse(name).long: int(count) for name, count in counts.items()}
 
 
-def describe(name: str, data_dir: Path) -> dict[str, Any]:
+def describe(name: str, data_dir: Path, catalogue: Path | None = None) -> dict[str, Any]:
     """All that is known of a dataset, as JSON values: description, what is on disk, count of each key.
 
     Args:
         name: in the catalogue, or of a dataset of the user's own that is on disk.
         data_dir: folder of the data.
+        catalogue: folder of the descriptions; None for those that come with tfkey.
 
     Returns:
         The fields of :class:`pipelines.catalogue.DatasetSpec`; ``size`` (bytes of audio to fetch, or None);
         ``on_disk`` (:class:`OnDisk`); ``keys`` (count by long name, empty if unknown) and ``keys_of``, what
         was counted.
     """
-    own = name not in dataset_names()
-    spec = load_spec(name, source=data_dir if own else None)
+    own = name not in dataset_names(catalogue)
+    spec = load_spec(name, data_dir if own else None, catalogue)
     disk = find_on_disk(name, data_dir)
     keys, counted = _known_keys(spec, data_dir, disk)
     document = spec.model_dump(mode="json")

@@ -86,6 +86,12 @@ def preparation_parameters(config: Config, mode: str) -> dict[str, Any]:
     return {**{f"features.{name}": value for name, value in features.items()}, **intervals}
 
 
+def selection_parameters(config: Config, dataset: str) -> dict[str, Any]:
+    """The settings that say which tracks prepared data holds and on which sides they stand, flat."""
+    split = {f"split.{name}": value for name, value in config.split.model_dump(mode="json").items()}
+    return {**split, f"subsets.{dataset}": config.subsets.get(dataset, "default")}
+
+
 def write_prepared(
     folder: Path,
     rows: Sequence[Row],
@@ -176,6 +182,8 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder / 'dataset.json'}: damaged; run {command} again") from error
     check_parameters(folder, found, preparation_parameters(config, mode))
+    # Evaluated on other splits than it was trained on, a network would meet what it has learned.
+    check_parameters(folder, document.get("selection", {}), selection_parameters(config, dataset))
     rows = tuple(read_manifest(folder / "manifest.csv"))
     counts = document.get("intervals", {})
     for split in SPLITS:
@@ -205,7 +213,8 @@ def check_parameters(where: Path, found: dict[str, Any], wanted: dict[str, Any])
     if differing:
         details = ", ".join(f"{name}={found[name]} (asked for: {wanted[name]})" for name in differing)
         raise DataError(
-            f"{where}: was prepared with {details}; set what it has, or prepare into another data_dir"
+            f"{where}: was prepared with {details}; ask for what it has (by --config or -o), "
+            "or prepare into another --data-dir"
         )
 
 

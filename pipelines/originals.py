@@ -7,15 +7,14 @@ from pathlib import Path
 
 from pipelines.acquire import Acquirer
 from pipelines.acquire import Progress as FetchProgress
-from pipelines.catalogue import DatasetSpec, FileAudio
+from pipelines.archive import content_root, is_archive, unpack_once
+from pipelines.catalogue import DEMO, Archive, ArchiveAudio, DatasetSpec, FileAudio
 from pipelines.folds import policy_splits
 from pipelines.sources import read_source
 from pipelines.tracks import LeftOut, Track
 from pipelines.work import Progress
 from tfkey.config import Config
 from tfkey.keys import Key
-
-DEMO = "demo"
 
 
 def original_tracks(
@@ -32,8 +31,9 @@ def original_tracks(
     Args:
         spec: the dataset.
         config: where data lies, which subset, and how to split what has no split.
-        source: the user's data (see :func:`pipelines.sources.read_source`), which is only read; for a
-            catalogue dataset of one file a track, a folder with these files. None to fetch or make them.
+        source: the user's data (see :func:`pipelines.sources.read_source`), maybe in an archive, which is
+            only read; for a catalogue dataset, a folder with its files or archives as they are published.
+            None to fetch or make them.
         workers: how many files to make at a time.
         progress: told how far the making is.
         fetching: told how far the fetching is.
@@ -43,10 +43,20 @@ def original_tracks(
     """
     if spec.name == DEMO and source is None:
         return _demo_tracks(config.data_dir / "originals" / DEMO, workers=workers, progress=progress), []
-    if source is not None and not isinstance(spec.audio, FileAudio):
-        tracks, left_out = read_source(source)
-        return policy_splits(tracks, spec.split, config.split), left_out
-    return Acquirer(spec, config, source, fetching).tracks()
+    acquirer = Acquirer(spec, config, source, fetching)
+    if source is None or isinstance(spec.audio, FileAudio) or acquirer.has_source(_archive(spec, config)):
+        return acquirer.tracks()
+    if is_archive(source) and source.is_file():
+        source = content_root(unpack_once(source, config.data_dir / "originals" / spec.name / "unpacked"))
+    tracks, left_out = read_source(source)
+    return policy_splits(tracks, spec.split, config.split), left_out
+
+
+def _archive(spec: DatasetSpec, config: Config) -> Archive | None:
+    """The archive of the configured subset's audio, if it comes in one."""
+    if not isinstance(spec.audio, ArchiveAudio):
+        return None
+    return spec.audio.archives[str(spec.subset(config.subsets.get(spec.name, "default")).archive)]
 
 
 def _demo_tracks(folder: Path, *, workers: int, progress: Progress | None = None) -> list[Track]:

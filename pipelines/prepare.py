@@ -9,10 +9,15 @@ from typing import Any
 from pipelines.acquire import Acquirer
 from pipelines.acquire import Progress as FetchProgress
 from pipelines.audio_intervals import prepare_audio
-from pipelines.catalogue import DatasetSpec, load_spec
-from pipelines.images import demo_archive, prepare_images
-from pipelines.manifest import preparation_parameters, prepared_folder, write_prepared
-from pipelines.originals import DEMO, original_tracks
+from pipelines.catalogue import DEMO, DatasetSpec, check_request
+from pipelines.images import Listing, demo_archive, prepare_images
+from pipelines.manifest import (
+    preparation_parameters,
+    prepared_folder,
+    selection_parameters,
+    write_prepared,
+)
+from pipelines.originals import original_tracks
 from pipelines.spectrograms import prepare_spectrograms
 from pipelines.tracks import LeftOut
 from pipelines.work import Progress, Result
@@ -56,18 +61,19 @@ def prepare(
         config: the mode, the parameters, and where data lies.
         dataset: a name in the catalogue, or one of the user's own with ``source``.
         source: the user's own data: audio as :func:`pipelines.sources.read_source` takes it; in images mode
-            PNGs in the layout ``[<split>/]<key>/<file>``, in a folder or an archive. For a catalogue dataset
-            of one file a track, a folder with these files.
+            PNGs in the layout ``[<split>/]<key>/<file>``, in a folder or an archive. For a catalogue
+            dataset, a folder with its files or archives as they are published.
         workers: files worked on at a time.
         png: in spectrograms mode, write every spectrogram as a PNG, too.
         progress: told how many units of work are done.
         fetching: told how far downloads are.
 
     Raises:
+        UsageError: see :func:`pipelines.catalogue.check_request`.
         DataError: nothing at all could be prepared.
         TfkeyError: a folder that cannot be written, a damaged archive.
     """
-    spec = load_spec(dataset, source)
+    spec = check_request(config, dataset, source)
     folder = prepared_folder(config, config.mode, dataset)
     remove_partial(folder)
     result, fresh = _run_mode(
@@ -99,9 +105,13 @@ def _run_mode(
     fetching: FetchProgress | None,
 ) -> tuple[Result, int]:
     if config.mode == "images":
-        if source is None and spec.name != DEMO:
-            source = Acquirer(spec, config, progress=fetching).images()
-        elif source is None:
+        acquirer = Acquirer(spec, config, source, fetching)
+        if source is not None:
+            # A picture archive that goes by another name is taken as it is.
+            source = acquirer.images() if acquirer.has_source(spec.images) else source
+        elif spec.name != DEMO:
+            source = acquirer.images()
+        else:
             # The demo's archive is published on this machine, from its own prepared spectrograms.
             prepare(
                 config.model_copy(update={"mode": "spectrograms"}),
@@ -110,7 +120,15 @@ def _run_mode(
                 progress=progress,
             )
             source = demo_archive(config, progress)
-        return prepare_images(config, source, folder, spec.split, workers=workers, progress=progress)
+        return prepare_images(
+            config,
+            source,
+            folder,
+            spec.split,
+            workers=workers,
+            listing=Listing.of(spec, config),
+            progress=progress,
+        )
     tracks, left_out = original_tracks(
         spec, config, source, workers=workers, progress=progress, fetching=fetching
     )
@@ -125,6 +143,7 @@ def _run_mode(
 
 def _describe(spec: DatasetSpec, config: Config) -> dict[str, Any]:
     return {
+        "selection": selection_parameters(config, spec.name),
         "dataset": spec.name,
         "title": spec.title,
         "mode": config.mode,

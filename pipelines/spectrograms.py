@@ -3,12 +3,19 @@
 An example holds ``spectrogram`` (float16, ``[frames, bins]`` in row order, values in [0, 1]), ``shape``,
 ``label`` (class index), ``track`` and ``part``. Sixteen tracks of one split make a shard; a shard is
 written whole or not at all.
+
+A worker is a thread that takes a track from its file to serialised examples: decoders and TensorFlow run
+outside of Python's lock, so that workers are processors at work. Two shards and more are open at a time, so
+that no worker waits for a shard's last track. What a track comes to depends on nothing but the track.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,13 +27,15 @@ from PIL import Image
 from pipelines.audio_intervals import sounding_intervals
 from pipelines.manifest import PreparedDataset, Row, preparation_parameters
 from pipelines.tracks import LeftOut, Track
-from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, iter_in_order, run_units
+from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
 from tfkey.config import SPLITS, Config
 from tfkey.features import build_frontend, to_pixels
 from tfkey.files import atomic_path
 
 TRACKS_PER_SHARD = 16
-_BATCH = 8  # intervals transformed at a time: enough to fill two cores, little enough for a laptop's memory
+# Intervals transformed at a time: more are no faster, and arrays beyond 32 MiB come fresh from the system
+# each time, which costs a quarter of their transform.
+_BATCH = 4
 
 Picture = np.ndarray  # float32 [frames, bins] in [0, 1]
 
@@ -56,13 +65,21 @@ def prepare_spectrograms(
             states = [[track.name, track.key.long, file_state(track.path)] for track in shard]
             name = f"{split}-{start // TRACKS_PER_SHARD:05d}.tfrecord"
             units.append(Unit(name, fingerprint(parameters, states), (name, shard)))
-    transform = picture_function(config)
-    work = partial(_write_shard, config, folder, transform, workers, png)
-    # Threads work within a shard (decoding ahead of the transform), so shards go one at a time.
-    return run_units(units, work, Journal(folder), workers=1, progress=progress)
+    # Traced once, before threads could do so all at the same time.
+    transform = picture_function(config).get_concrete_function()
+    job = _Job(config, folder, transform, png)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        work = partial(_write_shard, config, folder, lambda track: pool.submit(job.examples, track))
+        # Enough open shards that tracks wait for workers and never the other way.
+        return run_units(
+            units, work, Journal(folder), workers=2 + workers // TRACKS_PER_SHARD, progress=progress
+        )
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def picture_function(config: Config) -> Callable[[Any], tf.Tensor]:
+def picture_function(config: Config) -> Any:
     """A compiled function from waveforms ``[batch, samples]`` to pictures ``[batch, frames, bins]``."""
     samples = config.intervals.samples(config.features.sample_rate)
     frontend = build_frontend(config.features, samples)
@@ -72,30 +89,62 @@ def picture_function(config: Config) -> Callable[[Any], tf.Tensor]:
     )
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What a track comes to: pairs of a serialised example and its row's digest, by the interval's number."""
+
+    examples: dict[int, tuple[bytes, str]]
+    left_out: LeftOut | None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all tracks have in common."""
+
+    config: Config
+    folder: Path
+    transform: Callable[[Any], tf.Tensor]
+    png: bool
+
+    def examples(self, track: Track) -> _Made:
+        """Decode, transform and serialise one track; its PNGs are written here, too."""
+        intervals, left_out = sounding_intervals(self.config, track)
+        examples = {}
+        for start in range(0, len(intervals), _BATCH):
+            numbers, waveforms = zip(*intervals[start : start + _BATCH], strict=True)
+            for part, picture in zip(
+                numbers, self.transform(tf.constant(np.stack(waveforms))).numpy(), strict=True
+            ):
+                stored = picture.astype(np.float16)
+                digest = hashlib.sha256(stored.tobytes()).hexdigest()
+                examples[part] = (to_example(stored, track.key.index, track.name, part), digest)
+                if self.png:
+                    name = f"{track.name}-{part:03d}.png"
+                    write_png(self.folder / "png" / str(track.split) / track.key.folder / name, picture)
+        return _Made(examples, left_out)
+
+
 def _write_shard(
     config: Config,
     folder: Path,
-    transform: Callable[[Any], tf.Tensor],
-    workers: int,
-    png: bool,
+    submit: Callable[[Track], Future[_Made]],
     payload: tuple[str, list[Track]],
 ) -> Result:
     name, tracks = payload
     result = Result()
     with atomic_path(folder / name) as temporary, _record_writer(temporary) as writer:
-        for track, part, picture in _pictures(config, tracks, transform, workers, result.left_out):
-            stored = picture.astype(np.float16)
-            digest = hashlib.sha256(stored.tobytes()).hexdigest()
-            writer.write(to_example(stored, track.key.index, track.name, part))
-            if png:
-                write_png(
-                    folder / "png" / str(track.split) / track.key.folder / f"{track.name}-{part:03d}.png",
-                    picture,
-                )
-            result.rows.append(
-                Row(track.name, part, name, track.key.long, str(track.split), config.intervals.seconds,
-                    track.source, digest)
-            )  # fmt: skip
+        waiting = deque(submit(track) for track in tracks)
+        for track in tracks:
+            # Popped, so that a track's examples go once they are written.
+            made = waiting.popleft().result()
+            if made.left_out:
+                result.left_out.append(made.left_out)
+            for part, (example, digest) in made.examples.items():
+                writer.write(example)
+                result.rows.append(
+                    Row(track.name, part, name, track.key.long, str(track.split), config.intervals.seconds,
+                        track.source, digest)
+                )  # fmt: skip
     return result
 
 
@@ -103,36 +152,6 @@ def _record_writer(path: Path) -> tf.io.TFRecordWriter:
     # A folder that cannot be written is to show as the OSError that it is, not as one of TensorFlow's.
     path.touch()
     return tf.io.TFRecordWriter(str(path))
-
-
-def _pictures(
-    config: Config,
-    tracks: Sequence[Track],
-    transform: Callable[[Any], tf.Tensor],
-    workers: int,
-    left_out: list[LeftOut],
-) -> Iterator[tuple[Track, int, Picture]]:
-    """The pictures of tracks in order, transformed in batches that may span tracks."""
-    waiting: list[tuple[Track, int, np.ndarray]] = []
-    for track, (intervals, note) in zip(
-        tracks, iter_in_order(tracks, partial(sounding_intervals, config), workers), strict=True
-    ):
-        if note:
-            left_out.append(note)
-        waiting += [(track, part, waveform) for part, waveform in intervals]
-        while len(waiting) >= _BATCH:
-            yield from _transform(waiting[:_BATCH], transform)
-            del waiting[:_BATCH]
-    if waiting:
-        yield from _transform(waiting, transform)
-
-
-def _transform(
-    batch: Sequence[tuple[Track, int, np.ndarray]], transform: Callable[[Any], tf.Tensor]
-) -> Iterator[tuple[Track, int, Picture]]:
-    pictures = transform(np.stack([waveform for _, _, waveform in batch])).numpy()
-    for (track, part, _), picture in zip(batch, pictures, strict=True):
-        yield track, part, picture
 
 
 def write_png(path: Path, picture: Picture) -> None:

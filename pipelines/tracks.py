@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -59,7 +60,8 @@ def scan_key_folders(
             Without it every file is one, and those that differ in suffix or folder only are one group.
 
     Returns:
-        The tracks sorted by source, and what was left out: folders whose name is no key.
+        The tracks sorted by source, and what was left out: folders whose name is no key, or that cannot be
+        opened.
 
     Raises:
         DataError: ``folder`` is missing or holds no track.
@@ -79,6 +81,14 @@ def scan_key_folders(
             except KeyParseError:
                 reason = "the folder's name is no key; rename it to one such as 'C-maj' or 'Ab-min'"
                 left_out.append(LeftOut(printable(str(key_folder)), reason))
+                continue
+            closed: list[OSError] = []
+            for _ in os.walk(key_folder, onerror=closed.append):
+                pass
+            for error in closed:
+                reason = f"cannot be opened ({error.strerror}); check its rights"
+                left_out.append(LeftOut(printable(str(error.filename)), reason))
+            if any(error.filename == str(key_folder) for error in closed):
                 continue
             for path in find(key_folder):
                 name = stem(path) if stem else path.stem

@@ -67,8 +67,11 @@ class ProgressBars:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+        console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"))
-        self._bars = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        self._bars = Progress(
+            *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+        )
         self._description = description
         self._tasks: dict[str, Any] = {}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from scripts.common import config_options, resolve_config
 from tfkey.errors import UsageError
 
 _INDENT = " " * 10
@@ -18,15 +19,16 @@ _BAR = 40
 
 @click.command("datasets")
 @click.argument("name", required=False)
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="Folder of the data.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def command(name: str | None, data_dir: Path, as_json: bool) -> None:
+@config_options
+def command(
+    name: str | None,
+    as_json: bool,
+    config_name: str | None,
+    overrides: tuple[str, ...],
+    data_dir: Path | None,
+    runs_dir: Path | None,
+) -> None:
     """List the datasets, or show one (NAME) in full.
 
     What they are for, how large they are, under which licence, and what of them is on disk already. With a
@@ -35,13 +37,14 @@ def command(name: str | None, data_dir: Path, as_json: bool) -> None:
     from pipelines.catalogue import dataset_names, near_miss
     from pipelines.inventory import describe, names_on_disk
 
-    known = dataset_names()
-    names = known + [item for item in names_on_disk(data_dir) if item not in known]
+    config = resolve_config(config_name, overrides, data_dir=data_dir, runs_dir=runs_dir)
+    known = dataset_names(config.catalogue)
+    names = known + [item for item in names_on_disk(config.data_dir) if item not in known]
     if name is not None and name not in names:
         raise UsageError(
             f"dataset {name!r} is unknown{near_miss(name, names)}; there are: {', '.join(names)}"
         )
-    found = [describe(item, data_dir) for item in ([name] if name else names)]
+    found = [describe(item, config.data_dir, config.catalogue) for item in ([name] if name else names)]
     if as_json:
         click.echo(json.dumps(found[0] if name else found, indent=1, ensure_ascii=False))
     elif name:

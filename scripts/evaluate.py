@@ -49,7 +49,7 @@ def command(
 
 _TITLES = {
     "weighted": "MIREX weighted, fifths both ways",
-    "weighted_ascending": "MIREX weighted, ascending fifths only",
+    "weighted_ascending": "MIREX weighted, fifths upwards only",
     "correct": "correct",
     "fifth": "fifth, either way",
     "fifth_up": "  ascending (a fifth above)",

@@ -52,6 +52,10 @@ def command(
     )
     if png and config.mode != "spectrograms":
         raise click.UsageError("--png goes with --mode spectrograms")
+    from pipelines.catalogue import check_request
+
+    for dataset in config.datasets:
+        check_request(config, dataset, source)
     from pipelines.prepare import prepare
 
     incomplete = False
@@ -69,10 +73,13 @@ def command(
                 )
         except UsageError:
             raise
-        except TfkeyError as error:
+        except (TfkeyError, OSError) as error:
             # One dataset that cannot be had leaves the others usable.
             incomplete = True
-            list_failures([(dataset, str(error))], "not prepared")
+            reason = str(error)
+            if isinstance(error, OSError):
+                reason = f"{error.filename or 'disk'}: {error.strerror or error}; check that you may use it"
+            list_failures([(dataset, reason)], "not prepared")
             continue
         done = "done" if summary.fresh else "nothing new to do"
         click.echo(f"{summary.folder}: {summary.intervals} intervals of {summary.tracks} tracks; {done}")

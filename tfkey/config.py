@@ -145,6 +145,9 @@ class Config(_Section):
     mode: Mode = "spectrograms"
     datasets: list[str] = Field(["demo"], min_length=1)
     subsets: dict[str, str] = Field({}, description="dataset to subset, where it is not the default one")
+    catalogue: Path | None = Field(
+        None, description="a folder of one's own dataset descriptions (other mirrors); empty: tfkey's own"
+    )
     data_dir: Path = Path("data")
     runs_dir: Path = Path("runs")
     features: FeatureConfig = Field(default=FeatureConfig())

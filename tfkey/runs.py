@@ -39,7 +39,7 @@ LOAD_ERRORS = (
 """What Keras raises for a ``.keras`` file that is damaged or none."""
 
 # Where things lie is no part of what a run is.
-_FREE_SETTINGS = {"data_dir", "runs_dir"}
+_FREE_SETTINGS = {"catalogue", "data_dir", "runs_dir"}
 
 
 @dataclass(frozen=True)

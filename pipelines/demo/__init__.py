@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import csv
 import io
+import signal
 from collections import defaultdict
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -94,17 +94,18 @@ def _render_all(
     for recipe in missing:
         by_score[recipe.piece.file].append(recipe)
     ready = total - len(missing)
+    # Spawned, because the caller may hold threads of TensorFlow, which do not survive a fork. Ctrl-C is for
+    # this process, which ends the others as it leaves the block; what they leave is partial and goes later.
+    jobs = [(file, own, folder) for file, own in by_score.items()]
+    with get_context("spawn").Pool(max(1, workers), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        for count in pool.imap_unordered(_render_piece, jobs):
+            ready += count
+            if progress is not None:
+                progress(ready, total)
+
+
+def _render_piece(job: tuple[str, list[Recipe], Path]) -> int:
     # Listing the tracks needs no numpy; a call that finds everything ready imports none.
     from pipelines.demo.render import render_piece
 
-    # Spawned, because the caller may hold threads of TensorFlow, which do not survive a fork.
-    with ProcessPoolExecutor(max(1, workers), mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(render_piece, file, own, folder) for file, own in by_score.items()]
-        try:
-            for job in as_completed(jobs):
-                ready += job.result()
-                if progress is not None:
-                    progress(ready, total)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    return render_piece(*job)

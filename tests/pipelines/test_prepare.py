@@ -185,3 +185,12 @@ def test_nothing_at_all(make_config, tmp_path):
         prepare(make_config(), "small", source=tmp_path / "source")
     with pytest.raises(DataError, match="not prepared in mode audio; run tfkey prepare --mode audio"):
         open_prepared(make_config(), "audio", "small")
+
+
+def test_data_of_another_fold_is_not_taken(make_config, tracks):
+    """Trained on one fold and judged on another, a network would meet what it has learned."""
+    folds = {fold: make_config(mode="audio", split={"folds": 3, "fold": fold}) for fold in (0, 1)}
+    prepare(folds[0], "small", source=tracks)
+    assert open_prepared(folds[0], "audio", "small").rows
+    with pytest.raises(DataError, match=r"split\.fold=0 \(asked for: 1\)"):
+        open_prepared(folds[1], "audio", "small")

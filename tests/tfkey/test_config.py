@@ -55,7 +55,7 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
     ("override", "parts"),
     [
         ("train.epohcs=3", ["train.epohcs", "did you mean epochs?", "allowed: batch_size, ", "weight_decay"]),
-        ("trian.epochs=3", ["trian: no such setting", "did you mean train?", "allowed: data_dir, "]),
+        ("trian.epochs=3", ["trian: no such setting", "did you mean train?", "allowed: catalogue, data_"]),
         ("train.zzz=3", ["train.zzz: no such setting; allowed: "]),
         ("train.epochs=many", ["train.epochs", "'many'", "integer"]),
         ("train.epochs=2.5", ["train.epochs", "2.5", "integer"]),
