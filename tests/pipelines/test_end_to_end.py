@@ -89,10 +89,6 @@ def test_from_the_servers_to_a_trained_network(mode, make_config, servers, catal
         assert all(item.by_choice for item in summary.left_out)
         left_out = GS_MTG_LEFT_OUT if (name, kind) == ("gs_mtg", "audio") else ()
         assert [item.source for item in summary.left_out] == list(left_out)
-        if name == "gs_mtg":
-            # One recording, sold under two numbers.
-            pair = {row.split for row in rows if row.track.partition(".")[0] in ("297696", "299976")}
-            assert len(pair) == 1
     originals = contents(config.data_dir / "originals")
     assert not servers[1].requests
     asked = [request.path for request in servers[0].requests]
@@ -111,8 +107,9 @@ def test_from_the_servers_to_a_trained_network(mode, make_config, servers, catal
     run, history = train(config, "tiny")
     assert len(history) == 1
     assert np.isfinite(list(history[0].values())).all()
-    judgement, _ = evaluate(run, config, ["gs_key"], "test")
-    assert len(judgement.tracks) == len(GS_KEY)
+    if mode == "images":
+        judgement, _ = evaluate(run, config, ["gs_key"], "test")
+        assert len(judgement.tracks) == len(GS_KEY)
     assert contents(config.data_dir / "originals") == originals
 
 
@@ -131,6 +128,16 @@ def test_pictures_and_labels_are_those_that_were_published(make_config, catalogu
     assert {(Key.parse(row.key).folder, row.source) for row in rows} == {
         (key, f"{key}/{song}.mp3".replace("\n", "\\n")) for key, songs in NCS.items() for song in songs
     }
+
+
+@pytest.mark.parametrize("mode", ["audio", "images"])
+def test_a_recording_under_two_numbers_stands_on_one_side(mode, make_config, catalogue):
+    # They are the only ones in A minor: as two recordings, each split would get one.
+    config = make_config(mode=mode, catalogue=str(catalogue), split={"validation": 0.5})
+    rows = read_manifest(prepare(config, "gs_mtg").folder / "manifest.csv")
+    pair = [row for row in rows if row.key == "A minor"]
+    assert {row.track.partition(".")[0] for row in pair} == {"297696", "299976"}
+    assert len({row.split for row in pair}) == 1
 
 
 FAULTS = {
@@ -346,10 +353,10 @@ def _main(settings: Path, scratch: Path) -> None:
 
     chosen = random.Random(0)
     for mode, name, moments in (
-        ("audio", "gs_mtg", 5),
+        ("audio", "gs_mtg", 4),
         ("audio", "ncs", 3),
-        ("images", "ncs", 5),
-        ("spectrograms", "gs_mtg", 3),
+        ("images", "ncs", 4),
+        ("spectrograms", "gs_mtg", 2),
     ):
         whole = config_in(scratch / f"whole-{mode}-{name}", mode)
         touches = _in_fork(whole, name, None, scratch)
