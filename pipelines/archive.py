@@ -27,11 +27,11 @@ from pipelines.manifest import PreparedDataset
 from pipelines.spectrograms import iter_pictures
 from pipelines.tracks import printable
 from pipelines.work import Progress
-from tfkey.config import SPLITS
 from tfkey.errors import DataError, KeyParseError
 from tfkey.features import to_pixels
 from tfkey.files import atomic_path, sha256, write_text
 from tfkey.keys import Key
+from tfkey.settings import SPLITS
 
 MAX_FILES = 2_000_000
 MAX_BYTES = 100 * 1000**3

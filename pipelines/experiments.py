@@ -1,28 +1,22 @@
-"""Whole experiments: a configuration to a trained run, a trained run to its judgement."""
+"""Training experiments: a configuration and prepared data to a trained run."""
 
 from __future__ import annotations
-
-import contextlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from pipelines.catalogue import dataset_names, load_spec
 from pipelines.inputs import (
-    Source,
     evaluation_batches,
     evaluation_steps,
-    find_damaged,
+    naming_damage,
     open_source,
     steps_per_epoch,
     training_batches,
 )
 from pipelines.manifest import open_prepared
 from tfkey.config import Config
-from tfkey.errors import DataError, UsageError
-from tfkey.evaluation import Judgement, judge, softmax, write_judgement
+from tfkey.errors import UsageError
 from tfkey.features import build_frontend
 from tfkey.models import build_model, minimum_frames
 from tfkey.runs import Run, create_run
@@ -48,7 +42,10 @@ def train(config: Config, name: str, report: Report | None = None) -> tuple[Run,
     _check_frames(config)
     _check_recordings(config)
     datasets = [open_prepared(config, config.mode, dataset) for dataset in config.datasets]
-    training, validation = (open_source(config, datasets, split) for split in ("train", "validation"))
+    wide = config.augment.pitch_shift > 0
+    training, validation = (
+        open_source(config, datasets, split, wide=wide) for split in ("train", "validation")
+    )
     keras.utils.set_random_seed(config.seed)
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -61,35 +58,9 @@ def train(config: Config, name: str, report: Report | None = None) -> tuple[Run,
         validation=evaluation_batches(validation, batch_size),
         validation_steps=evaluation_steps(validation, batch_size),
     )
-    with _naming_damage(training, validation):
-        history = fit(run, network, _frontend(config), data, report)
+    with naming_damage(training, validation):
+        history = fit(run, network, _frontend(config, wide), data, report)
     return run, history
-
-
-def evaluate(run: Run, config: Config, datasets: Sequence[str], split: str) -> tuple[Judgement, Path]:
-    """Judge a run on whole tracks of prepared data; writes ``evaluation/<datasets>-<split>/`` into the run.
-
-    Args:
-        run: a trained run.
-        config: the run's configuration; mode and data_dir may differ.
-        datasets: names, prepared in ``config.mode``.
-        split: ``train``, ``validation`` or ``test``.
-
-    Returns:
-        The judgement, and the folder that it was written to.
-    """
-    source = open_source(config, [open_prepared(config, config.mode, name) for name in datasets], split)
-    network = run.load_network()
-    frontend = _frontend(config)
-    model = network if frontend is None else keras.Model(frontend.input, network(frontend.output))
-    batches = evaluation_batches(source, config.train.batch_size).map(lambda picture, _: picture)
-    with _naming_damage(source):
-        logits = model.predict(batches, steps=evaluation_steps(source, config.train.batch_size), verbose=0)
-    owners = [f"{part.name}/{row.track}" for part, rows in source.parts for row in rows]
-    judgement = judge(owners, source.labels, softmax(logits))
-    folder = run.path / "evaluation" / f"{'+'.join(datasets)}-{config.mode}-{split}"
-    write_judgement(judgement, folder)
-    return judgement, folder
 
 
 def _check_frames(config: Config) -> None:
@@ -118,22 +89,9 @@ def _check_recordings(config: Config) -> None:
                 raise UsageError(f"datasets: {other} stands there twice; name it once")
 
 
-def _frontend(config: Config) -> keras.Model | None:
+def _frontend(config: Config, wide: bool) -> keras.Model | None:
     """In audio mode, what turns waveforms into pictures on the training device."""
     if config.mode != "audio":
         return None
-    return build_frontend(config.features, config.intervals.samples(config.features.sample_rate))
-
-
-@contextlib.contextmanager
-def _naming_damage(*sources: Source) -> Iterator[None]:
-    """Turn TensorFlow's complaint about a file that it cannot read into one line that names the file."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        for source in sources:
-            for dataset, rows in source.parts:
-                if damaged := find_damaged(dataset, rows):
-                    command = f"tfkey prepare --mode {dataset.mode} --dataset {dataset.name}"
-                    raise DataError(f"{damaged}: damaged; delete it and run {command} again") from error
-        raise
+    samples = config.intervals.samples(config.features.sample_rate)
+    return build_frontend(config.features, samples, wide=wide)

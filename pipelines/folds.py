@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from pipelines.catalogue import SplitPolicy
 from pipelines.tracks import Track, assign_splits
-from tfkey.config import SplitConfig
 from tfkey.errors import UsageError
 from tfkey.keys import Key
+from tfkey.settings import SplitConfig
 
 _GOLDEN_RATIO = 0.6180339887498949
 

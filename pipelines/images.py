@@ -237,7 +237,7 @@ def _check_picture(config: Config, path: Path) -> bool:
         DataError: unreadable, of another size than the parameters give, or coloured.
     """
     features = config.features
-    wanted = (features.frames(config.intervals.samples(features.sample_rate)), features.n_bins)
+    wanted = (features.frames(config.intervals.samples(features.sample_rate)), features.stored_bins)
     try:
         with Image.open(path) as image:
             if image.format != "PNG":

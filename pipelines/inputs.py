@@ -6,8 +6,9 @@ alone, so that a run that resumes at epoch ``e`` sees what an uninterrupted one 
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,19 @@ _OPEN_SHARDS = 8
 
 @dataclass(frozen=True)
 class Source:
-    """The intervals of one split, of one or more prepared datasets of one mode."""
+    """The intervals of one split, of one or more prepared datasets of one mode.
+
+    Attributes:
+        mode: of all of them.
+        config: says what is in them.
+        parts: each dataset with its rows.
+        wide: give spectrograms as they are stored, with the extra semitones; else the network's band.
+    """
 
     mode: str
     config: Config
     parts: tuple[tuple[PreparedDataset, tuple[Row, ...]], ...]
+    wide: bool = False
 
     @property
     def rows(self) -> list[Row]:
@@ -43,8 +52,10 @@ class Source:
         return [Key.parse(row.key).index for row in self.rows]
 
 
-def open_source(config: Config, datasets: Sequence[PreparedDataset], split: str) -> Source:
-    """Take one split of prepared datasets.
+def open_source(
+    config: Config, datasets: Sequence[PreparedDataset], split: str, *, wide: bool = False
+) -> Source:
+    """Take one split of prepared datasets (see :class:`Source`).
 
     Raises:
         DataError: the split is empty.
@@ -53,7 +64,7 @@ def open_source(config: Config, datasets: Sequence[PreparedDataset], split: str)
     if not any(rows for _, rows in parts):
         where = ", ".join(str(dataset.folder) for dataset in datasets)
         raise DataError(f"{where}: the {split} split is empty; prepare data for it or name another split")
-    return Source(datasets[0].mode, config, parts)
+    return Source(datasets[0].mode, config, parts, wide)
 
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
@@ -110,6 +121,20 @@ def find_damaged(dataset: PreparedDataset, rows: Sequence[Row]) -> Path | None:
     return None
 
 
+@contextlib.contextmanager
+def naming_damage(*sources: Source) -> Iterator[None]:
+    """Turn TensorFlow's complaint about a file that it cannot read into one line that names the file."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        for source in sources:
+            for dataset, rows in source.parts:
+                if damaged := find_damaged(dataset, rows):
+                    command = f"tfkey prepare --mode {dataset.mode} --dataset {dataset.name}"
+                    raise DataError(f"{damaged}: damaged; delete it and run {command} again") from error
+        raise
+
+
 def _intervals(source: Source, order: Sequence[int | tf.Tensor] | None) -> tf.data.Dataset:
     """Single intervals of one epoch, shuffled by the seed pair ``order`` unless that is None."""
     if source.mode == "spectrograms":
@@ -127,7 +152,7 @@ def _intervals(source: Source, order: Sequence[int | tf.Tensor] | None) -> tf.da
     def load(path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if source.mode == "audio":
             return decode_clip(path, samples, features.sample_rate), label
-        return decode_picture(path, frames, features.n_bins), label
+        return _band(source, decode_picture(path, frames, features.stored_bins)), label
 
     dataset = tf.data.Dataset.from_tensor_slices((names, labels))
     return dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -142,11 +167,12 @@ def _from_records(source: Source, order: Sequence[int | tf.Tensor] | None) -> tf
         ]
     )
     features = source.config.features
-    shape = [features.frames(source.config.intervals.samples(features.sample_rate)), features.n_bins, 1]
+    shape = [features.frames(source.config.intervals.samples(features.sample_rate)), features.stored_bins, 1]
 
     def load(serialised: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         example = parse_example(serialised)
-        return tf.ensure_shape(example["spectrogram"][..., tf.newaxis], shape), example["label"]
+        picture = tf.ensure_shape(example["spectrogram"][..., tf.newaxis], shape)
+        return _band(source, picture), example["label"]
 
     if order is None:
         records = tf.data.TFRecordDataset(shards)
@@ -165,6 +191,14 @@ def _from_records(source: Source, order: Sequence[int | tf.Tensor] | None) -> tf
         mixed = tf.cast(order[0], tf.int64) * 1_000_003 + tf.cast(order[1], tf.int64)
         records = records.shuffle(source.config.train.shuffle_buffer, seed=mixed)
     return records.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _band(source: Source, picture: tf.Tensor) -> tf.Tensor:
+    """What ``source`` gives of a stored spectrogram ``[frames, bins, 1]``."""
+    if source.wide:
+        return picture
+    features = source.config.features
+    return picture[:, features.extra_bins : features.extra_bins + features.n_bins]
 
 
 def decode_picture(path: tf.Tensor, frames: int, bins: int) -> tf.Tensor:

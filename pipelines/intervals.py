@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfkey.config import IntervalConfig
+from tfkey.settings import IntervalConfig
 
 
 def interval_starts(samples: int, length: int, step: int, remainder: str) -> list[int]:
@@ -40,7 +40,8 @@ def cut(waveform: np.ndarray, intervals: IntervalConfig, sample_rate: int) -> li
         sample_rate: of the waveform, in Hz.
 
     Returns:
-        float32 arrays, each ``[intervals.samples(sample_rate)]``; the last may end in zeros (``pad``).
+        float32 arrays, each ``[intervals.samples(sample_rate)]``, parts of ``waveform`` itself but for
+        one that is padded with zeros (``pad``).
     """
     length = intervals.samples(sample_rate)
     step = max(1, round((intervals.step_seconds or intervals.seconds) * sample_rate))
@@ -48,4 +49,5 @@ def cut(waveform: np.ndarray, intervals: IntervalConfig, sample_rate: int) -> li
         waveform[start : start + length]
         for start in interval_starts(len(waveform), length, step, intervals.remainder)
     ]
-    return [np.pad(part, (0, length - len(part))) for part in parts]
+    # Views where they can be: padding by nothing copies.
+    return [part if len(part) == length else np.pad(part, (0, length - len(part))) for part in parts]

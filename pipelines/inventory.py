@@ -19,10 +19,11 @@ from pipelines.catalogue import (
 )
 from pipelines.labels import key_histogram, select_tracks
 from pipelines.manifest import prepared_folder
-from tfkey.config import MODES, SPLITS, Config
+from tfkey.config import Config
 from tfkey.errors import DataError
 from tfkey.files import PARTIAL_SUFFIX
 from tfkey.keys import Key
+from tfkey.settings import MODES, SPLITS
 
 
 @dataclass(frozen=True)

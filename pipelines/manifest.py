@@ -13,10 +13,11 @@ from typing import Any
 
 from pipelines.tracks import LeftOut
 from tfkey import __version__
-from tfkey.config import SPLITS, Config
+from tfkey.config import Config
 from tfkey.errors import DataError, KeyParseError
 from tfkey.files import write_text
 from tfkey.keys import Key
+from tfkey.settings import SPLITS
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from pipelines.tracks import (
     unique_names,
 )
 from tfkey.audio import find_audio
-from tfkey.config import SPLITS
 from tfkey.errors import DataError, KeyParseError, UsageError
 from tfkey.keys import Key
+from tfkey.settings import SPLITS
 
 Labels = Literal["folders", "csv", "tags"]
 

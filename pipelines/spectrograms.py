@@ -28,9 +28,10 @@ from pipelines.audio_intervals import sounding_intervals
 from pipelines.manifest import PreparedDataset, Row, preparation_parameters
 from pipelines.tracks import LeftOut, Track
 from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
-from tfkey.config import SPLITS, Config
+from tfkey.config import Config
 from tfkey.features import build_frontend, to_pixels
 from tfkey.files import atomic_path
+from tfkey.settings import SPLITS
 
 TRACKS_PER_SHARD = 16
 # Intervals transformed at a time: more are no faster, and arrays beyond 32 MiB come fresh from the system
@@ -80,9 +81,9 @@ def prepare_spectrograms(
 
 
 def picture_function(config: Config) -> Any:
-    """A compiled function from waveforms ``[batch, samples]`` to pictures ``[batch, frames, bins]``."""
+    """A compiled function from waveforms ``[batch, samples]`` to stored pictures ``[batch, frames, bins]``"""
     samples = config.intervals.samples(config.features.sample_rate)
-    frontend = build_frontend(config.features, samples)
+    frontend = build_frontend(config.features, samples, wide=True)
     return tf.function(
         lambda waveforms: frontend(waveforms)[..., 0],
         input_signature=[tf.TensorSpec([None, samples], tf.float32)],

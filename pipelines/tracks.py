@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tfkey.config import SPLITS, SplitConfig
 from tfkey.errors import DataError, KeyParseError
 from tfkey.keys import Key
+from tfkey.settings import SPLITS, SplitConfig
 
 
 @dataclass(frozen=True)

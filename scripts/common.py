@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tfkey.config import MODES, Config, load_config
+from tfkey.config import Config, load_config
+from tfkey.settings import MODES
 
 if TYPE_CHECKING:
     from pipelines.download import DownloadProgress

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from scripts.common import mode_option
-from tfkey.config import SPLITS
+from tfkey.settings import SPLITS
 
 
 @click.command("evaluate")
@@ -35,7 +35,7 @@ def command(
     config = opened.config.model_copy(
         update={name: value for name, value in named.items() if value is not None}
     )
-    from pipelines.experiments import evaluate
+    from pipelines.judging import evaluate
 
     judgement, folder = evaluate(opened, config, datasets or tuple(config.datasets), split)
     summary = judgement.summary()

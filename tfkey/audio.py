@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ SILENCE_DB = -80.0
 _OGG_PAGE = 65307  # bytes of the longest page: a header, 255 lengths, 255 times 255 bytes
 # libsndfile's code where, in a file that does exist, its MP3 reader finds no frame.
 _NO_STREAM = 7
+# Samples decoded at a time; a block of two channels stays in a processor's own cache.
+_BLOCK = 1 << 15
+# Beyond the densest of lossy streams; silence in FLAC may be denser, and room is then made as it comes.
+_MOST_SAMPLES_PER_BYTE = 64
 
 
 def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
@@ -46,26 +51,22 @@ def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
     _check_file(path)
     try:
         # soundfile takes a name in text for UTF-8, which file names need not be.
-        with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path) as stream:
-            rate, promised = stream.samplerate, stream.frames
-            blocks = list(_mono_blocks(stream))
+        with _OneWay(os.fsencode(path) if os.name == "posix" else path) as stream:
+            promised = stream.frames
+            # What a header promises is not always there, and no header is worth more memory than its file.
+            likely = min(promised, _MOST_SAMPLES_PER_BYTE * path.stat().st_size)
+            waveform, decoded = _read_mono(path, stream, sample_rate, likely)
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{path}: cannot be decoded ({_reason(error)}); give a sound audio file") from error
-    waveform = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    if not waveform.size:
+    if not decoded:
         raise AudioError(f"{path}: holds no samples; give a file with sound in it")
-    if 0 < promised < 1 << 40 and waveform.size < promised - _spare_samples(path, promised):
+    if 0 < promised < 1 << 40 and decoded < promised - _spare_samples(path, promised):
         raise AudioError(
-            f"{path}: truncated ({waveform.size} of {promised} samples); copy it again from its source"
+            f"{path}: truncated ({decoded} of {promised} samples); copy it again from its source"
         )
-    if not np.isfinite(waveform).all():
-        raise AudioError(f"{path}: holds samples that are no numbers; encode it again")
-    if rate != sample_rate:
-        waveform = soxr.resample(waveform, rate, sample_rate)
-        if not waveform.size:
-            raise AudioError(f"{path}: too short for one sample at {sample_rate} Hz; give a longer file")
-    # Loud lossy files and resampling overshoot; 16-bit intervals cannot hold it, and all modes are to agree.
-    return np.ascontiguousarray(np.clip(waveform, -1.0, 1.0), np.float32)
+    if not waveform.size:
+        raise AudioError(f"{path}: too short for one sample at {sample_rate} Hz; give a longer file")
+    return waveform
 
 
 def is_silent(waveform: np.ndarray) -> bool:
@@ -84,11 +85,75 @@ def find_audio(folder: Path) -> list[Path]:
     )
 
 
+class _OneWay(soundfile.SoundFile):
+    """A file that is read from start to end only: soundfile's seek after every read costs MP3 a fifth."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _read_mono(
+    path: Path, stream: soundfile.SoundFile, sample_rate: int, likely: int
+) -> tuple[np.ndarray, int]:
+    """Decode a stream to ``sample_rate``; the result is the only array of its length.
+
+    Args:
+        path: its name for errors.
+        stream: at its start.
+        sample_rate: the wanted rate in Hz.
+        likely: the number of samples to make room for, at the stream's own rate.
+
+    Returns:
+        float32 ``[samples]`` in [-1, 1], and how many samples were decoded (at the stream's rate).
+    """
+    resampler = None
+    if stream.samplerate != sample_rate:
+        resampler = soxr.ResampleStream(stream.samplerate, sample_rate, 1, dtype="float32")
+    waveform = np.empty(math.ceil(likely * sample_rate / stream.samplerate) + 1, np.float32)
+    size = decoded = 0
+    for block in _mono_blocks(stream):
+        decoded += block.size
+        # After its last block, of no samples, a stream gives what the resampler has held back.
+        part = resampler.resample_chunk(block, last=not block.size) if resampler else block
+        if size + part.size > waveform.size:
+            waveform.resize(size + part.size + waveform.size // 4, refcheck=False)
+        _put(part, waveform[size : size + part.size], path)
+        size += part.size
+    # Not resize(), which copies all of it.
+    return waveform[:size], decoded
+
+
+def _put(part: np.ndarray, place: np.ndarray, path: Path) -> None:
+    """Copy samples to their place, clipped to full scale."""
+    if not part.size:
+        return
+    # The extremes tell both what is no number and what is too loud, in half the time of asking for each.
+    low, high = part.min(), part.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise AudioError(f"{path}: holds samples that are no numbers; encode it again")
+    # Loud lossy files and resampling overshoot; 16-bit intervals cannot hold it, and all modes are to agree.
+    if low < -1.0 or high > 1.0:
+        np.clip(part, -1.0, 1.0, out=place)
+    else:
+        np.copyto(place, part)
+
+
 def _mono_blocks(stream: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """The mean over channels, block by block, so that a many-channelled file never stands in memory whole."""
-    # Not stream.blocks(): where a stream ends before its announced length, that fills up with old memory.
-    while (block := stream.read(1 << 20, dtype="float32", always_2d=True)).size:
-        yield block.mean(axis=1)
+    """The mean over channels block by block, at last a block of no samples. The memory is used again."""
+    buffer = np.empty((_BLOCK, stream.channels), np.float32)
+    mono = np.empty(_BLOCK, np.float32)
+    size = _BLOCK
+    while size:
+        # Not stream.blocks(): where a stream ends before its announced length, that fills up with old memory.
+        block = stream.read(out=buffer)
+        size = len(block)
+        # Channel by channel: NumPy's own mean over a short last axis takes as long as decoding MP3.
+        np.add(block[:, 0], block[:, 1] if stream.channels > 1 else np.float32(0), out=mono[:size])
+        for channel in range(2, stream.channels):
+            mono[:size] += block[:, channel]
+        if stream.channels > 1:
+            mono[:size] /= stream.channels
+        yield mono[:size]
 
 
 def _check_file(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Configuration: what every setting means, and how YAML files and overrides become one checked value.
+"""Configuration: how YAML files and overrides become one checked value (:mod:`tfkey.settings` has its parts).
 
 A configuration is built in layers: ``configs/train.yaml`` (every default), then the file given by
 ``--config``, then ``section.setting=value`` overrides, later ones winning. A section given as a word
@@ -10,140 +10,36 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tfkey.errors import ConfigError, UsageError
-
-Mode = Literal["audio", "spectrograms", "images"]
-MODES: tuple[str, ...] = get_args(Mode)
-SPLITS = ("train", "validation", "test")
+from tfkey.settings import (
+    AugmentConfig,
+    FeatureConfig,
+    IntervalConfig,
+    LossConfig,
+    Mode,
+    ModelConfig,
+    Section,
+    SplitConfig,
+    TrainConfig,
+)
 
 _SECTION_FOLDERS = {"features": "features", "model": "models"}
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        # Python, and so pydantic, takes true for 1.
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError(f"{str(value).lower()!r} is not allowed: it is a truth value")
-        return value
-
-
-class FeatureConfig(_Section):
-    """How sound becomes a picture: a constant-Q transform, then decibels mapped to [0, 1].
-
-    The defaults give 5 octaves of quarter tones from C2 and 21.5 frames per second.
-    """
-
-    sample_rate: int = Field(44100, ge=8000, le=192000, description="Hz")
-    hop_length: int = Field(2048, ge=1, description="samples between frames")
-    fmin: float = Field(65.41, gt=0, description="Hz, centre of the lowest bin")
-    n_bins: int = Field(120, ge=1)
-    bins_per_octave: int = Field(24, ge=12)
-    filter_scale: float = Field(1.0, gt=0, description="factor on the filter lengths")
-    db_min: float = Field(-40.0, description="dB of the magnitude that becomes 0")
-    db_max: float = Field(40.0, description="dB of the magnitude that becomes 1")
-
-    @model_validator(mode="after")
-    def _check(self) -> FeatureConfig:
-        top = self.fmin * 2 ** ((self.n_bins - 1) / self.bins_per_octave)
-        if top >= self.sample_rate / 2:
-            raise ValueError(
-                f"highest bin at {top:.0f} Hz is not below half of sample_rate "
-                f"({self.sample_rate / 2:.0f} Hz); lower n_bins or fmin"
-            )
-        if self.db_max <= self.db_min:
-            raise ValueError(f"db_max ({self.db_max}) must be above db_min ({self.db_min})")
-        return self
-
-    def frames(self, samples: int) -> int:
-        """The number of frames of a clip of ``samples`` samples (frames are centred)."""
-        return 1 + samples // self.hop_length
-
-
-class IntervalConfig(_Section):
-    """How a track is cut into the fixed lengths that a network is trained on."""
-
-    seconds: float = Field(30.0, gt=0, description="length of an interval")
-    step_seconds: float | None = Field(None, gt=0, description="start to start; empty: no overlap")
-    remainder: Literal["drop", "pad", "overlap"] = Field(
-        "drop",
-        description="the rest at a track's end: drop it, pad it, or shift the last interval back",
-    )
-
-    def samples(self, sample_rate: int) -> int:
-        """The length of an interval in samples."""
-        return max(1, round(self.seconds * sample_rate))
-
-
-class SplitConfig(_Section):
-    """Shares of the tracks (never of the intervals) of a dataset that has no split of its own."""
-
-    validation: float = Field(0.15, ge=0, lt=1)
-    test: float = Field(0.15, ge=0, lt=1)
-    seed: int = Field(0, ge=0)
-    folds: int | None = Field(None, ge=2, description="cross-validation: that many parts, each tested once")
-    fold: int = Field(0, ge=0, description="the part to test on, from 0")
-
-    @model_validator(mode="after")
-    def _check(self) -> SplitConfig:
-        if self.folds is not None and self.fold >= self.folds:
-            raise ValueError(f"fold ({self.fold}) counts from 0 and must be below folds ({self.folds})")
-        if self.validation + self.test >= 1:
-            raise ValueError(
-                "validation and test together leave nothing to train on; they must add up to less than 1"
-            )
-        return self
-
-
-class ModelConfig(BaseModel):
-    """A network by name; all other settings are the network's own and are checked by it."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
-
-    name: str = "allconv"
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The network's own settings, without its name."""
-        return dict(self.model_extra or {})
-
-
-class TrainConfig(_Section):
-    """How the network is fitted."""
-
-    batch_size: int = Field(32, ge=1)
-    epochs: int = Field(100, ge=1)
-    learning_rate: float = Field(1e-3, gt=0, description="at the start; falls to 0 by a cosine")
-    weight_decay: float = Field(1e-4, ge=0, description="decoupled, as in AdamW")
-    patience: int = Field(25, ge=1, description="epochs without a better validation score before it stops")
-    deterministic: bool = Field(True, description="the same seed on the same machine gives the same numbers")
-    shuffle_buffer: int = Field(
-        2048, ge=1, description="spectrograms shuffled at a time in spectrograms mode"
-    )
-
-
-class Config(_Section):
+class Config(Section):
     """Everything that a run depends on."""
 
     seed: int = Field(0, ge=0)
     mode: Mode = "spectrograms"
     datasets: list[str] = Field(["demo"], min_length=1)
+    weights: dict[str, float] = Field(
+        {}, description="dataset to how much each of its intervals counts in the loss, where that is not 1"
+    )
     subsets: dict[str, str] = Field({}, description="dataset to subset, where it is not the default one")
     catalogue: Path | None = Field(
         None, description="a folder of one's own dataset descriptions (other mirrors); empty: tfkey's own"
@@ -154,7 +50,26 @@ class Config(_Section):
     intervals: IntervalConfig = Field(default=IntervalConfig())
     split: SplitConfig = Field(default=SplitConfig())
     model: ModelConfig = Field(default=ModelConfig())
+    loss: LossConfig = Field(default=LossConfig())
+    augment: AugmentConfig = Field(default=AugmentConfig())
     train: TrainConfig = Field(default=TrainConfig())
+
+    @model_validator(mode="after")
+    def _check(self) -> Config:
+        if self.augment.pitch_shift > self.features.extra_semitones:
+            raise ValueError(
+                f"augment.pitch_shift={self.augment.pitch_shift} is beyond "
+                f"features.extra_semitones={self.features.extra_semitones}; raise that and prepare again"
+            )
+        crop, seconds = self.augment.crop_seconds, self.intervals.seconds
+        if crop is not None and crop > seconds:
+            raise ValueError(f"augment.crop_seconds={crop:g} is longer than intervals.seconds={seconds:g}")
+        for name, weight in self.weights.items():
+            if name not in self.datasets:
+                raise ValueError(f"weights: {name} is none of datasets ({', '.join(self.datasets)})")
+            if weight <= 0:
+                raise ValueError(f"weights: {name} has {weight:g}; it must be above 0")
+        return self
 
     def to_yaml(self) -> str:
         """The configuration, every setting resolved, as YAML that :func:`load_config` reads back."""

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfkey.config import FeatureConfig
+from tfkey.settings import FeatureConfig
 
 _TINY = 1e-10
 
@@ -48,16 +48,18 @@ class LogMagnitude(keras.layers.Layer):
         return {**super().get_config(), "db_min": self.db_min, "db_max": self.db_max}
 
 
-def build_frontend(features: FeatureConfig, samples: int | None = None) -> keras.Model:
+def build_frontend(features: FeatureConfig, samples: int | None = None, *, wide: bool = False) -> keras.Model:
     """The model that turns waveforms into pictures, in TensorFlow ops.
 
     Args:
         features: the parameters.
         samples: the length of a clip if it is fixed; keeps the shapes of the graph static.
+        wide: with the extra semitones below and above the network's band.
 
     Returns:
         A model from float32 ``[batch, samples]`` at ``features.sample_rate`` to float32
-        ``[batch, 1 + samples // hop_length, n_bins, 1]`` in [0, 1].
+        ``[batch, 1 + samples // hop_length, bins, 1]`` in [0, 1]; bins are ``features.n_bins``, if ``wide``
+        ``features.stored_bins``.
     """
     from tfkey.cqt import CQT
 
@@ -65,8 +67,8 @@ def build_frontend(features: FeatureConfig, samples: int | None = None) -> keras
     magnitude = CQT(
         sample_rate=features.sample_rate,
         hop_length=features.hop_length,
-        fmin=features.fmin,
-        n_bins=features.n_bins,
+        fmin=features.fmin * 2 ** (-features.extra_semitones / 12 if wide else 0),
+        n_bins=features.stored_bins if wide else features.n_bins,
         bins_per_octave=features.bins_per_octave,
         filter_scale=features.filter_scale,
         name="cqt",

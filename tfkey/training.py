@@ -13,11 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfkey.config import TrainConfig
 from tfkey.errors import TfkeyError
 from tfkey.files import atomic_path, write_text
 from tfkey.metrics import MirexScore
 from tfkey.runs import LOAD_ERRORS, Run
+from tfkey.settings import TrainConfig
 
 MONITOR = "val_mirex"
 

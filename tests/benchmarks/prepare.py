@@ -10,8 +10,9 @@ there are workers may also mean that others had the machine.
 
 A second table says what an interval costs in the formats that ``prepare --mode audio`` could have stored.
 
-The MP3s (stereo, 60 to 120 s) are cut from the recordings in ``tests/data/real`` once, which takes minutes,
-and kept in ``--folder``. Memory is read from ``/proc``: this runs on Linux.
+The MP3s (stereo, 60 to 120 s, 96 kbit/s as the previews of the GiantSteps datasets) are cut from the
+recordings in ``tests/data/real`` once, which takes minutes, and kept in ``--folder``. Memory is read
+from ``/proc``: this runs on Linux.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ ROOT = Path(__file__).parents[2]
 REAL = ROOT / "tests" / "data" / "real"
 RATE = 44100
 CLIP_SECONDS = 30
+# libsndfile's 0 to 1 stands for 320 to 32 kbit/s.
+LEVEL_96K = (320 - 96) / (320 - 32)
 CONTENDERS = ("tfkey", "librosa")
 Measured = dict[str, float]
 
@@ -54,7 +57,7 @@ def make_mp3s(folder: Path, hours: float) -> tuple[Path, float]:
     Returns:
         The folder of the key folders, and their hours.
     """
-    corpus, total = folder / f"mp3-{hours:g}h", 0.0
+    corpus, total = folder / f"mp3-96k-{hours:g}h", 0.0
     with (REAL / "labels.csv").open(newline="") as stream:
         labels = [
             (REAL / row["file"], Key.parse(f"{row['tonic']} {row['mode']}")) for row in csv.DictReader(stream)
@@ -70,7 +73,10 @@ def make_mp3s(folder: Path, hours: float) -> tuple[Path, float]:
             path.parent.mkdir(parents=True, exist_ok=True)
             mono = np.resize(np.roll(waveform, -start), seconds * RATE)
             partial = path.with_suffix(".partial")
-            soundfile.write(partial, np.stack([mono, np.roll(mono, lag)], 1), RATE, format="MP3")
+            stereo = np.stack([mono, np.roll(mono, lag)], 1)
+            soundfile.write(
+                partial, stereo, RATE, format="MP3", bitrate_mode="CONSTANT", compression_level=LEVEL_96K
+            )
             partial.rename(path)
         if total >= hours:
             break

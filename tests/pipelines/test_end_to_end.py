@@ -19,16 +19,18 @@ from PIL import Image
 
 import pipelines.acquire
 from pipelines.download import DownloadSettings, download
-from pipelines.experiments import evaluate, train
+from pipelines.experiments import train
+from pipelines.judging import evaluate
 from pipelines.manifest import open_prepared, read_manifest
 from pipelines.prepare import prepare
 from tests.conftest import contents, times, write_settings
 from tests.faulty_server import Fault, FaultyServer
 from tests.published import GS_HOST, GS_KEY, GS_MTG, GS_MTG_LEFT_OUT, NCS, png, published_files, tar_xz
 from tests.published import write_catalogue as catalogue_of
-from tfkey.config import MODES, Config, load_config
+from tfkey.config import Config, load_config
 from tfkey.errors import DataError, UsageError
 from tfkey.keys import Key
+from tfkey.settings import MODES
 
 DATASETS = ("gs_mtg", "gs_key", "ncs")
 NAMED = [word for name in DATASETS for word in ("--dataset", name)]

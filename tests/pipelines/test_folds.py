@@ -11,9 +11,9 @@ from pipelines.catalogue import SplitPolicy, load_spec
 from pipelines.folds import fold_splits, policy_splits
 from pipelines.labels import select_tracks
 from pipelines.tracks import Track
-from tfkey.config import SplitConfig
 from tfkey.errors import UsageError
 from tfkey.keys import KEYS
+from tfkey.settings import SplitConfig
 
 
 def _tracks(groups: int = 200, most: int = 3) -> list[Track]:

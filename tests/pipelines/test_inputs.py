@@ -22,10 +22,11 @@ from pipelines.manifest import open_prepared
 from pipelines.prepare import prepare
 from tests.conftest import BINS, FRAMES, SETTINGS
 from tfkey.audio import read
-from tfkey.config import MODES, Config
+from tfkey.config import Config
 from tfkey.errors import DataError
 from tfkey.features import build_frontend
 from tfkey.keys import Key
+from tfkey.settings import MODES
 
 BATCH = 4
 

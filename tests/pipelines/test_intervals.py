@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.intervals import cut, interval_starts
-from tfkey.config import IntervalConfig
+from tfkey.settings import IntervalConfig
 
 
 @pytest.mark.parametrize("remainder", ["drop", "pad", "overlap"])

@@ -13,10 +13,10 @@ from pipelines.archive import pack
 from pipelines.manifest import open_prepared, read_manifest
 from pipelines.prepare import prepare
 from tests.conftest import BINS, FRAMES, KEYS, RATE, SPLIT_SIZES, chord, contents, times
-from tfkey.config import MODES
 from tfkey.errors import DataError
 from tfkey.files import sha256
 from tfkey.keys import Key
+from tfkey.settings import MODES
 
 # 12 train tracks of 2 or 3 intervals in turn, 4 of validation, 4 of test.
 N_INTERVALS = {"train": 30, "validation": 10, "test": 10}

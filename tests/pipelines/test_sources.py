@@ -16,9 +16,9 @@ from pipelines.folds import fold_splits, policy_splits
 from pipelines.labels import select_tracks
 from pipelines.sources import label_files, read_source
 from pipelines.tracks import assign_splits
-from tfkey.config import SplitConfig
 from tfkey.errors import DataError, UsageError
 from tfkey.keys import Key
+from tfkey.settings import SplitConfig
 
 SPLIT = SplitConfig(validation=0.25, test=0.25, seed=0)
 REAL = Path(__file__).parent.parent / "data" / "real"

@@ -15,9 +15,9 @@ from pipelines.prepare import prepare
 from pipelines.tracks import Track, assign_splits, scan_key_folders, unique_names
 from tests.conftest import RATE, chord
 from tfkey.audio import find_audio
-from tfkey.config import SplitConfig
 from tfkey.errors import DataError
 from tfkey.keys import KEYS
+from tfkey.settings import SplitConfig
 
 
 def many_tracks(per_key, members=1):

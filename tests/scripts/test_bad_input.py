@@ -8,7 +8,7 @@ import soundfile
 from PIL import Image
 
 from tests.conftest import FRAMES, RATE, SETTINGS, chord, write_settings
-from tfkey.config import MODES
+from tfkey.settings import MODES
 
 
 def bad_files(folder):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, times
-from tfkey.config import MODES
+from tfkey.settings import MODES
 
 
 def test_help_and_errors_answer_without_tensorflow(tmp_path):

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 import tfkey.models
-from tfkey.config import Config, FeatureConfig, config_root, load_config, load_resolved
+from tfkey.config import Config, config_root, load_config, load_resolved
 from tfkey.errors import ConfigError
+from tfkey.settings import FeatureConfig
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -55,7 +56,10 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
     ("override", "parts"),
     [
         ("train.epohcs=3", ["train.epohcs", "did you mean epochs?", "allowed: batch_size, ", "weight_decay"]),
-        ("trian.epochs=3", ["trian: no such setting", "did you mean train?", "allowed: catalogue, data_"]),
+        (
+            "trian.epochs=3",
+            ["trian: no such setting", "did you mean train?", "allowed: augment, catalogue, data_"],
+        ),
         ("train.zzz=3", ["train.zzz: no such setting; allowed: "]),
         ("train.epochs=many", ["train.epochs", "'many'", "integer"]),
         ("train.epochs=2.5", ["train.epochs", "2.5", "integer"]),

@@ -10,12 +10,12 @@ import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfkey import __version__
-from tfkey.config import FeatureConfig
 from tfkey.errors import TfkeyError
 from tfkey.estimator import KeyEstimator
 from tfkey.export import export_saved_model
 from tfkey.keys import Key
 from tfkey.runs import Run, create_run
+from tfkey.settings import FeatureConfig
 
 # What somebody does who has TensorFlow and nothing of ours. Arguments: SavedModel, waveforms, answers.
 STRANGER = """

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tfkey.config import FeatureConfig
 from tfkey.features import LogMagnitude, build_frontend, from_pixels, to_pixels
+from tfkey.settings import FeatureConfig
 
 SMALL = FeatureConfig(sample_rate=8000, hop_length=512, fmin=100.0, n_bins=48, bins_per_octave=12)
 
