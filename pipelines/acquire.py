@@ -15,9 +15,9 @@ from urllib.parse import urlparse
 from pipelines.archive import content_root, unpack_once
 from pipelines.catalogue import Archive, ArchiveAudio, ArchiveLabels, DatasetSpec, FileAudio, FolderLabels
 from pipelines.download import DownloadProgress, Item, download
-from pipelines.folds import policy_splits
 from pipelines.labels import TrackLabel, select_tracks
 from pipelines.sources import label_files, read_source
+from pipelines.splits import policy_splits
 from pipelines.tracks import LeftOut, Track, printable, safe_name, unique_names
 from tfkey.config import Config
 from tfkey.errors import DataError, UsageError
@@ -25,6 +25,7 @@ from tfkey.errors import DataError, UsageError
 Progress = Callable[[DownloadProgress], None]
 T = TypeVar("T")
 
+_ALL = slice(None)
 _AT_ONCE = 8  # connections; the network is waited for, not the processor
 
 
@@ -71,7 +72,7 @@ class Acquirer:
             left_out += failures
         elif isinstance(self.spec.audio, ArchiveAudio):
             name = str(self.spec.subset(subset).archive)
-            folder = self.unpacked(self.archive(self.spec.audio.archives[name]))
+            folder = self.unpacked(self.spec.audio.archives[name])
             if isinstance(self.spec.labels, FolderLabels):
                 found, left_out = _by_choice(read_source(folder, "folders"))
             elif isinstance(self.spec.labels, ArchiveLabels):
@@ -102,7 +103,7 @@ class Acquirer:
         return self.source.name == name if self.source.is_file() else (self.source / name).is_file()
 
     def images(self) -> Path:
-        """Fetch the archive of pre-generated spectrograms.
+        """Fetch the archive of pre-generated spectrograms; the folder in which its splits or keys lie.
 
         Raises:
             UsageError: the dataset has none.
@@ -110,20 +111,36 @@ class Acquirer:
         """
         if self.spec.images is None:
             raise UsageError(f"dataset {self.spec.name}: has no image archive; give one with --source")
-        return self.archive(self.spec.images)
+        return self.unpacked(self.spec.images)
 
-    def archive(self, archive: Archive) -> Path:
+    def archive(self, archive: Archive, mirrors: slice = _ALL) -> Path:
         """Fetch one archive. The user's own, if nothing is known to verify it by, is used where it lies."""
         name = _name(archive.urls[0])
         own = self._own(name)
         if own is not None and own.is_file() and archive.checksum is None:
             return own
-        item = Item(name, self._places(name, archive.urls), archive.checksum)
+        item = Item(name, self._places(name, archive.urls[mirrors]), archive.checksum)
         return fetch(item, self.folder / "archives", self.progress)
 
-    def unpacked(self, archive: Path) -> Path:
-        """Unpack an archive, once; the folder in which its splits, keys or files lie."""
-        return content_root(unpack_once(archive, self.folder / "unpacked"))
+    def unpacked(self, archive: Archive) -> Path:
+        """Fetch an archive and unpack it, once; the folder in which its splits, keys or files lie.
+
+        What no checksum vouches for can prove damaged here: it is thrown away, and the next mirror asked.
+
+        Raises:
+            DataError: it cannot be had whole from any mirror.
+        """
+        troubles = []
+        for number in range(len(archive.urls)):
+            path = self.archive(archive, slice(number, None))
+            try:
+                return content_root(unpack_once(path, self.folder / "unpacked"))
+            except DataError as error:
+                if self.source is not None or archive.checksum is not None:
+                    raise
+                path.unlink()
+                troubles.append(str(error))
+        raise DataError("; ".join(dict.fromkeys(troubles)))
 
     def _files(self, audio: FileAudio, labels: Sequence[TrackLabel]) -> tuple[list[Track], list[LeftOut]]:
         """The tracks whose file could be had, in the order of the labels, and the files that could not."""

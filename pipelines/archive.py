@@ -1,8 +1,4 @@
-"""Archives: spectrogram PNGs are packed to be published; whatever was fetched is unpacked safely.
-
-An archive of pictures is laid out as ``<dataset>/[<split>/]<key>/<track>-<part>.png``: 8-bit grey, one row a
-bin, the lowest first. Those made here also carry ``<dataset>/dataset.json`` with their parameters.
-"""
+"""Archives: whatever was fetched is unpacked safely (:mod:`pipelines.packing` writes archives)."""
 
 from __future__ import annotations
 
@@ -20,16 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from PIL import Image
-
-from pipelines.download import _alone_in
-from pipelines.manifest import PreparedDataset
-from pipelines.spectrograms import iter_pictures
+from pipelines.folder_lock import alone_in
 from pipelines.tracks import printable
-from pipelines.work import Progress
 from tfkey.errors import DataError, KeyParseError
-from tfkey.features import to_pixels
-from tfkey.files import atomic_path, sha256, write_text
+from tfkey.files import atomic_path, sha256
 from tfkey.keys import Key
 from tfkey.settings import SPLITS
 
@@ -46,51 +36,6 @@ _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, ArithmeticError,
     RuntimeError,
 )  # fmt: skip
-
-
-def pack(prepared: PreparedDataset, archive: Path, progress: Progress | None = None) -> str:
-    """Write the PNG archive (``.tar.xz``) of a dataset prepared in spectrograms mode.
-
-    The same spectrograms give the same bytes: entries are sorted and carry no time and no owner. Beside it
-    goes ``<archive>.sha256``, in the form that ``sha256sum --check`` reads.
-
-    Returns:
-        The SHA-256 of the archive.
-    """
-    # PNG is compressed already; the container's preset only costs time.
-    with atomic_path(archive) as temporary:
-        with tarfile.open(temporary, "w:xz", preset=0) as tar:
-            _add(tar, f"{prepared.name}/dataset.json", (prepared.folder / "dataset.json").read_bytes())
-            for done, (row, picture) in enumerate(iter_pictures(prepared), 1):
-                stream = io.BytesIO()
-                Image.fromarray(to_pixels(picture)).save(stream, format="PNG")
-                folder = f"{prepared.name}/{row.split}/{Key.parse(row.key).folder}"
-                _add(tar, f"{folder}/{row.track}-{row.part:03d}.png", stream.getvalue())
-                if progress:
-                    progress(done, len(prepared.rows))
-        checksum = sha256(temporary)
-    write_text(checksum_file(archive), f"{checksum}  {archive.name}\n")
-    return checksum
-
-
-def checksum_file(archive: Path) -> Path:
-    """The file that states an archive's checksum."""
-    return archive.with_name(f"{archive.name}.sha256")
-
-
-def read_checksum(archive: Path) -> str | None:
-    """The SHA-256 that :func:`pack` wrote beside an archive; None if either of them is not there."""
-    stated = checksum_file(archive)
-    if not (archive.is_file() and stated.is_file()):
-        return None
-    return stated.read_text(encoding="utf-8").partition(" ")[0]
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    member.mode = 0o644
-    tar.addfile(member, io.BytesIO(content))
 
 
 def is_archive(path: Path) -> bool:
@@ -132,7 +77,7 @@ def unpack_once(archive: Path, folder: Path) -> Path:
     states = [[part.name, part.stat().st_size, part.stat().st_mtime_ns] for part in archive_parts(archive)]
     mark = json.dumps(states)
     if not _has_mark(target, mark):
-        with _alone_in(folder):
+        with alone_in(folder):
             if not _has_mark(target, mark):
                 unpack(archive, target, mark=mark)
     return target

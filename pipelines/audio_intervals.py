@@ -12,13 +12,11 @@ from pathlib import Path
 
 import soundfile
 
-from pipelines.intervals import cut
+from pipelines.intervals import sounding_intervals
 from pipelines.manifest import Row, preparation_parameters
-from pipelines.tracks import LeftOut, Track
+from pipelines.tracks import Track
 from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
-from tfkey.audio import is_silent, read
 from tfkey.config import Config
-from tfkey.errors import AudioError
 from tfkey.files import atomic_path, sha256
 
 
@@ -38,29 +36,6 @@ def prepare_audio(
     return run_units(
         units, partial(_cut_track, config, folder), Journal(folder), workers=workers, progress=progress
     )
-
-
-def sounding_intervals(config: Config, track: Track) -> tuple[list, LeftOut | None]:
-    """The intervals of a track, or why there are none.
-
-    Returns:
-        Pairs of an interval's number and its float32 waveform ``[samples]``, silent ones left out; and
-        what to note about the track if nothing of it could be used.
-    """
-    try:
-        waveform = read(track.path, config.features.sample_rate)
-    except AudioError as error:
-        return [], LeftOut(track.source, str(error).removeprefix(f"{track.path}: "))
-    parts = cut(waveform, config.intervals, config.features.sample_rate)
-    if not parts:
-        seconds = len(waveform) / config.features.sample_rate
-        mend = "lower intervals.seconds or set intervals.remainder=pad"
-        return [], LeftOut(
-            track.source,
-            f"shorter ({seconds:.2f} s) than an interval of {config.intervals.seconds:g} s; {mend}",
-        )
-    sounding = [(number, part) for number, part in enumerate(parts) if not is_silent(part)]
-    return sounding, None if sounding else LeftOut(track.source, "silent; silence has no key")
 
 
 def _cut_track(config: Config, folder: Path, track: Track) -> Result:

@@ -15,13 +15,14 @@ import numpy as np
 from PIL import Image
 
 from pipelines.acquire import fetch
-from pipelines.archive import content_root, pack, read_checksum, unpack_once
+from pipelines.archive import content_root, unpack_once
 from pipelines.catalogue import DatasetSpec, ListLabels, SplitPolicy
 from pipelines.download import Item
-from pipelines.folds import policy_splits
 from pipelines.label_files import track_id
 from pipelines.labels import select_tracks
 from pipelines.manifest import Row, check_parameters, open_prepared, preparation_parameters
+from pipelines.packing import pack, read_checksum
+from pipelines.splits import policy_splits
 from pipelines.tracks import LeftOut, Track, printable, scan_key_folders
 from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
 from tfkey.config import Config

@@ -1,9 +1,13 @@
-"""Cutting a track into intervals."""
+"""Intervals: the fixed-length cuts of a track."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from pipelines.tracks import LeftOut, Track
+from tfkey.audio import is_silent, read
+from tfkey.config import Config
+from tfkey.errors import AudioError
 from tfkey.settings import IntervalConfig
 
 
@@ -51,3 +55,26 @@ def cut(waveform: np.ndarray, intervals: IntervalConfig, sample_rate: int) -> li
     ]
     # Views where they can be: padding by nothing copies.
     return [part if len(part) == length else np.pad(part, (0, length - len(part))) for part in parts]
+
+
+def sounding_intervals(config: Config, track: Track) -> tuple[list, LeftOut | None]:
+    """The intervals of a track, or why there are none.
+
+    Returns:
+        Pairs of an interval's number and its float32 waveform ``[samples]``, silent ones left out; and
+        what to note about the track if nothing of it could be used.
+    """
+    try:
+        waveform = read(track.path, config.features.sample_rate)
+    except AudioError as error:
+        return [], LeftOut(track.source, str(error).removeprefix(f"{track.path}: "))
+    parts = cut(waveform, config.intervals, config.features.sample_rate)
+    if not parts:
+        seconds = len(waveform) / config.features.sample_rate
+        mend = "lower intervals.seconds or set intervals.remainder=pad"
+        return [], LeftOut(
+            track.source,
+            f"shorter ({seconds:.2f} s) than an interval of {config.intervals.seconds:g} s; {mend}",
+        )
+    sounding = [(number, part) for number, part in enumerate(parts) if not is_silent(part)]
+    return sounding, None if sounding else LeftOut(track.source, "silent; silence has no key")

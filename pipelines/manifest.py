@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pipelines.catalogue import dataset_names
 from pipelines.tracks import LeftOut
 from tfkey import __version__
-from tfkey.config import Config
+from tfkey.config import Config, validated
 from tfkey.errors import DataError, KeyParseError
 from tfkey.files import write_text
 from tfkey.keys import Key
@@ -172,16 +173,9 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
             file is missing or of another size than was written.
     """
     folder = prepared_folder(config, mode, dataset)
-    command = f"tfkey prepare --mode {mode} --dataset {dataset}"
-    try:
-        document = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        found = document["parameters"]
-    except OSError as error:
-        raise DataError(
-            f"{folder}: dataset {dataset!r} is not prepared in mode {mode}; run {command}"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder / 'dataset.json'}: damaged; run {command} again") from error
+    command = prepare_command(config, mode, dataset)
+    document = _read_document(config, mode, dataset)
+    found = document["parameters"]
     check_parameters(folder, found, preparation_parameters(config, mode))
     # Evaluated on other splits than it was trained on, a network would meet what it has learned.
     check_parameters(folder, document.get("selection", {}), selection_parameters(config, dataset))
@@ -202,6 +196,48 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
             state = f"{size} bytes, {expected} were written" if size else "missing or empty"
             raise DataError(f"{path}: {state}; delete it and run {command} again")
     return PreparedDataset(dataset, mode, folder, rows, found)
+
+
+def prepare_command(config: Config, mode: str, dataset: str) -> str:
+    """What to type to prepare a dataset; one's own data has to be named, too."""
+    command = f"tfkey prepare --mode {mode} --dataset {dataset}"
+    if dataset not in dataset_names(config.catalogue):
+        command += " --source YOUR_DATA"
+    return command
+
+
+def as_prepared(config: Config, mode: str, dataset: str) -> Config:
+    """A configuration with the features, intervals and selection that prepared data was made with.
+
+    Raises:
+        DataError: not prepared, or its ``dataset.json`` is damaged.
+        ConfigError: it states parameters that cannot be.
+    """
+    document = _read_document(config, mode, dataset)
+    values = config.model_dump(mode="json")
+    for name, value in {**document["parameters"], **document.get("selection", {})}.items():
+        section, _, setting = name.partition(".")
+        if value != "default" or section != "subsets":
+            values.get(section, {})[setting] = value
+    return validated(values, str(prepared_folder(config, mode, dataset) / "dataset.json"))
+
+
+def _read_document(config: Config, mode: str, dataset: str) -> dict[str, Any]:
+    """The ``dataset.json`` of prepared data."""
+    path = prepared_folder(config, mode, dataset) / "dataset.json"
+    command = prepare_command(config, mode, dataset)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document["parameters"], dict):
+            raise TypeError("parameters are no table")
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: dataset {dataset!r} is not prepared in mode {mode}; run {command}, "
+            "with the --config and -o of this call"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: damaged; run {command} again") from error
+    return document
 
 
 def check_parameters(where: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ from pipelines.acquire import Acquirer
 from pipelines.acquire import Progress as FetchProgress
 from pipelines.archive import content_root, is_archive, unpack_once
 from pipelines.catalogue import DEMO, Archive, ArchiveAudio, DatasetSpec, FileAudio
-from pipelines.folds import policy_splits
 from pipelines.sources import read_source
+from pipelines.splits import policy_splits
 from pipelines.tracks import LeftOut, Track
 from pipelines.work import Progress
 from tfkey.config import Config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pipelines.acquire import Acquirer
 from pipelines.acquire import Progress as FetchProgress
 from pipelines.audio_intervals import prepare_audio
 from pipelines.catalogue import DEMO, DatasetSpec, check_request
+from pipelines.folder_lock import alone_in
 from pipelines.images import Listing, demo_archive, prepare_images
 from pipelines.manifest import (
     preparation_parameters,
@@ -75,22 +77,31 @@ def prepare(
     """
     spec = check_request(config, dataset, source)
     folder = prepared_folder(config, config.mode, dataset)
-    remove_partial(folder)
-    result, fresh = _run_mode(
-        config, spec, source, folder, workers=workers, png=png, progress=progress, fetching=fetching
-    )
-    if not result.rows:
-        reasons = "; ".join(f"{item.source}: {item.reason}" for item in result.left_out[:3])
-        raise DataError(f"{source or dataset}: nothing could be prepared ({reasons})")
-    write_prepared(
-        folder,
-        result.rows,
-        result.left_out,
-        description=_describe(spec, config),
-        parameters=preparation_parameters(config, config.mode),
-    )
+    with alone_in(folder):
+        remove_partial(folder)
+        result, fresh = _run_mode(
+            config, spec, source, folder, workers=workers, png=png, progress=progress, fetching=fetching
+        )
+        if not result.rows:
+            raise DataError(f"{source or dataset}: nothing could be prepared ({_reasons(result.left_out)})")
+        write_prepared(
+            folder,
+            result.rows,
+            result.left_out,
+            description=_describe(spec, config),
+            parameters=preparation_parameters(config, config.mode),
+        )
     tracks = {(row.split, row.key, row.track) for row in result.rows}
     return Summary(folder, len(result.rows), len(tracks), fresh, result.left_out)
+
+
+def _reasons(left_out: Sequence[LeftOut]) -> str:
+    """Why tracks were left out: each reason once, with the first track that had it."""
+    first: dict[str, str] = {}
+    for item in left_out:
+        first.setdefault(item.reason, item.source)
+    told = "; ".join(f"{source}: {reason}" for reason, source in list(first.items())[:3])
+    return told + (f"; {len(left_out)} files in all" if len(left_out) > len(first) else "")
 
 
 def _run_mode(

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.audio_intervals import sounding_intervals
+from pipelines.intervals import sounding_intervals
 from pipelines.manifest import PreparedDataset, Row, preparation_parameters
 from pipelines.tracks import LeftOut, Track
 from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units

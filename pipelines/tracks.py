@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfkey.errors import DataError, KeyParseError
 from tfkey.keys import Key
-from tfkey.settings import SPLITS, SplitConfig
+from tfkey.settings import SPLITS
 
 
 @dataclass(frozen=True)
@@ -138,39 +138,11 @@ def unique_names(tracks: Sequence[Track]) -> list[Track]:
     return [
         track
         if len(by_name[track.name.casefold()]) == 1
-        else replace(track, name=f"{track.name}~{_digest(track.source)[:8]}")
+        else replace(track, name=f"{track.name}~{stable_digest(track.source)[:8]}")
         for track in tracks
     ]
 
 
-def assign_splits(tracks: Sequence[Track], split: SplitConfig) -> list[Track]:
-    """Put every track that has no split yet into one.
-
-    Stratified by key and decided by a hash of seed and name, so that the order of the tracks does not
-    matter, and a new track moves at most one of the same key per split. Tracks of one group go together:
-    with one that has a split already, else by the first source of them.
-
-    Returns:
-        The tracks in the order given.
-    """
-    ordered = sorted(tracks, key=lambda track: track.source)
-    chosen = {track.group: track.split for track in reversed(ordered) if track.split}
-    by_key: dict[Key, list[str]] = defaultdict(list)
-    for group, track in {track.group: track for track in reversed(ordered)}.items():
-        if group not in chosen:
-            by_key[track.key].append(group)
-    for key, groups in by_key.items():
-        groups.sort(key=lambda group: _digest(f"{split.seed}/{group}"))
-        # Rounding to the nearest would give keys of few tracks no share at all. Multiples of the golden ratio
-        # spread the thresholds evenly over the keys, so that the shares of the whole come out right.
-        threshold = (key.index + 1) * 0.6180339887498949 % 1.0
-        n_test = int(len(groups) * split.test + threshold)
-        n_held_out = int(len(groups) * (split.test + split.validation) + threshold)
-        for position, group in enumerate(groups):
-            is_test, is_validation = position < n_test, position < n_held_out
-            chosen[group] = "test" if is_test else "validation" if is_validation else "train"
-    return [track if track.split else replace(track, split=chosen[track.group]) for track in tracks]
-
-
-def _digest(text: str) -> str:
+def stable_digest(text: str) -> str:
+    """A digest of a text, 64 hexadecimal digits, that every machine and every day gives alike."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

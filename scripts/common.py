@@ -107,10 +107,22 @@ class ProgressBars:
         self._bars.update(self._tasks[name], completed=done, total=total, amount=amount)
 
 
-def list_failures(failures: Sequence[tuple[str, str]], what: str) -> None:
-    """Print failures to stderr, a line each under one heading."""
+def list_failures(
+    failures: Sequence[tuple[str, str]], what: str, *, written_to: Path | None = None, most: int = 20
+) -> None:
+    """Print failures to stderr, a line each under one heading.
+
+    Args:
+        failures: what failed, and why.
+        what: the heading.
+        written_to: a file that has them all; with it, no more than ``most`` are printed.
+        most: see ``written_to``.
+    """
     if failures:
+        shown = failures if written_to is None else failures[:most]
         click.echo(f"{what} ({len(failures)}):", err=True)
-        for source, reason in failures:
+        for source, reason in shown:
             line = " ".join(f"{source}: {reason}".splitlines())
             click.echo(f"  {line}", err=True)
+        if len(shown) < len(failures):
+            click.echo(f"  and {len(failures) - len(shown)} more, all in {written_to}", err=True)

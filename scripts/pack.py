@@ -12,10 +12,14 @@ from scripts.common import ProgressBars, config_options, resolve_config
 @click.command("pack")
 @click.argument("dataset")
 @click.option("--output", type=click.Path(path_type=Path), help="The archive (default: DATASET.tar.xz).")
+@click.option("--licence", metavar="TEXT", help="What others may do with it (default: what is known of it).")
+@click.option("--citation", metavar="TEXT", help="How to cite it (default: what is known of it).")
 @config_options
 def command(
     dataset: str,
     output: Path | None,
+    licence: str | None,
+    citation: str | None,
     config_name: str | None,
     overrides: tuple[str, ...],
     data_dir: Path | None,
@@ -23,18 +27,18 @@ def command(
 ) -> None:
     """Write an archive of spectrogram PNGs of DATASET, for others to fetch.
 
-    The dataset has to be prepared in spectrograms mode. Beside the archive goes its SHA-256; inside, with the
-    pictures, dataset.json with their parameters, licence and citation. tfkey prepare --mode images --source
-    takes it.
+    The dataset has to be prepared in spectrograms mode, with whatever parameters. Beside the archive goes its
+    SHA-256; inside, dataset.json with their parameters, licence and citation. tfkey prepare
+    --mode images --source takes it.
     """
     archive = output or Path(f"{dataset}.tar.xz")
     if not archive.name.endswith(".tar.xz"):
         raise click.UsageError(f"--output {archive}: give a name that ends in .tar.xz")
     config = resolve_config(config_name, overrides, data_dir=data_dir, runs_dir=runs_dir)
-    from pipelines.archive import pack
-    from pipelines.manifest import open_prepared
+    from pipelines.manifest import as_prepared, open_prepared
+    from pipelines.packing import pack
 
-    prepared = open_prepared(config, "spectrograms", dataset)
+    prepared = open_prepared(as_prepared(config, "spectrograms", dataset), "spectrograms", dataset)
     with ProgressBars(f"{dataset}: packing") as bars:
-        checksum = pack(prepared, archive, bars.work)
+        checksum = pack(prepared, archive, bars.work, licence=licence, citation=citation)
     click.echo(f"{archive}: {len(prepared.rows)} spectrograms, sha256 {checksum}")

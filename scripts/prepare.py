@@ -87,7 +87,7 @@ def command(
         if chosen:
             click.echo(f"  {chosen} tracks left out for their labels: {summary.folder / 'left_out.csv'}")
         failures = [(item.source, item.reason) for item in summary.left_out if not item.by_choice]
-        list_failures(failures, f"{dataset}: left out")
+        list_failures(failures, f"{dataset}: left out", written_to=summary.folder / "left_out.csv")
         incomplete = incomplete or bool(failures)
     if incomplete:
         raise click.exceptions.Exit(1)

@@ -58,12 +58,12 @@ def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
             waveform, decoded = _read_mono(path, stream, sample_rate, likely)
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{path}: cannot be decoded ({_reason(error)}); give a sound audio file") from error
-    if not decoded:
-        raise AudioError(f"{path}: holds no samples; give a file with sound in it")
     if 0 < promised < 1 << 40 and decoded < promised - _spare_samples(path, promised):
         raise AudioError(
             f"{path}: truncated ({decoded} of {promised} samples); copy it again from its source"
         )
+    if not decoded:
+        raise AudioError(f"{path}: holds no samples; give a file with sound in it")
     if not waveform.size:
         raise AudioError(f"{path}: too short for one sample at {sample_rate} Hz; give a longer file")
     return waveform

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from tfkey.errors import ConfigError, UsageError
 from tfkey.settings import (
@@ -53,6 +53,11 @@ class Config(Section):
     loss: LossConfig = Field(default=LossConfig())
     augment: AugmentConfig = Field(default=AugmentConfig())
     train: TrainConfig = Field(default=TrainConfig())
+
+    @field_validator("datasets", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check(self) -> Config:
@@ -104,15 +109,25 @@ def load_config(source: str | Path | None = None, overrides: Sequence[str] = ())
         _merge(values, _expand(_read_yaml(path)))
     for override in overrides:
         _merge(values, _expand(_parse_override(override)))
-    return _validate(values, origin)
+    return validated(values, origin, overrides)
 
 
 def load_resolved(path: Path) -> Config:
     """Read back what :meth:`Config.to_yaml` wrote: every setting is in the file, no default is added."""
-    return _validate(_read_yaml(path), str(path))
+    return validated(_read_yaml(path), str(path))
 
 
-def _validate(values: dict[str, Any], origin: str) -> Config:
+def validated(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> Config:
+    """A configuration from the values of all its settings.
+
+    Args:
+        values: by section and setting.
+        origin: where they come from, for errors.
+        overrides: the texts ``section.setting=value`` among them, blamed for what they set.
+
+    Raises:
+        ConfigError: an unknown setting, or a value out of its domain.
+    """
     from tfkey.models import model_settings
 
     try:
@@ -120,14 +135,19 @@ def _validate(values: dict[str, Any], origin: str) -> Config:
         model_settings(config.model.name, **config.model.settings)
         return config
     except ValidationError as error:
-        raise ConfigError("; ".join(map(_explain, error.errors())) + f" (in {origin})") from error
+        raise ConfigError("; ".join(_explain(item, origin, overrides) for item in error.errors())) from error
     except UsageError as error:
         raise ConfigError(f"{error} (in {origin})") from error
 
 
-def _explain(item: Any) -> str:
-    """One pydantic error as one line that names the setting, its value and what it may be."""
+def _explain(item: Any, origin: str, overrides: Sequence[str]) -> str:
+    """One pydantic error as one line that names the setting, its value, what it may be and who set it."""
     where = ".".join(str(part) for part in item["loc"])
+    guilty = [text for text in overrides if f"{where}.".startswith(f"{text.partition('=')[0].strip()}.")]
+    return f"{_complaint(item, where)} (in {f'-o {guilty[-1]}' if guilty else origin})"
+
+
+def _complaint(item: Any, where: str) -> str:
     if item["type"] == "extra_forbidden":
         section = _section_at(item["loc"][:-1])
         allowed = sorted(section.model_fields) if section else []

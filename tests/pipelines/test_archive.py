@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from pipelines.acquire import fetch
-from pipelines.archive import pack, read_checksum, unpack
+from pipelines.archive import unpack
 from pipelines.download import Item
 from pipelines.manifest import open_prepared, read_manifest
+from pipelines.packing import pack, read_checksum
 from pipelines.prepare import prepare
 from pipelines.spectrograms import iter_pictures
 from tests.conftest import BINS, FRAMES

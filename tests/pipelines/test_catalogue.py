@@ -132,6 +132,6 @@ def test_unknown_names(tmp_path: Path) -> None:
 
 
 def test_no_tensorflow() -> None:
-    modules = "scripts.datasets, pipelines.inventory, pipelines.sources, pipelines.folds"
+    modules = "scripts.datasets, pipelines.inventory, pipelines.sources, pipelines.splits"
     code = f"import sys, {modules}; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

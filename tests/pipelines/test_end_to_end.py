@@ -8,9 +8,9 @@ import io
 import logging
 import os
 import random
-import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from pipelines.manifest import open_prepared, read_manifest
 from pipelines.prepare import prepare
 from tests.conftest import contents, times, write_settings
 from tests.faulty_server import Fault, FaultyServer
+from tests.killing import in_fork
 from tests.published import GS_HOST, GS_KEY, GS_MTG, GS_MTG_LEFT_OUT, NCS, png, published_files, tar_xz
 from tests.published import write_catalogue as catalogue_of
 from tfkey.config import Config, load_config
@@ -179,21 +180,11 @@ def test_with_a_fault_on_one_mirror_the_result_is_that_of_the_good_one(
     fault, make_config, servers, catalogue, undisturbed
 ):
     servers[0].fail(FAULTS[fault])
-    # The archives have no checksum: from a mirror that promises what it sends, wrong bytes are taken.
-    names = ("gs_mtg", "gs_key") if fault in ("wrong bytes", "too short") else DATASETS
     config = make_config(catalogue=str(catalogue))
-    for name in names:
+    for name in DATASETS:
         assert all(item.by_choice for item in prepare(config, name).left_out)
-    expected = undisturbed
-    if len(names) == 3:
-        prepare(make_config(catalogue=str(catalogue), mode="images"), "ncs")
-    else:
-        expected = {
-            path: content
-            for path, content in undisturbed.items()
-            if any(f"/{name}/" in path for name in names)
-        }
-    assert contents(config.data_dir) == expected
+    prepare(make_config(catalogue=str(catalogue), mode="images"), "ncs")
+    assert contents(config.data_dir) == undisturbed
     assert any(request.sent or request.status >= 400 for request in servers[0].requests)
     # A server that always cuts gets there all the same, each time a bit further.
     assert servers[1].requests or fault in ("cut", "reset")
@@ -315,43 +306,12 @@ def test_datasets_of_the_same_recordings_are_not_trained_on_together(make_config
     assert not (tmp_path / "runs").exists()
 
 
-def _in_fork(config: Config, name: str, moment: int | None, scratch: Path) -> int | None:
-    """Prepare in a process of its own that is killed at its ``moment``-th touch of the data; None: never.
-
-    Returns:
-        How often it touched the data (opened, renamed, made or removed something); None if it was killed.
-    """
-    count_file = scratch / "count"
-    child = os.fork()
-    if child == 0:
-        count = 0
-        data = str(config.data_dir)
-
-        def watch(event: str, arguments: tuple) -> None:
-            nonlocal count
-            touches = {"open", "os.rename", "os.remove", "os.mkdir"}
-            if event in touches and str(arguments[0]).startswith(data):
-                count += 1
-                if count == moment:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(watch)
-        status = 1
-        try:
-            prepare(config, name, workers=2)
-            count_file.write_text(str(count))
-            status = 0
-        finally:
-            os._exit(status)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL), status
-    assert moment is not None or status == 0
-    return int(count_file.read_text()) if status == 0 else None
-
-
 def _main(settings: Path, scratch: Path) -> None:
     def config_in(folder: Path, mode: str) -> Config:
         return load_config(settings).model_copy(update={"data_dir": folder, "mode": mode})
+
+    def prepare_in(config: Config, name: str, moment: int | None) -> int | None:
+        return in_fork(partial(prepare, config, name, workers=2), config.data_dir, moment, scratch)
 
     chosen = random.Random(0)
     for mode, name, moments in (
@@ -361,18 +321,18 @@ def _main(settings: Path, scratch: Path) -> None:
         ("spectrograms", "gs_mtg", 2),
     ):
         whole = config_in(scratch / f"whole-{mode}-{name}", mode)
-        touches = _in_fork(whole, name, None, scratch)
+        touches = prepare_in(whole, name, None)
         assert touches is not None
         expected = contents(whole.data_dir)
         killed = 0
         for moment in sorted(chosen.sample(range(1, touches), moments)):
             config = config_in(scratch / f"{mode}-{name}-{moment}", mode)
-            killed += _in_fork(config, name, moment, scratch) is None
+            killed += prepare_in(config, name, moment) is None
             seen = {path: content for path, content in contents(config.data_dir).items() if "/." not in path}
             wrong = [path for path, content in seen.items() if expected.get(path) != content]
             assert not wrong, f"half-written after a kill at {moment} of {touches}: {wrong}"
             before = {path: time for path, time in times(config.data_dir).items() if "/." not in path}
-            assert _in_fork(config, name, None, scratch) is not None
+            assert prepare_in(config, name, None) is not None
             after = times(config.data_dir)
             assert contents(config.data_dir) == expected, f"other bytes after a kill at {moment} of {touches}"
             originals = str(config.data_dir / "originals")

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.archive import pack
 from pipelines.inputs import (
     evaluation_batches,
     evaluation_steps,
@@ -19,6 +18,7 @@ from pipelines.inputs import (
 )
 from pipelines.intervals import cut
 from pipelines.manifest import open_prepared
+from pipelines.packing import pack
 from pipelines.prepare import prepare
 from tests.conftest import BINS, FRAMES, SETTINGS
 from tfkey.audio import read

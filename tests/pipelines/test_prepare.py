@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from pipelines.archive import pack
 from pipelines.manifest import open_prepared, read_manifest
+from pipelines.packing import pack
 from pipelines.prepare import prepare
 from tests.conftest import BINS, FRAMES, KEYS, RATE, SPLIT_SIZES, chord, contents, times
 from tfkey.errors import DataError

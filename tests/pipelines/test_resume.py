@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,41 +16,10 @@ from pipelines.prepare import prepare
 from pipelines.tracks import LeftOut
 from pipelines.work import Journal, Result, Unit
 from tests.conftest import contents, times, write_settings
+from tests.killing import in_fork
 from tfkey.config import Config, load_config
 from tfkey.errors import DataError
 from tfkey.files import remove_partial
-
-
-def _in_fork(config: Config, source: Path, moment: int | None, scratch: Path) -> int:
-    """Prepare in a process of its own that is killed at its ``moment``-th touch of the data; None: never.
-
-    Returns:
-        How often it touched the data (opened, renamed or removed something below ``data_dir``).
-    """
-    count_file = scratch / "count"
-    child = os.fork()
-    if child == 0:
-        count = 0
-        data = str(config.data_dir)
-
-        def watch(event: str, arguments: tuple) -> None:
-            nonlocal count
-            if event in {"open", "os.rename", "os.remove"} and str(arguments[0]).startswith(data):
-                count += 1
-                if count == moment:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(watch)
-        status = 1
-        try:
-            prepare(config, "small", source=source, workers=2)
-            count_file.write_text(str(count))
-            status = 0
-        finally:
-            os._exit(status)
-    status = os.waitpid(child, 0)[1]
-    assert status == (0 if moment is None else signal.SIGKILL), status
-    return int(count_file.read_text()) if moment is None else 0
 
 
 def _main(scratch: Path, source: Path, moments: int) -> None:
@@ -58,13 +27,19 @@ def _main(scratch: Path, source: Path, moments: int) -> None:
         return load_config(scratch / "settings.yaml").model_copy(update={"data_dir": folder})
 
     whole = config_in(scratch / "whole")
-    touches = _in_fork(whole, source, None, scratch)
+
+    def prepare_in(config: Config, moment: int | None) -> int | None:
+        work = partial(prepare, config, "small", source=source, workers=2)
+        return in_fork(work, config.data_dir, moment, scratch)
+
+    touches = prepare_in(whole, None)
+    assert touches is not None
     expected = contents(whole.data_dir)
     for number in range(moments):
         # From the first to the last touch; the last is the rename of dataset.json.
         moment = 1 + round((touches - 1) * number / (moments - 1))
         config = config_in(scratch / f"killed-{moment}")
-        _in_fork(config, source, moment, scratch)
+        prepare_in(config, moment)
         seen = contents(config.data_dir)
         assert seen.items() <= expected.items(), f"half-written after a kill at {moment} of {touches}"
         with pytest.raises(DataError, match="not prepared"):
@@ -76,7 +51,7 @@ def _main(scratch: Path, source: Path, moments: int) -> None:
         paths = {str(journal.parent / row["path"]) for entry in finished for row in entry["rows"]}
         before = times(config.data_dir)
 
-        _in_fork(config, source, None, scratch)
+        prepare_in(config, None)
         after = times(config.data_dir)
         assert contents(config.data_dir) == expected, f"other bytes after a kill at {moment} of {touches}"
         assert {path: after[path] for path in paths} == {path: before[path] for path in paths}

@@ -12,10 +12,9 @@ from mutagen.id3 import TKEY, TXXX
 from mutagen.mp4 import MP4
 
 from pipelines.catalogue import load_spec
-from pipelines.folds import fold_splits, policy_splits
 from pipelines.labels import select_tracks
 from pipelines.sources import label_files, read_source
-from pipelines.tracks import assign_splits
+from pipelines.splits import assign_splits, fold_splits, policy_splits
 from tfkey.errors import DataError, UsageError
 from tfkey.keys import Key
 from tfkey.settings import SplitConfig

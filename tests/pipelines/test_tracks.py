@@ -12,7 +12,8 @@ import soundfile
 
 from pipelines.manifest import read_manifest
 from pipelines.prepare import prepare
-from pipelines.tracks import Track, assign_splits, scan_key_folders, unique_names
+from pipelines.splits import assign_splits
+from pipelines.tracks import Track, scan_key_folders, unique_names
 from tests.conftest import RATE, chord
 from tfkey.audio import find_audio
 from tfkey.errors import DataError

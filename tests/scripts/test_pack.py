@@ -120,12 +120,23 @@ def test_packed_again_the_bytes_are_the_same_and_a_split_archive_is_taken(tfkey,
     assert results[0] == results[1]
 
 
+def test_packing_takes_the_data_as_it_is_and_states_its_licence(tfkey, lab, tmp_path):
+    archive = tmp_path / "small.tar.xz"
+    stated = ("--licence", "CC BY 4.0", "--citation", "Someone 2026")
+    # The settings of this call are not those that the data was prepared with.
+    code, _, err = tfkey("pack", "small", "--data-dir", lab / "data", "--output", archive, *stated)
+    assert (code, err) == (0, [])
+    with tarfile.open(archive) as tar:
+        description = json.load(tar.extractfile("small/dataset.json"))
+    assert (description["licence"], description["citation"]) == ("CC BY 4.0", "Someone 2026")
+    assert description["parameters"]["features.n_bins"] == 24
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["small", "--output", "small.zip"], 2, "ends in .tar.xz"),
         (["nosuch"], 1, "dataset 'nosuch' is not prepared in mode spectrograms"),
-        (["small", "-o", "features.db_min=-50"], 1, "features.db_min=-40.0 (asked for: -50.0)"),
         (["small", "--output", "/proc/none/small.tar.xz"], 1, "/proc/none/small.tar.xz: cannot be written"),
     ],
 )

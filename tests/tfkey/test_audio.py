@@ -103,7 +103,7 @@ def write_bad(path: Path, case: str) -> None:
         ("a.ogg", "text", "cannot be decoded"),
         ("a.wav", "text", "cannot be decoded"),
         ("a.wav", "header", "truncated"),
-        ("a.flac", "header", "cannot be decoded"),
+        ("a.flac", "header", "truncated"),
         ("a.mp3", "header", "cannot be decoded"),
         ("a.wav", "cut", "truncated"),
         ("a.wav", "rf64 cut", "truncated"),

@@ -76,7 +76,7 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
         ("split.test=0.9", ["split: ", "add up to less than 1"]),
         ("mode=video", ["mode", "'video'", "'audio', 'spectrograms' or 'images'"]),
         ("datasets=[]", ["datasets", "at least 1"]),
-        ("datasets=demo", ["datasets", "'demo'", "list"]),
+        ("datasets=5", ["datasets", "list", "(in -o datasets=5)"]),
         ("train=5", ["train: 5"]),
         ("features={1: 2}", ["features.1"]),
         ("features=mel", ["features: 'mel' is unknown; allowed: cqt, demo"]),
@@ -167,3 +167,7 @@ def test_configuration_is_checked_without_a_framework() -> None:
 @pytest.mark.parametrize(("samples", "frames"), [(0, 1), (2047, 1), (2048, 2), (44100 * 30, 646)])
 def test_frames(samples: int, frames: int) -> None:
     assert FeatureConfig().frames(samples) == frames
+
+
+def test_one_dataset_is_a_list_of_one() -> None:
+    assert load_config(None, ["datasets=gs_mtg"]).datasets == ["gs_mtg"]

@@ -9,24 +9,21 @@ time of change, and is not read again until one of them changes (``verified``).
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import re
-import sys
-import time
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import IO
 
-from pipelines.download_progress import DownloadProgress, Tally
-from pipelines.half_files import HalfFile, Item, on_disk
-from pipelines.mirrors import DownloadSettings, Mirrors
-from pipelines.threads import Threads
+from pipelines.download.half_files import HalfFile, Item, on_disk
+from pipelines.download.mirrors import DownloadSettings, Mirrors
+from pipelines.download.progress import DownloadProgress, Tally
+from pipelines.download.threads import Threads
+from pipelines.download.verified import Verified
+from pipelines.folder_lock import alone_in
 from pipelines.tracks import LeftOut, printable
-from pipelines.verified import Verified
 
 __all__ = ["DownloadProgress", "DownloadSettings", "Item", "Report", "download"]
 
@@ -82,7 +79,9 @@ def download(
         threads.each(wanted, call.look)
         missing = [item for item in wanted if item.name not in call.paths]
         if missing:
-            with _alone_in(folder):
+            with on_disk(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            with alone_in(folder):
                 threads.each(missing, call.fetch)
     tick()
     failures += [call.failures[item.name] for item in wanted if item.name in call.failures]
@@ -185,39 +184,3 @@ class _Call:
             self._tally.at(item.name, size)
 
         return at
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other call fetches into a folder; a lock of the system, so that a kill frees it."""
-    with on_disk(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / ".download.lock").open("ab")
-    with stream:
-        if not _lock(stream):
-            logging.getLogger(__name__).warning("%s: another download is under way; waiting", folder)
-            while not _lock(stream):
-                time.sleep(0.1)
-        yield
-
-
-def _lock(stream: IO[bytes]) -> bool:
-    """Lock an open file until it is closed; False if another has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            stream.seek(0)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except PermissionError:
-        return sys.platform != "win32"
-    except OSError:
-        # The file system knows no locks; checksums still find what two calls spoil.
-        pass
-    return True

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.half_files import Content, Item, read_blocks
+from pipelines.download.half_files import Content, Item, read_blocks
 
 
 class Verified:

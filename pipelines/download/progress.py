@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.half_files import Item
+from pipelines.download.half_files import Item
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.catalogue import SplitPolicy, load_spec
-from pipelines.folds import fold_splits, policy_splits
 from pipelines.labels import select_tracks
+from pipelines.splits import fold_splits, policy_splits
 from pipelines.tracks import Track
 from tfkey.errors import UsageError
 from tfkey.keys import KEYS

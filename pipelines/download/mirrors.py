@@ -23,9 +23,9 @@ import requests
 import urllib3
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.download_progress import Tally
-from pipelines.half_files import WEB_PAGE, HalfFile, Source, UnfitError, is_web_page, read_blocks
-from pipelines.threads import Threads
+from pipelines.download.half_files import WEB_PAGE, HalfFile, Source, UnfitError, is_web_page, read_blocks
+from pipelines.download.progress import Tally
+from pipelines.download.threads import Threads
 from pipelines.tracks import printable
 from tfkey._version import __version__
 

@@ -1,19 +1,47 @@
-"""Splits beyond the configured shares: k-fold cross-validation, and the policy of a catalogue entry."""
+"""Splits: by configured shares, in folds for cross-validation, and by the policy of a catalogue entry."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.catalogue import SplitPolicy
-from pipelines.tracks import Track, assign_splits
+from pipelines.tracks import Track, stable_digest
 from tfkey.errors import UsageError
 from tfkey.keys import Key
 from tfkey.settings import SplitConfig
 
 _GOLDEN_RATIO = 0.6180339887498949
+
+
+def assign_splits(tracks: Sequence[Track], split: SplitConfig) -> list[Track]:
+    """Put every track that has no split yet into one.
+
+    Stratified by key and decided by a hash of seed and name, so that the order of the tracks does not
+    matter, and a new track moves at most one of the same key per split. Tracks of one group go together:
+    with one that has a split already, else by the first source of them.
+
+    Returns:
+        The tracks in the order given.
+    """
+    ordered = sorted(tracks, key=lambda track: track.source)
+    chosen = {track.group: track.split for track in reversed(ordered) if track.split}
+    by_key: dict[Key, list[str]] = defaultdict(list)
+    for group, track in {track.group: track for track in reversed(ordered)}.items():
+        if group not in chosen:
+            by_key[track.key].append(group)
+    for key, groups in by_key.items():
+        groups.sort(key=lambda group: stable_digest(f"{split.seed}/{group}"))
+        # Rounding to the nearest would give keys of few tracks no share at all. Multiples of the golden ratio
+        # spread the thresholds evenly over the keys, so that the shares of the whole come out right.
+        threshold = _spread(key)
+        n_test = int(len(groups) * split.test + threshold)
+        n_held_out = int(len(groups) * (split.test + split.validation) + threshold)
+        for position, group in enumerate(groups):
+            is_test, is_validation = position < n_test, position < n_held_out
+            chosen[group] = "test" if is_test else "validation" if is_validation else "train"
+    return [track if track.split else replace(track, split=chosen[track.group]) for track in tracks]
 
 
 def fold_splits(
@@ -50,9 +78,9 @@ def fold_splits(
         raise UsageError(f"fold: {fold} is out of range; give 0 to {folds - 1}")
     tested = set()
     for key, groups in by_key.items():
-        groups.sort(key=lambda group: _digest(f"{seed}/fold/{group}"))
+        groups.sort(key=lambda group: stable_digest(f"{seed}/fold/{group}"))
         # Were every key dealt from fold 0, the first folds would hold all that does not divide evenly.
-        start = int(folds * ((key.index + 1) * _GOLDEN_RATIO % 1.0))
+        start = int(folds * _spread(key))
         tested.update(groups[(fold - start) % folds :: folds])
     parted = [replace(track, split="test" if track.group in tested else None) for track in tracks]
     return assign_splits(parted, SplitConfig(validation=validation, test=0.0, seed=seed))
@@ -78,5 +106,6 @@ def policy_splits(tracks: Sequence[Track], policy: SplitPolicy, split: SplitConf
     return assign_splits(tracks, SplitConfig(validation=validation, test=test, seed=split.seed))
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+def _spread(key: Key) -> float:
+    """A number in [0, 1) for each key; those of any run of keys lie evenly."""
+    return (key.index + 1) * _GOLDEN_RATIO % 1.0
