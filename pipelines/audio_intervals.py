@@ -6,18 +6,18 @@ decodes without a codec, and that anything plays.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-
-import soundfile
 
 from pipelines.intervals import sounding_intervals
 from pipelines.manifest import Row, preparation_parameters
 from pipelines.tracks import Track
 from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
+from tfkey.audio import encode
 from tfkey.config import Config
-from tfkey.files import atomic_path, sha256
+from tfkey.files import atomic_path
 
 
 def prepare_audio(
@@ -43,9 +43,10 @@ def _cut_track(config: Config, folder: Path, track: Track) -> Result:
     rows = []
     for number, waveform in intervals:
         path = f"{track.split}/{track.key.folder}/{track.name}-{number:03d}.wav"
+        content = encode(waveform, config.features.sample_rate, "WAV")
         with atomic_path(folder / path) as temporary:
-            soundfile.write(temporary, waveform, config.features.sample_rate, subtype="PCM_16", format="WAV")
-            digest = sha256(temporary)
+            temporary.write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
         rows.append(
             Row(track.name, number, path, track.key.long, str(track.split), config.intervals.seconds,
                 track.source, digest)

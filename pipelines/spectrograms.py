@@ -11,6 +11,8 @@ that no worker waits for a shard's last track. What a track comes to depends on 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -149,10 +151,15 @@ def _write_shard(
     return result
 
 
-def _record_writer(path: Path) -> tf.io.TFRecordWriter:
-    # A folder that cannot be written is to show as the OSError that it is, not as one of TensorFlow's.
+@contextlib.contextmanager
+def _record_writer(path: Path) -> Iterator[tf.io.TFRecordWriter]:
+    """A writer that fails as files do: with an OSError, and not with one of TensorFlow's."""
     path.touch()
-    return tf.io.TFRecordWriter(str(path))
+    try:
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            yield writer
+    except tf.errors.OpError as error:
+        raise OSError(errno.EIO, error.message.rpartition("; ")[2], str(path)) from error
 
 
 def write_png(path: Path, picture: Picture) -> None:

@@ -140,10 +140,14 @@ def tfkey(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     return run
 
 
-def in_subprocess(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own."""
+def in_subprocess(
+    *arguments: object, before: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, in which ``before`` is called first (POSIX)."""
     command = [sys.executable, "-c", "from scripts.main import main; main()", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, preexec_fn=before
+    )
 
 
 @pytest.fixture(scope="session")

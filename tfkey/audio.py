@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -67,6 +68,21 @@ def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
     if not waveform.size:
         raise AudioError(f"{path}: too short for one sample at {sample_rate} Hz; give a longer file")
     return waveform
+
+
+def encode(waveform: np.ndarray, sample_rate: int, container: Literal["WAV", "FLAC"]) -> bytes:
+    """A waveform as the bytes of a 16-bit file.
+
+    Not straight to a path: of a full disk libsndfile says only that something failed.
+
+    Args:
+        waveform: float ``[samples]`` or ``[samples, channels]`` in [-1, 1].
+        sample_rate: in Hz.
+        container: the format.
+    """
+    stream = io.BytesIO()
+    soundfile.write(stream, waveform, sample_rate, subtype="PCM_16", format=container)
+    return stream.getvalue()
 
 
 def is_silent(waveform: np.ndarray) -> bool:

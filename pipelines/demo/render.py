@@ -14,6 +14,7 @@ from pipelines.demo.arrange import arrange
 from pipelines.demo.passages import Voice, cut
 from pipelines.demo.recipes import Recipe
 from pipelines.demo.scores import Note, Score, read_score
+from tfkey.audio import encode
 from tfkey.errors import DataError
 from tfkey.files import atomic_path
 
@@ -94,10 +95,9 @@ def midi_bytes(voices: list[Voice], tempo: float, tuning_cents: float, seconds: 
 
 def write_flac(path: Path, samples: np.ndarray) -> None:
     """Write mono samples in [-1, 1] at 44.1 kHz as 16-bit FLAC, whole or not at all."""
-    import soundfile
-
+    content = encode(samples, SAMPLE_RATE, "FLAC")
     with atomic_path(path) as partial:
-        soundfile.write(partial, samples, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
+        partial.write_bytes(content)
 
 
 def _switches(voice: Voice) -> list[tuple[int, bool, int, int]]:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 from PIL import Image
 
-from tests.conftest import FRAMES, RATE, SETTINGS, chord, write_settings
+from tests.conftest import FRAMES, RATE, SETTINGS, chord, contents, in_subprocess, write_settings
 from tfkey.settings import MODES
 
 
@@ -194,3 +197,27 @@ def test_references_that_cannot_be_read(tfkey, lab, tmp_path):
         assert words in err[0]
         if words:
             assert f"--reference {path}" in err[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits on processes")
+@pytest.mark.parametrize("mode", MODES)
+def test_a_disk_without_room_is_one_line_and_the_next_call_goes_on(mode, tfkey, lab, tracks, tmp_path):
+    """The limit on a file's size stands for the full disk: it fails where that would, while writing."""
+    import resource
+
+    room = {"audio": 20_000, "spectrograms": 20_000, "images": 300}[mode]
+    source = lab / "data" / "spectrograms" / "small" / "png" if mode == "images" else tracks
+    arguments = ["prepare", "--config", lab / "settings.yaml", "--mode", mode, "--dataset", "small",
+                 "--source", source, "--data-dir", tmp_path]  # fmt: skip
+    arguments += ["--png"] if mode == "spectrograms" else []
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    done = in_subprocess(*arguments, before=limit)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len(lines) <= 2
+    assert "cannot be written" in lines[-1]
+    assert not (tmp_path / mode / "small" / "dataset.json").exists()
+    assert not list(tmp_path.rglob("*.partial*"))
+    code, _, err = tfkey(*arguments)
+    assert (code, err) == (0, [])
+    assert contents(tmp_path / mode) == contents(lab / "data" / mode)
