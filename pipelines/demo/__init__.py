@@ -38,8 +38,8 @@ def render_demo(
     instruments appear nowhere else. What a run leaves unfinished, the next one finishes with the same bytes;
     tracks that ``tracks.csv`` lists with other properties than they have now are rendered anew.
 
-    Rendering takes about 95 s on two processor cores (``tiny``: 15 s). The processes are spawned, so a script
-    that calls this needs the usual ``if __name__ == "__main__":``.
+    Rendering takes minutes. The processes are spawned, so a script that calls this needs the usual
+    ``if __name__ == "__main__":``.
 
     Args:
         folder: where to write; made if missing.

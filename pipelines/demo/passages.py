@@ -61,13 +61,6 @@ class Passage:
             place += step
         return found
 
-    def strength(self, place: float) -> float:
-        """How heavy a place in its bar is: 1 on the barline, .8 on a whole quarter, less between."""
-        within = (place - self.barline) % self.bar
-        if min(within, self.bar - within) < 1e-3:
-            return 1.0
-        return 0.8 if abs(within - round(within)) < 1e-3 else 0.65
-
 
 def cut(score: Score, section: str, beats: float, loop_beats: int = 0) -> Passage:
     """Take the opening or the close of a score; what is too short is played again from its start."""

@@ -4,9 +4,10 @@ tfkey's ``prepare --mode spectrograms`` against a plain script, one call of ``li
 ``librosa.cqt`` per file in a process pool, on the same MP3s with the same number of workers. Each run is a
 process of its own, and the rivals take turns, so that a busy machine slows all of them alike; take ratios
 within a run. The clock starts when the libraries are loaded (printed apart) and ends when all results are on
-disk. The memory is the greatest sum, over the processes of a run, of what is resident, pages that several
-share counted once (Linux: proportional set size). The processors are those kept busy on average; less than
-there are workers may also mean that others had the machine.
+disk. Memory is read in a run of its own, as reading it slows a process down: the greatest sum, over the
+processes of a run, of what is resident, pages that several share counted once (proportional set size). The
+processors are those kept busy on average; less than there are workers may also mean that others had the
+machine.
 
 A second table says what an interval costs in the formats that ``prepare --mode audio`` could have stored.
 
@@ -123,8 +124,9 @@ def _one_by_librosa(job: tuple[Path, Path]) -> None:
     np.save(job[1], librosa.amplitude_to_db(np.abs(transform)).astype(np.float16))
 
 
-def measure(contender: str, corpus: Path, workers: int) -> Measured:
-    """One run in a process of its own: seconds to start and to prepare, processors, bytes at the peak."""
+def measure(contender: str, corpus: Path, workers: int, *, watch: bool = False) -> Measured:
+    """One run in a process of its own: seconds to start and to prepare, processors; bytes at the peak
+    (``watch``)."""
     with tempfile.TemporaryDirectory(dir=corpus.parent) as out:
         command = [
             sys.executable,
@@ -147,7 +149,8 @@ def measure(contender: str, corpus: Path, workers: int) -> Measured:
         )
         peak = 0
         while process.poll() is None:
-            peak = max(peak, sum(resident(member) for member in tree(process.pid)))
+            if watch:
+                peak = max(peak, sum(resident(member) for member in tree(process.pid)))
             time.sleep(0.1)
         assert process.stdout is not None
         text = process.stdout.read()
@@ -200,7 +203,9 @@ def contend(contender: str, corpus: Path, out: Path, workers: int) -> None:
     print(json.dumps({"start": marks[0] - begin, "seconds": seconds, "processors": busy}))
 
 
-def print_race(measured: dict[tuple[str, int], list[Measured]], hours: float) -> None:
+def print_race(
+    measured: dict[tuple[str, int], list[Measured]], peaks: dict[tuple[str, int], float], hours: float
+) -> None:
     """The first table, and the ratios of each round."""
     rounds = len(next(iter(measured.values())))
     print(f"{hours:.2f} hours of MP3; median (least to greatest) of {rounds} rounds")
@@ -216,7 +221,7 @@ def print_race(measured: dict[tuple[str, int], list[Measured]], hours: float) ->
         middle = {name: statistics.median(one[name] for one in ones) for name in ones[0]}
         print(
             f"{run[0]:12}{run[1]:8}{spread(rates(run)):>24}{middle['processors']:12.2f}"
-            f"{max(one['peak'] for one in ones) / 2**20:10.0f}{middle['start']:12.1f}"
+            f"{peaks[run] / 2**20:10.0f}{middle['start']:12.1f}"
         )
 
     def ratio(words: str, upper: tuple[str, int], lower: tuple[str, int]) -> None:
@@ -295,7 +300,8 @@ def main() -> None:
     for _ in range(options.rounds):
         for contender, workers in runs:
             measured[contender, workers].append(measure(contender, corpus, workers))
-    print_race(measured, hours)
+    peaks = {run: measure(run[0], corpus, run[1], watch=True)["peak"] for run in runs}
+    print_race(measured, peaks, hours)
     print_formats()
 
 
