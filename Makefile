@@ -6,6 +6,8 @@ PYTHON ?= python3
 CONFIG ?= train
 DATASETS ?= ncs gs_mtg gs_key
 ARGS ?=
+RUN ?= runs/demo-audio
+DESCRIPTION ?= A small network that the demo trained: on classical pieces rendered by a synthesiser, no recordings.
 VENV := .venv
 BIN := $(VENV)/bin
 TFKEY := $(BIN)/tfkey
@@ -15,7 +17,8 @@ MODES := audio spectrograms images
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint clean \
-	prepare-audio train-audio eval-audio prepare-spectrograms prepare-images train-image eval-image
+	weights prepare-audio train-audio eval-audio prepare-spectrograms prepare-images train-image eval-image \
+	tune tensorboard test-overfit test-fdr test-limit
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
@@ -23,7 +26,7 @@ help:  ## list the targets
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[dev]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[train,dev]'
 	touch $@
 
 setup: $(READY)  ## make .venv with everything in it
@@ -34,6 +37,9 @@ demo: $(READY)  ## prepare, train, evaluate in every mode, export, predict real 
 	$(TFKEY) export runs/demo-audio
 	for mode in $(MODES); do $(TFKEY) evaluate runs/demo-$$mode || exit 1; done
 	$(TFKEY) predict tests/data/real --run runs/demo-audio --reference tests/data/real/labels.csv
+
+weights: $(READY)  ## make RUN's network the one that comes with tfkey, with DESCRIPTION
+	$(TFKEY) export $(RUN) --format litert --output tfkey/weights/demo --description "$(DESCRIPTION)"
 
 prepare-audio: $(READY)  ## audio mode: get the audio and cut it into intervals
 	$(TFKEY) prepare --mode audio $(WHAT)
@@ -56,8 +62,23 @@ train-image: $(READY)  ## image mode: train on the PNGs
 eval-image: $(READY)  ## image mode: judge the trained network on whole test tracks
 	$(TFKEY) evaluate runs/images $(ARGS)
 
+tune: $(READY)  ## search for the settings that train best, on spectrograms
+	$(TFKEY) tune --mode spectrograms $(WHAT)
+
+tensorboard: $(READY)  ## watch runs and searches in a browser
+	$(BIN)/tensorboard --logdir runs $(ARGS)
+
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest
+
+test-overfit: $(READY)  ## check that a network learns one batch by heart
+	$(TFKEY) train --check overfit --mode spectrograms $(WHAT)
+
+test-fdr: $(READY)  ## one step of everything: training, validation, checkpoint
+	$(TFKEY) train --check fdr --mode spectrograms $(WHAT)
+
+test-limit: $(READY)  ## one epoch on 1 % of the data
+	$(TFKEY) train --check limit --mode spectrograms $(WHAT)
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

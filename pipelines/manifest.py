@@ -174,7 +174,7 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
     """
     folder = prepared_folder(config, mode, dataset)
     command = prepare_command(config, mode, dataset)
-    document = _read_document(config, mode, dataset)
+    document = read_description(config, mode, dataset)
     found = document["parameters"]
     check_parameters(folder, found, preparation_parameters(config, mode))
     # Evaluated on other splits than it was trained on, a network would meet what it has learned.
@@ -213,7 +213,7 @@ def as_prepared(config: Config, mode: str, dataset: str) -> Config:
         DataError: not prepared, or its ``dataset.json`` is damaged.
         ConfigError: it states parameters that cannot be.
     """
-    document = _read_document(config, mode, dataset)
+    document = read_description(config, mode, dataset)
     values = config.model_dump(mode="json")
     for name, value in {**document["parameters"], **document.get("selection", {})}.items():
         section, _, setting = name.partition(".")
@@ -222,8 +222,12 @@ def as_prepared(config: Config, mode: str, dataset: str) -> Config:
     return validated(values, str(prepared_folder(config, mode, dataset) / "dataset.json"))
 
 
-def _read_document(config: Config, mode: str, dataset: str) -> dict[str, Any]:
-    """The ``dataset.json`` of prepared data."""
+def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
+    """The ``dataset.json`` of prepared data.
+
+    Raises:
+        DataError: not prepared, or damaged.
+    """
     path = prepared_folder(config, mode, dataset) / "dataset.json"
     command = prepare_command(config, mode, dataset)
     try:

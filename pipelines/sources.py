@@ -16,7 +16,7 @@ from typing import Literal
 
 from pipelines.label_files import track_id
 from pipelines.labels import TrackLabel
-from pipelines.tags import SPELLING, TAGGED_EXTENSIONS, read_key_tag
+from pipelines.tags import SPELLING, read_key_tag
 from pipelines.tracks import (
     LeftOut,
     Track,
@@ -25,10 +25,11 @@ from pipelines.tracks import (
     scan_key_folders,
     unique_names,
 )
-from tfkey.audio import find_audio
 from tfkey.errors import DataError, KeyParseError, UsageError
 from tfkey.keys import Key
+from tfkey.listing import find_audio
 from tfkey.settings import SPLITS
+from tfkey.tagging import TAGGED_EXTENSIONS
 
 Labels = Literal["folders", "csv", "tags"]
 

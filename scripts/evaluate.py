@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from scripts.common import mode_option
 from tfkey.settings import SPLITS
+
+if TYPE_CHECKING:
+    from tfkey.evaluation import Evaluation
+    from tfkey.mirex import Figure
 
 
 @click.command("evaluate")
@@ -25,8 +30,10 @@ def command(
 ) -> None:
     """Judge a trained RUN (a folder) on whole tracks.
 
-    Prints the MIREX table, each figure with its 95 % bootstrap interval over tracks, and writes
-    predictions.csv and metrics.json below RUN/evaluation/.
+    Prints the MIREX table of each dataset, and of several also that of all together, each figure with its
+    95 % bootstrap interval over tracks. Writes predictions.csv, intervals.csv, metrics.json, pictures and
+    report.html below RUN/evaluation/. A temperature that makes confidences right is fitted on the validation
+    split and kept with the run.
     """
     from tfkey.runs import open_run
 
@@ -37,24 +44,29 @@ def command(
     )
     from pipelines.judging import evaluate
 
-    judgement, folder = evaluate(opened, config, datasets or tuple(config.datasets), split)
-    summary = judgement.summary()
-    names = ", ".join(datasets or config.datasets)
-    click.echo(f"{run}: {names}, {split} split, {config.mode} mode, {summary.n_tracks} tracks")
-    for name, figure in summary.figures.items():
-        interval = f"[{100 * figure.low:5.1f}, {100 * figure.high:5.1f}]"
-        click.echo(f"  {_TITLES[name]:<36} {100 * figure.value:5.1f}  {interval}")
-    click.echo(f"  written to {folder}")
+    for evaluation, folder in evaluate(opened, config, datasets or tuple(config.datasets), split):
+        _show(run, evaluation)
+        click.echo(f"  written to {folder}")
 
 
-_TITLES = {
-    "weighted": "MIREX weighted, fifths both ways",
-    "weighted_ascending": "MIREX weighted, fifths upwards only",
-    "correct": "correct",
-    "fifth": "fifth, either way",
-    "fifth_up": "  ascending (a fifth above)",
-    "fifth_down": "  descending (a fifth below)",
-    "relative": "relative",
-    "parallel": "parallel",
-    "other": "other",
-}
+def _show(run: Path, evaluation: Evaluation) -> None:
+    from tfkey.report import FIGURE_TITLES
+
+    whole, single = evaluation.summary, evaluation.interval_summary
+    click.echo(
+        f"{run}: {evaluation.title}, {evaluation.split} split, {evaluation.mode} mode, "
+        f"{whole.n_tracks} tracks, {single.n_intervals} intervals"
+    )
+    click.echo(f"  {'':<36} {'by track':<20} by interval")
+    for name, figure in whole.figures.items():
+        click.echo(f"  {FIGURE_TITLES[name]:<36} {_cell(figure)}  {_cell(single.figures[name])}")
+    for mode, summary in evaluation.modes.items():
+        title = f"weighted, {mode} ({summary.n_tracks} tracks)"
+        click.echo(f"  {title:<36} {_cell(summary.figures['weighted'])}")
+    for title, found in (("calibration error", evaluation.before), ("  with temperature", evaluation.after)):
+        if found is not None:
+            click.echo(f"  {title:<36} {_cell(found.figures['ece'])}")
+
+
+def _cell(figure: Figure) -> str:
+    return f"{100 * figure.value:5.1f} [{100 * figure.low:5.1f}, {100 * figure.high:5.1f}]"

@@ -6,26 +6,56 @@ from pathlib import Path
 
 import click
 
+from tfkey.export import FORMATS
+
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="The SavedModel's folder (default: RUN/saved_model)."
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    show_default=True,
+    help="What is written; litert is what tfkey predict runs without TensorFlow.",
 )
-def command(run: Path, output: Path | None) -> None:
-    """Write the best network of RUN (a folder) as a SavedModel.
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="The export's folder (default: RUN/export/FORMAT)."
+)
+@click.option("--description", help="What the weights are, in words, for their users.")
+def command(run: Path, kind: str, output: Path | None, description: str | None) -> None:
+    """Write the best network of RUN (a folder) for use elsewhere.
 
-    It takes mono waveforms of any length and any batch, and gives the probabilities of the 24 keys. It
-    loads with TensorFlow alone; tfkey.json in the same folder states labels, sample rate and parameters.
+    tfkey.json goes with each format: labels, feature parameters, temperature and licences. A SavedModel is
+    put into a folder of its own per version (OUTPUT/1, OUTPUT/2), as TensorFlow Serving expects it: from mono
+    waveforms of any length and any batch, or from spectrograms, to the probabilities of the 24 keys. The
+    other formats judge one interval's spectrogram.
     """
     from tfkey.runs import open_run
 
     opened = open_run(run)
-    target = output or opened.path / "saved_model"
-    if target.exists() and not (target / "saved_model.pb").is_file():
-        raise click.UsageError(
-            f"--output {target}: exists and is no SavedModel; give a folder that may be replaced"
-        )
-    from tfkey.export import export_saved_model
+    target = output or opened.path / "export" / kind
+    _check_target(target, kind)
+    from pipelines.catalogue import dataset_names, load_spec
+    from tfkey.export.formats import export_run
 
-    click.echo(f"{export_saved_model(opened, target)}: SavedModel written")
+    folder = opened.config.catalogue
+    known = dataset_names(folder)
+    licences = {
+        name: load_spec(name, folder=folder).licence if name in known else "unknown (of one's own)"
+        for name in opened.config.datasets
+    }
+    written = export_run(opened, kind, target, description=description, licences=licences)
+    click.echo(f"{written}: {kind} written")
+
+
+def _check_target(target: Path, kind: str) -> None:
+    """Refuse a place that holds anything but older exports."""
+    if not target.is_dir():
+        return
+    names = {path.name for path in target.iterdir() if not path.name.startswith(".")}
+    own = all(name.isdecimal() for name in names) if kind == "saved_model" else "tfkey.json" in names
+    if names and not own:
+        raise click.UsageError(
+            f"--output {target}: exists and is no export of this format; give a folder that may be replaced"
+        )

@@ -18,8 +18,10 @@ _COMMANDS = {
     "prepare": "Get a dataset and prepare it for training.",
     "pack": "Write an archive of spectrogram PNGs for others.",
     "train": "Train a network on prepared data.",
+    "tune": "Search for the settings that train best.",
     "evaluate": "Judge a trained run on whole tracks.",
-    "export": "Write a trained run as a SavedModel.",
+    "compare": "Compare two systems on the same tracks.",
+    "export": "Write a trained run for use elsewhere.",
     "predict": "Name the key of audio files.",
 }
 
@@ -65,6 +67,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except TfkeyError as error:
         _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "tfkey", "pipelines", "scripts"):
+            raise
+        _fail(f"this needs {missing}, which is not installed: pip install 'tfkey[train]'", 1)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         _fail(f"{name}{error.strerror or error}; check that it exists and that you may use it", 1)

@@ -7,17 +7,30 @@ from pathlib import Path
 import click
 
 from scripts.common import config_options, mode_option, resolve_config
+from tfkey.config import Config
 
 
 @click.command("train")
 @mode_option
 @click.option("--dataset", "datasets", multiple=True, help="A prepared dataset. Repeatable.")
 @click.option("--name", help="Name of the run's folder (default: the mode).")
+@click.option(
+    "--check",
+    type=click.Choice(["overfit", "fdr", "limit"]),
+    help="Try the set-up and leave nothing: one batch by heart, one step of everything, 1 % of the data.",
+)
+@click.option(
+    "--find-learning-rate",
+    is_flag=True,
+    help="Try learning rates, suggest one, write learning-rate.csv and .png to RUNS/NAME-learning-rate/.",
+)
 @config_options
 def command(
     mode: str | None,
     datasets: tuple[str, ...],
     name: str | None,
+    check: str | None,
+    find_learning_rate: bool,
     config_name: str | None,
     overrides: tuple[str, ...],
     data_dir: Path | None,
@@ -31,6 +44,14 @@ def command(
     config = resolve_config(
         config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode, datasets=datasets
     )
+    if check and find_learning_rate:
+        raise click.UsageError("--check and --find-learning-rate: give one of them")
+    if check:
+        _check(config, check)
+        return
+    if find_learning_rate:
+        _find_learning_rate(config, config.runs_dir / f"{name or config.mode}-learning-rate")
+        return
     from pipelines.experiments import train
 
     def report(epoch: int, epochs: int, figures: dict[str, float]) -> None:
@@ -45,3 +66,27 @@ def command(
     click.echo(
         f"{run.path}: best is epoch {best['epoch']:.0f}, MIREX {100 * best['val_mirex']:.1f} on validation"
     )
+
+
+def _check(config: Config, kind: str) -> None:
+    from pipelines import checks
+
+    if kind == "overfit":
+        steps, loss = checks.overfit(config)
+        click.echo(f"overfit: loss {loss:.4f} after {steps} steps on one batch")
+        return
+    figures = checks.one_step(config) if kind == "fdr" else checks.one_percent(config)
+    click.echo(f"{kind}: loss {figures['loss']:.3f}, validation loss {figures['val_loss']:.3f}")
+
+
+def _find_learning_rate(config: Config, folder: Path) -> None:
+    from pipelines.experiments import find_learning_rate
+    from tfkey.charts import png, sweep_figure
+    from tfkey.files import atomic_path, write_text
+
+    found = find_learning_rate(config)
+    lines = [f"{rate:.6g},{loss:.6g}\n" for rate, loss in zip(found.rates, found.losses, strict=True)]
+    write_text(folder / "learning-rate.csv", "learning_rate,loss\n" + "".join(lines))
+    with atomic_path(folder / "learning-rate.png") as temporary:
+        temporary.write_bytes(png(sweep_figure(found.rates, found.losses, found.smoothed, found.suggestion)))
+    click.echo(f"train.learning_rate={found.suggestion:.2g}  (a tenth of where the loss is least; {folder})")

@@ -1,7 +1,8 @@
-"""Reading audio files as mono waveforms at one sample rate, by libsndfile and soxr."""
+"""Reading audio files as mono waveforms at one sample rate, by libsndfile (else PyAV) and soxr."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
@@ -13,10 +14,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from tfkey.containers import ContainerStream, open_container
 from tfkey.errors import AudioError
-
-EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif", ".opus"})
-"""Suffixes (lower case) that are taken for audio when a folder is searched."""
 
 SILENCE_DB = -80.0
 """A recording whose peak is below this level (dB re full scale) carries no music; 16-bit noise is at -90."""
@@ -36,7 +35,8 @@ def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
     Channels are averaged; any sample rate is brought to ``sample_rate`` by soxr's high-quality resampler.
 
     Args:
-        path: a file in any format that libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF, Opus).
+        path: a file in any format that libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF, Opus), or else FFmpeg
+            (AAC, ALAC, WMA, the sound of videos).
         sample_rate: the wanted rate in Hz.
 
     Returns:
@@ -45,28 +45,15 @@ def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
     A cut MP3 without a Xing header, which few lack, says nothing of its length: it is read up to the cut.
 
     Raises:
-        AudioError: the file is missing, empty, truncated, not audio, or holds no sample or one that is
-            not finite.
+        AudioError: the file is missing, empty, truncated, protected, not audio, or holds no sample or one
+            that is not finite.
     """
     path = Path(path)
-    _check_file(path)
-    try:
-        # soundfile takes a name in text for UTF-8, which file names need not be.
-        with _OneWay(os.fsencode(path) if os.name == "posix" else path) as stream:
-            promised = stream.frames
-            # What a header promises is not always there, and no header is worth more memory than its file.
-            likely = min(promised, _MOST_SAMPLES_PER_BYTE * path.stat().st_size)
-            waveform, decoded = _read_mono(path, stream, sample_rate, likely)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path}: cannot be decoded ({_reason(error)}); give a sound audio file") from error
-    if 0 < promised < 1 << 40 and decoded < promised - _spare_samples(path, promised):
-        raise AudioError(
-            f"{path}: truncated ({decoded} of {promised} samples); copy it again from its source"
-        )
-    if not decoded:
-        raise AudioError(f"{path}: holds no samples; give a file with sound in it")
-    if not waveform.size:
-        raise AudioError(f"{path}: too short for one sample at {sample_rate} Hz; give a longer file")
+    with _opened(path) as stream:
+        # What a header promises is not always there, and no header is worth more memory than its file.
+        likely = min(stream.frames, _MOST_SAMPLES_PER_BYTE * path.stat().st_size)
+        waveform, decoded = _read_mono(path, stream, sample_rate, likely)
+        _check_whole(path, stream, decoded, waveform.size, sample_rate)
     return waveform
 
 
@@ -85,20 +72,37 @@ def encode(waveform: np.ndarray, sample_rate: int, container: Literal["WAV", "FL
     return stream.getvalue()
 
 
+def blocks(path: Path | str, sample_rate: int = 44100) -> Iterator[np.ndarray]:
+    """Read an audio file as :func:`read` does, block by block: in memory that no length of a file exceeds.
+
+    Args:
+        path: the file.
+        sample_rate: the wanted rate in Hz.
+
+    Yields:
+        float32 ``[n]``, one after the other what :func:`read` gives; less than a second each as a rule. The
+        memory is used again: copy what is to be kept.
+
+    Raises:
+        AudioError: as :func:`read` does; what shows at the end only (a truncated file) after the last block.
+    """
+    path = Path(path)
+    size = decoded = 0
+    with _opened(path) as stream:
+        for part, count in _resampled(stream, sample_rate):
+            decoded += count
+            _put(part, part, path)
+            size += part.size
+            if part.size:
+                yield part
+        _check_whole(path, stream, decoded, size, sample_rate)
+
+
 def is_silent(waveform: np.ndarray) -> bool:
     """Whether no sample of a waveform reaches :data:`SILENCE_DB`."""
-    return float(np.max(np.abs(waveform), initial=0.0)) < 10 ** (SILENCE_DB / 20)
-
-
-def find_audio(folder: Path) -> list[Path]:
-    """All audio files below a folder, sorted by path; hidden ones and those in hidden folders left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in EXTENSIONS
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    # Not of abs(), which is another array of that length.
+    loudest = max(float(np.max(waveform, initial=0.0)), -float(np.min(waveform, initial=0.0)))
+    return loudest < 10 ** (SILENCE_DB / 20)
 
 
 class _OneWay(soundfile.SoundFile):
@@ -108,9 +112,32 @@ class _OneWay(soundfile.SoundFile):
         return False
 
 
-def _read_mono(
-    path: Path, stream: soundfile.SoundFile, sample_rate: int, likely: int
-) -> tuple[np.ndarray, int]:
+_Stream = _OneWay | ContainerStream
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[_Stream]:
+    """Open a file, by libsndfile if that can; what fails in here is an AudioError that names it."""
+    _check_file(path)
+    try:
+        try:
+            # soundfile takes a name in text for UTF-8, which file names need not be.
+            stream = _OneWay(os.fsencode(path) if os.name == "posix" else path)
+        except soundfile.LibsndfileError as error:
+            with open_container(path, _reason(error)) as other:
+                yield other
+            return
+        with stream:
+            yield stream
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{path}: cannot be decoded ({_reason(error)}); give a sound audio file") from error
+    except OSError as error:
+        raise AudioError(
+            f"{path}: cannot be read ({error.strerror}); check that it is still there"
+        ) from error
+
+
+def _read_mono(path: Path, stream: _Stream, sample_rate: int, likely: int) -> tuple[np.ndarray, int]:
     """Decode a stream to ``sample_rate``; the result is the only array of its length.
 
     Args:
@@ -122,21 +149,39 @@ def _read_mono(
     Returns:
         float32 ``[samples]`` in [-1, 1], and how many samples were decoded (at the stream's rate).
     """
-    resampler = None
-    if stream.samplerate != sample_rate:
-        resampler = soxr.ResampleStream(stream.samplerate, sample_rate, 1, dtype="float32")
     waveform = np.empty(math.ceil(likely * sample_rate / stream.samplerate) + 1, np.float32)
     size = decoded = 0
-    for block in _mono_blocks(stream):
-        decoded += block.size
-        # After its last block, of no samples, a stream gives what the resampler has held back.
-        part = resampler.resample_chunk(block, last=not block.size) if resampler else block
+    for part, count in _resampled(stream, sample_rate):
+        decoded += count
         if size + part.size > waveform.size:
             waveform.resize(size + part.size + waveform.size // 4, refcheck=False)
         _put(part, waveform[size : size + part.size], path)
         size += part.size
     # Not resize(), which copies all of it.
     return waveform[:size], decoded
+
+
+def _resampled(stream: _Stream, sample_rate: int) -> Iterator[tuple[np.ndarray, int]]:
+    """A stream's blocks at another rate, each with the number of samples it was made from. Not to be kept."""
+    resampler = None
+    if stream.samplerate != sample_rate:
+        resampler = soxr.ResampleStream(stream.samplerate, sample_rate, 1, dtype="float32")
+    for block in stream.mono_blocks() if isinstance(stream, ContainerStream) else _mono_blocks(stream):
+        # After its last block, of no samples, a stream gives what the resampler has held back.
+        yield resampler.resample_chunk(block, last=not block.size) if resampler else block, block.size
+
+
+def _check_whole(path: Path, stream: _Stream, decoded: int, size: int, sample_rate: int) -> None:
+    """Refuse what ended before its announced length, or holds nothing."""
+    promised = stream.frames
+    if 0 < promised < 1 << 40 and decoded < promised - _spare_samples(path, stream):
+        raise AudioError(
+            f"{path}: truncated ({decoded} of {promised} samples); copy it again from its source"
+        )
+    if not decoded:
+        raise AudioError(f"{path}: holds no samples; give a file with sound in it")
+    if not size:
+        raise AudioError(f"{path}: too short for one sample at {sample_rate} Hz; give a longer file")
 
 
 def _put(part: np.ndarray, place: np.ndarray, path: Path) -> None:
@@ -150,7 +195,7 @@ def _put(part: np.ndarray, place: np.ndarray, path: Path) -> None:
     # Loud lossy files and resampling overshoot; 16-bit intervals cannot hold it, and all modes are to agree.
     if low < -1.0 or high > 1.0:
         np.clip(part, -1.0, 1.0, out=place)
-    else:
+    elif place is not part:
         np.copyto(place, part)
 
 
@@ -158,16 +203,19 @@ def _mono_blocks(stream: soundfile.SoundFile) -> Iterator[np.ndarray]:
     """The mean over channels block by block, at last a block of no samples. The memory is used again."""
     buffer = np.empty((_BLOCK, stream.channels), np.float32)
     mono = np.empty(_BLOCK, np.float32)
+    halves = np.full(2, 0.5, np.float32)
     size = _BLOCK
     while size:
         # Not stream.blocks(): where a stream ends before its announced length, that fills up with old memory.
         block = stream.read(out=buffer)
         size = len(block)
-        # Channel by channel: NumPy's own mean over a short last axis takes as long as decoding MP3.
-        np.add(block[:, 0], block[:, 1] if stream.channels > 1 else np.float32(0), out=mono[:size])
-        for channel in range(2, stream.channels):
-            mono[:size] += block[:, channel]
-        if stream.channels > 1:
+        # NumPy's own mean over a short last axis takes as long as decoding MP3.
+        if stream.channels == 2:
+            np.matmul(block, halves, out=mono[:size])
+        else:
+            np.copyto(mono[:size], block[:, 0])
+            for channel in range(1, stream.channels):
+                mono[:size] += block[:, channel]
             mono[:size] /= stream.channels
         yield mono[:size]
 
@@ -216,14 +264,16 @@ def _ends_ogg(stream: IO[bytes], size: int) -> bool:
     return bool(page[5] & 4) and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
 
 
-def _spare_samples(path: Path, promised: int) -> int:
-    """By how many samples a sound stream may fall short of the length that libsndfile announced for it."""
-    with path.open("rb") as stream:
-        head = stream.read(1 << 16)
+def _spare_samples(path: Path, stream: _Stream) -> int:
+    """By how many samples a sound stream may fall short of the length that was announced for it."""
+    if isinstance(stream, ContainerStream):
+        return stream.spare
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
     if head[:4] in (b"RIFF", b"RF64", b"fLaC", b"FORM"):
         return 0
     # For MP3 the announced length is that of the Xing header, with the encoder's padding; else it is a guess.
-    return 44100 if b"Xing" in head or b"Info" in head else promised
+    return 44100 if b"Xing" in head or b"Info" in head else stream.frames
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:

@@ -8,7 +8,7 @@ A configuration is built in layers: ``configs/train.yaml`` (every default), then
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,27 @@ def load_resolved(path: Path) -> Config:
     return validated(_read_yaml(path), str(path))
 
 
+def changed(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
+    """A configuration with some settings changed, checked as :func:`load_config` does it.
+
+    Args:
+        config: what the others are taken from.
+        settings: values by dotted name (``train.learning_rate``), or a section by the word of its file
+            (``model``); another network's name goes before its settings and drops those of the old one.
+        origin: where they come from, for errors.
+
+    Raises:
+        ConfigError: an unknown setting, or a value out of its domain.
+    """
+    values = config.model_dump(mode="json")
+    for name in sorted(settings, key=lambda name: (name != "model.name", name.count("."))):
+        nested: Any = settings[name]
+        for part in reversed(name.split(".")):
+            nested = {part: nested}
+        _merge(values, _expand(nested))
+    return validated(values, origin)
+
+
 def validated(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> Config:
     """A configuration from the values of all its settings.
 
@@ -128,11 +149,12 @@ def validated(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()
     Raises:
         ConfigError: an unknown setting, or a value out of its domain.
     """
-    from tfkey.models import model_settings
+    from tfkey.models import check_features, model_settings
 
     try:
         config = Config.model_validate(values)
         model_settings(config.model.name, **config.model.settings)
+        check_features(config.model.name, config.features)
         return config
     except ValidationError as error:
         raise ConfigError("; ".join(_explain(item, origin, overrides) for item in error.errors())) from error

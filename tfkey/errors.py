@@ -27,8 +27,25 @@ class AudioError(TfkeyError):
     """An audio file that cannot be read: missing, empty, truncated, or not audio."""
 
 
+class TagError(TfkeyError):
+    """An audio file whose tags cannot be read, or cannot be written without harm to it."""
+
+
 class DataError(TfkeyError):
     """Prepared data that is missing, damaged, or made with other parameters than asked for."""
+
+
+class MissingExtraError(TfkeyError):
+    """Work for which an optional package is not installed.
+
+    Args:
+        what: needs it, for the message.
+        package: its name as people know it.
+        install: what pip is to be told.
+    """
+
+    def __init__(self, what: str, package: str, install: str) -> None:
+        super().__init__(f"{what}: needs {package}, which is not installed: pip install '{install}'")
 
 
 class KeyParseError(TfkeyError, ValueError):

@@ -70,7 +70,8 @@ class Summary:
 
     Attributes:
         n_tracks: how many tracks were scored.
-        level: coverage of the intervals, 0.95 for 95 %.
+        n_intervals: how many intervals of them, where these were scored one by one; else None.
+        level: coverage of the bootstrap intervals, 0.95 for 95 %.
         figures: by name. ``weighted`` (fifths in both directions), ``weighted_ascending`` (ascending
             fifths only, the default of ``mir_eval``), ``correct``, ``fifth`` (both directions),
             ``fifth_up``, ``fifth_down``, ``relative``, ``parallel``, ``other``.
@@ -80,11 +81,13 @@ class Summary:
     n_tracks: int
     level: float
     figures: dict[str, Figure]
+    n_intervals: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the table as plain numbers, fit for JSON."""
         figures = {name: figure._asdict() for name, figure in self.figures.items()}
-        return {"n_tracks": self.n_tracks, "level": self.level, **figures}
+        counts = {} if self.n_intervals is None else {"n_intervals": self.n_intervals}
+        return {"n_tracks": self.n_tracks, **counts, "level": self.level, **figures}
 
 
 @functools.cache
@@ -169,16 +172,66 @@ def breakdown(reference: Keys, estimate: Keys) -> dict[str, Share]:
     }
 
 
+def bootstrap_means(
+    values: ArrayLike, *, counts: ArrayLike | None = None, resamples: int = 2000, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return the mean over tracks of each of many bootstrap resamples.
+
+    Tracks are drawn with replacement, as many as there are (Efron & Tibshirani, *An Introduction to the
+    Bootstrap*, 1993). Equal arguments give equal resamples.
+
+    Args:
+        values: ``[tracks, figures]``, resampled together.
+        counts: ``[tracks]``, above 0: ``values`` are then the sums over that many pieces of each track, and
+            the mean is that over pieces. Tracks are drawn whole, since pieces of one track are alike.
+        resamples: their number, at least 1.
+        seed: of the random generator.
+
+    Returns:
+        float64 ``[resamples, figures]``.
+
+    Raises:
+        UsageError: resamples lies outside of its domain.
+        DataError: there are no tracks.
+        ValueError: values or counts have another shape or domain.
+
+    """
+    if resamples < 1:
+        raise UsageError(f"bootstrap resamples {resamples} are too few: give at least 1, better 1000")
+    table = np.asarray(values, np.float64)
+    if table.ndim != 2 or not np.isfinite(table).all():
+        raise ValueError("values must be finite numbers, [tracks] or [tracks, figures]")
+    if not len(table):
+        raise DataError("there are no tracks to resample: give at least one")
+    pieces = np.ones(len(table)) if counts is None else np.asarray(counts, np.float64)
+    if pieces.shape != (len(table),) or not (pieces > 0).all():
+        raise ValueError("counts must be numbers above 0, [tracks]")
+    # How often each distinct outcome is drawn is multinomial, so a table of few distinct rows, as key
+    # scores are, costs the same whatever the number of tracks.
+    outcomes, repeats = np.unique(np.column_stack([table, pieces]), axis=0, return_counts=True)
+    generator = np.random.default_rng(seed)
+    means = np.empty((resamples, table.shape[1]))
+    block = max(1, _COUNTS_AT_ONCE // len(outcomes))
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        drawn = generator.multinomial(len(table), repeats / len(table), size=size)
+        means[start : start + size] = drawn @ outcomes[:, :-1] / (drawn @ outcomes[:, -1:])
+    return means
+
+
 def bootstrap_interval(
-    values: ArrayLike, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+    values: ArrayLike,
+    *,
+    counts: ArrayLike | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> tuple[Any, Any]:
     """Return the percentile bootstrap interval of the mean over tracks.
 
-    Tracks are drawn with replacement, as many as there are (Efron & Tibshirani, *An Introduction to the
-    Bootstrap*, 1993, chapter 13). Equal arguments give equal intervals.
-
     Args:
         values: ``[tracks]``, or ``[tracks, figures]``: figures that are resampled together.
+        counts: see :func:`bootstrap_means`, as for ``resamples`` and ``seed``.
         level: coverage of the interval, in ]0, 1[.
         resamples: number of bootstrap resamples, at least 1.
         seed: of the random generator.
@@ -187,56 +240,74 @@ def bootstrap_interval(
         The lower and the upper end: two floats, or two arrays ``[figures]``.
 
     Raises:
-        UsageError: level or resamples lies outside of its domain.
-        DataError: there are no tracks.
-        ValueError: values have another shape or are not finite.
+        UsageError: level lies outside of its domain; and as :func:`bootstrap_means`.
 
     """
     if not 0 < level < 1:
         raise UsageError(f"bootstrap level {level} is no coverage: give one between 0 and 1, like 0.95")
-    if resamples < 1:
-        raise UsageError(f"bootstrap resamples {resamples} are too few: give at least 1, better 1000")
     table = np.asarray(values, np.float64)
-    if table.ndim not in (1, 2) or not np.isfinite(table).all():
-        raise ValueError("values must be finite numbers, [tracks] or [tracks, figures]")
-    if not len(table):
-        raise DataError("there are no tracks to resample: give at least one")
-    # How often each distinct outcome is drawn is multinomial, so a table of few distinct rows, as key
-    # scores are, costs the same whatever the number of tracks.
-    outcomes, counts = np.unique(table.reshape(len(table), -1), axis=0, return_counts=True)
-    generator = np.random.default_rng(seed)
-    means = np.empty((resamples, outcomes.shape[1]))
-    block = max(1, _COUNTS_AT_ONCE // len(outcomes))
-    for start in range(0, resamples, block):
-        size = min(block, resamples - start)
-        drawn = generator.multinomial(len(table), counts / len(table), size=size)
-        means[start : start + size] = drawn @ outcomes / len(table)
+    single = table.ndim == 1
+    means = bootstrap_means(
+        table[:, np.newaxis] if single else table, counts=counts, resamples=resamples, seed=seed
+    )
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return (float(low[0]), float(high[0])) if table.ndim == 1 else (low, high)
+    return (float(low[0]), float(high[0])) if single else (low, high)
 
 
-def summarise(
-    reference: Keys, estimate: Keys, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> Summary:
-    """Return the whole MIREX table with bootstrap intervals over tracks.
-
-    All figures are resampled together, so that differences between them are those of the same tracks.
-    Arguments and errors as :func:`weighted_score` and :func:`bootstrap_interval`.
-    """
-    relations = _track_relations(reference, estimate)
+def figure_columns(relations: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
+    """Return what each entry counts in every figure of :class:`Summary`, from its place in `RELATIONS`."""
     is_relation = {name: (relations == code).astype(np.float64) for code, name in enumerate(RELATIONS)}
-    columns = {
+    return {
         "weighted": _WEIGHTS[True][relations],
         "weighted_ascending": _WEIGHTS[False][relations],
         "correct": is_relation.pop("same"),
         "fifth": is_relation["fifth_up"] + is_relation["fifth_down"],
         **is_relation,
     }
+
+
+def summarise(
+    reference: Keys,
+    estimate: Keys,
+    *,
+    groups: ArrayLike | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Summary:
+    """Return the whole MIREX table with bootstrap intervals over tracks.
+
+    All figures are resampled together, so that differences between them are those of the same tracks.
+
+    Args:
+        reference: as in :func:`weighted_score`.
+        estimate: as in :func:`weighted_score`.
+        groups: the track that each entry is an interval of, ``[entries]``; the figures are then means over
+            intervals, and the bootstrap still draws whole tracks. None if each entry is a track.
+        level: as in :func:`bootstrap_interval`, also ``resamples`` and ``seed``.
+        resamples: as there.
+        seed: as there.
+
+    Raises:
+        ValueError: groups and references differ in number; and as the functions named above.
+
+    """
+    relations = _track_relations(reference, estimate)
+    columns = figure_columns(relations)
     table = np.stack(list(columns.values()), axis=1)
-    lows, highs = bootstrap_interval(table, level=level, resamples=resamples, seed=seed)
+    n_tracks, counts = len(relations), None
+    if groups is not None:
+        names, owners = np.unique(np.asarray(groups), return_inverse=True)
+        if owners.shape != relations.shape:
+            raise ValueError(f"{owners.size} groups do not match {len(relations)} references: give one each")
+        n_tracks, counts = len(names), np.bincount(owners)
+        sums = np.zeros((n_tracks, table.shape[1]))
+        np.add.at(sums, owners, table)
+        table = sums
+    lows, highs = bootstrap_interval(table, counts=counts, level=level, resamples=resamples, seed=seed)
     # A mean along the other axis of the table would differ from weighted_score in the last digit.
     figures = {
         name: Figure(float(column.mean()), float(low), float(high))
         for (name, column), low, high in zip(columns.items(), lows, highs, strict=True)
     }
-    return Summary(len(relations), level, figures)
+    return Summary(n_tracks, level, figures, None if groups is None else len(relations))

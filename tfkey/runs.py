@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tfkey.config import Config, load_resolved
 from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.files import write_text
+from tfkey.models import input_shape, register_layers
 
 if TYPE_CHECKING:
     import keras
@@ -38,8 +39,8 @@ LOAD_ERRORS = (
 )
 """What Keras raises for a ``.keras`` file that is damaged or none."""
 
-# Where things lie is no part of what a run is.
-_FREE_SETTINGS = {"catalogue", "data_dir", "runs_dir"}
+FREE_SETTINGS = frozenset({"catalogue", "data_dir", "runs_dir"})
+"""Where things lie is no part of what a run is."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Run:
         """Load the best network.
 
         Returns:
-            A model from float32 ``[batch, frames, bins, 1]`` to logits ``[batch, 24]``.
+            A model from float32 ``[batch, frames, bins, 1]``, or ``[batch, samples]`` if it is one that takes
+            waveforms, to logits ``[batch, 24]``.
 
         Raises:
             TfkeyError: there is none yet, it is damaged, or it is of other features than the run states.
@@ -79,11 +81,18 @@ class Run:
             raise TfkeyError(
                 f"{self.best}: not there; train the run first: tfkey train --name {self.path.name}"
             )
+        register_layers()
         try:
             network = keras.models.load_model(self.best, compile=False)
         except LOAD_ERRORS as error:
             raise TfkeyError(f"{self.best}: not a network that can be loaded; train the run again") from error
-        bins = network.input_shape[2]
+        expected = input_shape(self.config.model.name, self.config.features)
+        if len(network.input_shape) != len(expected) + 1:
+            raise TfkeyError(
+                f"{self.best}: does not take what {self.path / 'config.yaml'} says by "
+                f"model.name={self.config.model.name}; put back the one that belongs"
+            )
+        bins = _bins(network)
         if bins != self.config.features.n_bins:
             raise TfkeyError(
                 f"{self.best}: is for {bins} bins, but {self.path / 'config.yaml'} says "
@@ -92,26 +101,47 @@ class Run:
         return network
 
 
+def _bins(network: keras.Model) -> int:
+    """The bins of the spectrograms that a network is given, or makes itself from waveforms."""
+    if len(network.input_shape) == 2:
+        return network.get_layer("cqt").parameters.n_bins
+    return network.input_shape[2]
+
+
 def create_run(config: Config, name: str) -> Run:
     """Make a run folder, or open the one of that name if it is of the same configuration.
 
     Raises:
         UsageError: a name that no folder can have, or a run of another configuration; names the differences.
     """
-    if not name or name.startswith(".") or any(character in '/\\:*?"<>|' for character in name):
-        raise UsageError(
-            f"--name {name!r}: give a name that can be a folder's, without / and not starting with a dot"
-        )
-    path = config.runs_dir / name
+    path = run_folder(config, name)
     if (path / "config.yaml").is_file():
         run = open_run(path)
         differing = _differences(run.config, config)
         if differing:
             details = ", ".join(f"{key}={old} (now {new})" for key, old, new in differing)
-            raise UsageError(f"{path}: holds a run with {details}; give another --name, or delete the folder")
+            length = any(key == "train.epochs" for key, _, _ in differing)
+            # The learning rate of every step was set by it.
+            kept = ", and a run keeps the length that it began with" if length else ""
+            raise UsageError(
+                f"{path}: holds a run with {details}{kept}; give another --name, or delete the folder"
+            )
         return Run(path, config)
     write_text(path / "config.yaml", config.to_yaml())
     return Run(path, config)
+
+
+def run_folder(config: Config, name: str) -> Path:
+    """Where a run of a name lies.
+
+    Raises:
+        UsageError: a name that no folder can have.
+    """
+    if not name or name.startswith(".") or any(character in '/\\:*?"<>|' for character in name):
+        raise UsageError(
+            f"--name {name!r}: give a name that can be a folder's, without / and not starting with a dot"
+        )
+    return config.runs_dir / name
 
 
 def open_run(path: Path) -> Run:
@@ -139,11 +169,16 @@ def latest_run(runs_dir: Path) -> Run:
 
 
 def _differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
-    before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
-    names = [name for name in {**before, **after} if name not in _FREE_SETTINGS]
+    before, after = flat_settings(old), flat_settings(new)
+    names = [name for name in {**before, **after} if name not in FREE_SETTINGS]
     return [
         (name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
     ]
+
+
+def flat_settings(config: Config) -> dict[str, Any]:
+    """Every setting of a configuration by its dotted name, as YAML and ``-o`` know it."""
+    return _flat(config.model_dump(mode="json"))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -167,3 +167,11 @@ class TrainConfig(Section):
         2048, ge=1, description="spectrograms shuffled at a time in spectrograms mode"
     )
     limit: float = Field(1.0, gt=0, le=1, description="share of the tracks of each split that is used")
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainConfig:
+        if self.xla and self.deterministic:
+            raise ValueError(
+                "xla is not compiled with under deterministic; set train.deterministic=false, too"
+            )
+        return self

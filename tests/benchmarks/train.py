@@ -97,7 +97,7 @@ def by_keras(contender: str, folder: Path, overrides: list[str]) -> Callable[[in
     network = build_model(config.model.name, (None, config.features.n_bins, 1), **config.model.settings)
     samples = config.intervals.samples(config.features.sample_rate)
     frontend = build_frontend(config.features, samples) if mode == "audio" else None
-    model = compile_model(network, frontend, config.train, steps)
+    model = compile_model(network, frontend, config, steps)
 
     def train(epochs: int) -> list[float]:
         marks: list[float] = []

@@ -111,7 +111,8 @@ def test_from_the_servers_to_a_trained_network(mode, make_config, servers, catal
     assert len(history) == 1
     assert np.isfinite(list(history[0].values())).all()
     if mode == "images":
-        judgement, _ = evaluate(run, config, ["gs_key"], "test")
+        ((evaluation, _),) = evaluate(run, config, ["gs_key"], "test")
+        judgement = evaluation.judgement
         assert len(judgement.tracks) == len(GS_KEY)
     assert contents(config.data_dir / "originals") == originals
 

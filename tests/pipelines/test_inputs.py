@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pipelines.inputs import (
+    batch_members,
     evaluation_batches,
     evaluation_steps,
     find_damaged,
@@ -26,7 +27,7 @@ from tfkey.config import Config
 from tfkey.errors import DataError
 from tfkey.features import build_frontend
 from tfkey.keys import Key
-from tfkey.settings import MODES
+from tfkey.settings import MODES, TrainConfig
 
 BATCH = 4
 
@@ -199,3 +200,59 @@ def test_a_picture_of_another_size_stops_the_reading(make_config, prepared):
     Image.new("L", (FRAMES - 1, BINS)).save(source.parts[0][0].folder / source.rows[0].path)
     with pytest.raises(tf.errors.OpError):
         list(evaluation_batches(source, BATCH))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_weights_are_of_the_dataset_and_the_key_and_one_in_the_mean(mode, prepared):
+    config = prepared[mode].model_copy(
+        update={"weights": {"few": 3.0}, "train": TrainConfig(class_weights="balanced", shuffle_buffer=8)}
+    )
+    datasets = [open_prepared(config, mode, name) for name in ("small", "few")]
+    source = open_source(config, datasets, "train", weighted=True)
+    counts = np.bincount(source.labels, minlength=24)
+    batches = training_batches(source, 1, seed=0).take(len(source.rows))
+    found = [(int(label[0]), float(weight[0])) for _, label, weight in batches.as_numpy_iterator()]
+    assert np.mean([weight for _, weight in found]) == pytest.approx(1, rel=1e-5)
+    few = {Key.parse(row.key).index for row in source.parts[1][1]}
+    ratios = {
+        round(weight * counts[label] / (found[0][1] * counts[found[0][0]]), 3) for label, weight in found
+    }
+    assert ratios in ({1.0, 3.0}, {1.0, 0.333})
+    heavy = max(weight * counts[label] for label, weight in found)
+    assert {label for label, weight in found if weight * counts[label] > 0.9 * heavy} == few
+    assert len(next(evaluation_batches(source, 4).as_numpy_iterator())) == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_limit_takes_whole_tracks_of_many_keys(mode, prepared):
+    config = prepared[mode]
+    dataset = open_prepared(config, mode, "small")
+    whole = open_source(config, [dataset], "train")
+    source = open_source(config, [dataset], "train", limit=0.4)
+    tracks = {row.track for row in source.rows}
+    assert len(tracks) == round(0.4 * len({row.track for row in whole.rows}))
+    assert len({row.key for row in source.rows}) == min(len(tracks), len({row.key for row in whole.rows}))
+    assert [row for row in whole.rows if row.track in tracks] == source.rows
+    labels = [
+        int(label) for _, batch in evaluation_batches(source, BATCH).as_numpy_iterator() for label in batch
+    ]
+    assert labels == source.labels
+    assert len({row.track for row in open_source(config, [dataset], "train", limit=1e-9).rows}) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_members_of_a_batch_can_be_told_afterwards(mode, prepared):
+    config = prepared[mode]
+    source = source_of(config, "train", "small", "few")
+    labels = {}
+    for dataset, rows in source.parts:
+        for row in rows:
+            path = str(dataset.folder / row.path)
+            name = f"{row.track}, part {row.part} in {path}" if mode == "spectrograms" else path
+            labels[name] = Key.parse(row.key).index
+    steps = steps_per_epoch(source, BATCH)
+    batches = list(training_batches(source, BATCH, seed=5, first_epoch=2).take(steps).as_numpy_iterator())
+    for number in (0, steps - 1):
+        members, broken = batch_members(source, BATCH, seed=5, epoch=2, batch=number)
+        assert broken == []
+        assert [labels[name] for name in members] == list(batches[number][1])

@@ -15,9 +15,9 @@ from pipelines.prepare import prepare
 from pipelines.splits import assign_splits
 from pipelines.tracks import Track, scan_key_folders, unique_names
 from tests.conftest import RATE, chord
-from tfkey.audio import find_audio
 from tfkey.errors import DataError
 from tfkey.keys import KEYS
+from tfkey.listing import find_audio
 from tfkey.settings import SplitConfig
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import shutil
 import sys
 from functools import partial
@@ -48,12 +50,15 @@ def test_predict_goes_on_and_lists_what_it_cannot_judge(tfkey, lab, tmp_path):
     missing = tmp_path / "missing.wav"
     code, out, err = tfkey(
         "predict", tmp_path / "music", missing, "--runs-dir", lab / "runs", "--notation", "camelot",
-        "--reference", tmp_path / "known.csv",
+        "--reference", tmp_path / "known.csv", "--format", "csv",
     )  # fmt: skip
     assert code == 1
-    judged = [line.split("\t")[0].rpartition("/")[2] for line in out if "\t" in line]
-    assert set(judged) >= {"8k.wav", "96k.flac", "six.wav", "long.ogg", "short.wav"}
-    assert sum("reference: 8B" in line for line in out) == 2
+    judged = {row["file"].rpartition("/")[2]: row for row in csv.DictReader(io.StringIO("\n".join(out)))}
+    good = {"8k.wav", "96k.flac", "six.wav", "long.ogg", "short.wav", "naïve\nname.wav"}
+    assert set(judged) == {*good, "silence.wav"}
+    # Silence is no failure: it has no key.
+    assert (judged["silence.wav"]["key"], judged["silence.wav"]["reason"]) == ("", bad.pop("silence.wav"))
+    assert [row["reference"] for row in judged.values()].count("8B") == 2
     assert any("of 2 as in" in line for line in err)
     listed = err[err.index(f"not judged ({len(bad) + 1}):") + 1 :]
     assert len(listed) == len(bad) + 1

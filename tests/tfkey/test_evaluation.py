@@ -8,8 +8,12 @@ import mir_eval
 import numpy as np
 import pytest
 
-from tfkey.evaluation import Judgement, judge, softmax, write_judgement
-from tfkey.keys import Key
+from tfkey.calibration import Calibration, calibrated
+from tfkey.config import load_config
+from tfkey.errors import DataError
+from tfkey.evaluation import Evaluation, join, judge, softmax
+from tfkey.keys import KEYS, Key
+from tfkey.report import write_report
 
 
 def random_case(tracks: int = 40) -> tuple[list[str], list[int], np.ndarray]:
@@ -59,7 +63,7 @@ def test_probabilities_are_averaged_not_logits_nor_votes() -> None:
 
 def test_written_judgement_gives_the_scores_of_mir_eval(tmp_path: Path) -> None:
     judgement = judge(*random_case())
-    write_judgement(judgement, tmp_path / "new" / "test")
+    Evaluation("run", ("demo",), "audio", "test", judgement).write_tables(tmp_path / "new" / "test")
     with (tmp_path / "new" / "test" / "predictions.csv").open(encoding="utf-8", newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert [line["track"] for line in lines] == judgement.tracks
@@ -78,9 +82,56 @@ def test_written_judgement_gives_the_scores_of_mir_eval(tmp_path: Path) -> None:
 
 
 def test_one_track(tmp_path: Path) -> None:
-    judgement = Judgement(["a"], [Key.from_index(0)], np.eye(24)[:1], [1])
-    write_judgement(judgement, tmp_path)
-    assert judgement.summary().figures["weighted"].value == 1.0
+    judgement = judge(["a"], [0], np.eye(24)[:1])
+    evaluation = Evaluation("run", ("demo",), "audio", "test", judgement)
+    evaluation.write_tables(tmp_path)
+    assert evaluation.summary.figures["weighted"].value == 1.0
+
+
+def test_intervals_count_one_by_one_and_parts_of_the_whole_are_their_own() -> None:
+    tracks, labels, probabilities = random_case()
+    judgement = judge(tracks, labels, probabilities)
+    summary = judgement.interval_summary()
+    right = probabilities.argmax(axis=1) == np.array(labels)
+    assert summary.figures["correct"].value == pytest.approx(right.mean(), abs=1e-12)
+    assert (summary.n_tracks, summary.n_intervals) == (40, len(labels))
+    assert judgement.confusion().sum() == 40
+    assert np.trace(judgement.confusion()) == sum(
+        a == b for a, b in zip(judgement.reference, judgement.estimate, strict=True)
+    )
+    counts = [found.n_tracks for key in KEYS if (found := judgement.of_key(key))]
+    assert sum(counts) == 40
+    both = join([judgement, judge(["other"], [3], np.eye(24)[3:4])])
+    assert (both.tracks[-1], both.owners[-1], len(both.tracks)) == ("other", 40, 41)
+    np.testing.assert_array_equal(both.interval_probabilities[:-1], judgement.interval_probabilities)
+
+
+def test_a_track_of_two_keys_is_refused() -> None:
+    with pytest.raises(DataError, match="track a: its intervals are labelled C major and D major"):
+        judge(["a", "a"], [0, 2], np.eye(24)[:2])
+
+
+def test_report_holds_everything_and_needs_nothing_else(tmp_path: Path) -> None:
+    tracks, labels, probabilities = random_case()
+    tracks = [f"<script>alert('{track}')</script>" for track in tracks]
+    calibration = Calibration(1.7, 30, ("demo",), "audio", 2.0, 1.5, "0" * 64)
+    evaluation = Evaluation(
+        "run", ("demo",), "audio", "test", judge(tracks, labels, probabilities), calibration
+    )
+    np.testing.assert_allclose(evaluation.calibrated, calibrated(evaluation.judgement.probabilities, 1.7))
+    write_report(evaluation, tmp_path, config=load_config().to_yaml(), about={"demo": "Demo; CC0"})
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "http" not in page.replace("https://", "http").partition("<details><summary>config")[0]
+    assert page.count("data:image/png;base64,") == 2
+    weighted = evaluation.summary.figures["weighted"]
+    assert f"{100 * weighted.value:.1f} [{100 * weighted.low:.1f}, {100 * weighted.high:.1f}]" in page
+    for words in ("Temperature 1.700", "Demo; CC0", "learning_rate", "fifth, either way", "by interval"):
+        assert words in page
+    assert page.count("<tr") == 4 + 9 + 2 + len(evaluation.keys) + 3 + 40
+    for name in ("confusion.png", "reliability.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_softmax_is_stable() -> None:

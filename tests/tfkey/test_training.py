@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -14,13 +15,14 @@ import pytest
 import tensorflow as tf
 
 import tfkey.files
-from tfkey.config import Config, load_config
+from tfkey.callbacks import read_history
+from tfkey.config import Config, changed, load_config
 from tfkey.errors import TfkeyError
 from tfkey.evaluation import softmax
 from tfkey.features import build_frontend
 from tfkey.mirex import score_matrix
 from tfkey.runs import Run, create_run
-from tfkey.training import TrainingData, fit, read_history
+from tfkey.training import TrainingData, fit
 
 BINS, FRAMES, CLIPS, BATCH = 24, 16, 48, 8
 STEPS = CLIPS // BATCH
@@ -74,8 +76,9 @@ def make_data(mode: str, mislabelled_from: int = 99, broken_from: int = 99) -> T
     validation = tf.data.Dataset.from_tensor_slices((clips[:20], labels[:20])).filter(lambda *_: True)
     validation = validation.batch(BATCH)
     return TrainingData(
-        lambda first: tf.data.Dataset.range(first, 2**31).flat_map(epoch), STEPS, validation, 3
-    )
+        lambda first: tf.data.Dataset.range(first, 2**31).flat_map(epoch), STEPS, validation, 3,
+        suspects=lambda epoch, batch: ([f"file {epoch}/{batch}/{n}" for n in range(6)], ["bad"][:epoch - 2]),
+    )  # fmt: skip
 
 
 def train(run: Run, mode: str = "pictures", report: Callable | None = None, **data: int) -> list[dict]:
@@ -196,12 +199,76 @@ def test_best_network_patience_and_validation(tmp_path: Path) -> None:
     assert history[best]["val_loss"] == pytest.approx(losses.mean(), rel=1e-4)
 
 
+def test_neither_augmentation_nor_dropout_is_on_in_validation(tmp_path: Path) -> None:
+    config = changed(
+        make_config(tmp_path, epochs=2),
+        {"features.extra_semitones": 2, "augment.pitch_shift": 2, "augment.noise_db": 20.0,
+         "augment.time_masks": 3, "augment.gain_db": 20.0, "augment.crop_seconds": 1.0},
+        "test",
+    )  # fmt: skip
+    run = create_run(config, "run")
+    clips, labels = make_clips("pictures")
+    wide = np.pad(clips, ((0, 0), (0, 0), (2, 2), (0, 0)), constant_values=0.3)
+    batches = tf.data.Dataset.from_tensor_slices((wide, labels)).batch(BATCH)
+    validation = batches.take(3)
+    data = TrainingData(lambda first: batches.repeat(), STEPS, validation, 3)
+    network = make_network()
+    history = fit(run, network, None, data)
+    # By hand, on the band in the middle: the network as it was at the end of the last epoch.
+    for training, same in ((False, True), (True, False)):
+        logits = network(clips[: 3 * BATCH], training=training).numpy()
+        loss = -np.log(softmax(logits)[np.arange(3 * BATCH), labels[: 3 * BATCH]]).mean()
+        assert (history[-1]["val_loss"] == pytest.approx(loss, rel=1e-4)) == same
+
+
 def test_loss_that_is_no_number_keeps_what_was_reached(tmp_path: Path, stopped: Path) -> None:
     run = copy_of(stopped, tmp_path)
     before = files_of(run)
-    with pytest.raises(TfkeyError, match=r"run: the loss is no longer a number \(epoch 3, batch 1\); lower"):
+    files = ", ".join(f"file 2/0/{number}" for number in range(4))
+    message = rf"run: the loss is no longer a number in epoch 3, batch 1 \(of {files} and 2 more\); lower"
+    with pytest.raises(TfkeyError, match=message):
         train(run, broken_from=2)
     assert files_of(run) == before
+    with pytest.raises(TfkeyError, match="in epoch 4, batch 1: values that are no numbers in bad; delete"):
+        train(run, broken_from=3)
+
+
+def test_checkpoint_of_another_model_or_other_features(tmp_path: Path, stopped: Path) -> None:
+    run = copy_of(stopped, tmp_path)
+    before = files_of(run)
+    picture = keras.Input((None, BINS, 1))
+    other = keras.Model(picture, keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(24, 3)(picture)))
+    with pytest.raises(TfkeyError, match=r"epoch-0002\.keras: of another model than .*config\.yaml says"):
+        fit(run, other, None, make_data("pictures"))
+    # Of the same weights, but before it another transform, or none where there was one.
+    network = make_network()
+    frontend = build_frontend(run.config.features, round(1.95 * 8000))
+    fit(create_run(make_config(tmp_path, epochs=1), "audio"), network, frontend, make_data("audio"))
+    audio = create_run(make_config(tmp_path, epochs=1), "audio")
+    quieter = build_frontend(run.config.features.model_copy(update={"db_min": -50.0}), round(1.95 * 8000))
+    for wrong in (None, quieter):
+        with pytest.raises(TfkeyError, match=r"epoch-0001\.keras: of (other features|another model) than"):
+            fit(audio, make_network(), wrong, make_data("audio"))
+    assert files_of(run) == before
+
+
+def test_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    tmp_path: Path, stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = copy_of(stopped, tmp_path)
+    before = (run.checkpoints / "epoch-0002.keras").read_bytes()
+    save = keras.Model.save
+
+    def fail(model: keras.Model, path: Path, **given: object) -> None:
+        save(model, path, **given)
+        if "epoch-0003" in Path(path).name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(keras.Model, "save", fail)
+    with pytest.raises(TfkeyError, match=r"epoch-0003\.keras: cannot be written \(No space left"):
+        train(run)
+    assert [path.name for path in run.checkpoints.iterdir()] == ["epoch-0002.keras"]
+    assert (run.checkpoints / "epoch-0002.keras").read_bytes() == before
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path, stopped: Path) -> None:

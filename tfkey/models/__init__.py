@@ -1,7 +1,9 @@
 """The models, by name.
 
-Each model is one module with a frozen dataclass ``Settings``, which checks its own values, and a function
-``build(input_shape, settings)``. Nothing here imports Keras before a model is built, so a configuration is
+Each model is one module with a frozen dataclass ``Settings``, which checks its own values, ``MIN_FRAMES``,
+and a function ``build(input_shape, settings)``; one that depends on what its bins mean takes the feature
+parameters, too (``build(input_shape, settings, features)``) and refuses those it cannot use in
+``check_features(features)``. Nothing here imports Keras before a model is built, so a configuration is
 checked at once.
 """
 
@@ -17,16 +19,17 @@ from tfkey.errors import UsageError
 if TYPE_CHECKING:
     import keras
 
-_MODULES = {"allconv": "tfkey.models.allconv"}
+    from tfkey.config import Config
+    from tfkey.settings import FeatureConfig
 
-MODEL_NAMES: tuple[str, ...] = tuple(sorted(_MODULES))
+MODEL_NAMES: tuple[str, ...] = ("allconv", "allconv_rnn", "cqt_allconv", "inception", "octave", "timepool")
 """The names that :func:`build_model` knows."""
 
 
 def _module(name: str) -> ModuleType:
-    if name not in _MODULES:
+    if name not in MODEL_NAMES:
         raise UsageError(f"model {name!r} is unknown: choose one of {', '.join(MODEL_NAMES)}")
-    return importlib.import_module(_MODULES[name])
+    return importlib.import_module(f"tfkey.models.{name}")
 
 
 def model_settings(name: str, **settings: Any) -> Any:
@@ -44,27 +47,106 @@ def model_settings(name: str, **settings: Any) -> Any:
     return cls(**settings)
 
 
-def build_model(name: str, input_shape: tuple[int | None, int, int], **settings: Any) -> keras.Model:
+def build_model(
+    name: str,
+    input_shape: tuple[int | None, int, int] | tuple[int | None],
+    *,
+    features: FeatureConfig | None = None,
+    **settings: Any,
+) -> keras.Model:
     """Build an untrained model.
 
     Args:
         name: one of :data:`MODEL_NAMES`.
         input_shape: of one spectrogram, ``(frames, bins, 1)``; frames may be ``None`` for any number
-            of them from the model's minimum up.
+            of them from the model's minimum up. Of a model that takes waveforms, ``(samples,)`` or
+            ``(None,)``.
+        features: what the bins of the spectrograms are, for models that depend on it; None for the defaults.
         settings: of the model, see its module; what is left out has its default.
 
     Returns:
-        A model from float32 ``[batch, frames, bins, 1]`` to logits, float32 ``[batch, classes]``.
+        A model from float32 ``[batch, frames, bins, 1]`` (or ``[batch, samples]``) to logits, float32
+        ``[batch, classes]``.
 
     Raises:
-        UsageError: the model or a setting is unknown, a value lies outside of its domain, or the
-            input shape is too small or no spectrogram's.
+        UsageError: the model or a setting is unknown, a value lies outside of its domain, the
+            input shape is too small or not of what the model takes, or the features are none it can use.
 
     """
-    checked = model_settings(name, **settings)
-    return _module(name).build(input_shape, checked)
+    module, checked = _module(name), model_settings(name, **settings)
+    if not hasattr(module, "check_features"):
+        return module.build(input_shape, checked)
+    if features is None:
+        from tfkey.settings import FeatureConfig
+
+        features = FeatureConfig()
+    return module.build(input_shape, checked, features)
+
+
+def build_network(config: Config) -> keras.Model:
+    """Build the untrained model of a configuration, for inputs of any length (see :func:`build_model`)."""
+    shape = input_shape(config.model.name, config.features)
+    return build_model(config.model.name, shape, features=config.features, **config.model.settings)
+
+
+def input_shape(name: str, features: FeatureConfig) -> tuple[int | None, int, int] | tuple[int | None]:
+    """What a model takes: ``(None, bins, 1)``, or ``(None,)`` if it takes waveforms."""
+    return (None,) if takes_waveforms(name) else (None, features.n_bins, 1)
+
+
+def takes_waveforms(name: str) -> bool:
+    """Whether a model makes its spectrogram itself, from waveforms, and so needs data of audio mode."""
+    return getattr(_module(name), "TAKES_WAVEFORMS", False)
+
+
+def transform_of(network: keras.Model) -> keras.Model | None:
+    """The part of a network that makes spectrograms of waveforms, with its weights; None if it has none."""
+    if len(network.input_shape) != 2:
+        return None
+    import keras
+
+    return keras.Model(network.input, network.get_layer("log_magnitude").output, name="transform")
 
 
 def minimum_frames(name: str) -> int:
     """The fewest frames that a model can see."""
     return _module(name).MIN_FRAMES
+
+
+def check_features(name: str, features: FeatureConfig) -> None:
+    """Refuse feature parameters that a model cannot use.
+
+    Raises:
+        UsageError: names the parameter and the mend.
+    """
+    check = getattr(_module(name), "check_features", None)
+    if check is not None:
+        check(features)
+
+
+def check_mode(config: Config) -> None:
+    """Refuse a mode, and changes of spectrograms in training, that a model which takes waveforms never meets.
+
+    Raises:
+        UsageError: names the setting and the mend.
+    """
+    name = config.model.name
+    if not takes_waveforms(name):
+        return
+    if config.mode != "audio":
+        raise UsageError(
+            f"model {name} takes waveforms, mode={config.mode} has none; use --mode audio or another model"
+        )
+    defaults = type(config.augment)()
+    for setting, value in config.augment:
+        if value != getattr(defaults, setting):
+            raise UsageError(
+                f"model {name} makes its spectrogram itself, so augment.{setting}={value} would change "
+                "nothing; leave it out or use another model"
+            )
+
+
+def register_layers() -> None:
+    """Make tfkey's own layers known to ``keras.models.load_model``, whatever was imported before."""
+    importlib.import_module("tfkey.cqt")
+    importlib.import_module("tfkey.features")

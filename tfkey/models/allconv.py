@@ -25,10 +25,10 @@ the logits from below.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from tfkey.errors import UsageError
 from tfkey.keys import N_CLASSES
+from tfkey.models.checks import check_choice, check_numbers, check_picture_shape
 
 if TYPE_CHECKING:
     import keras
@@ -54,6 +54,8 @@ class Settings:
 
     """
 
+    model: ClassVar[str] = "allconv"
+
     maps: int = 20
     dropout: float = 0.5
     n_classes: int = N_CLASSES
@@ -61,17 +63,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for name, least in (("maps", 1), ("n_classes", 2)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise UsageError(f"model allconv: {name} = {value!r} must be a whole number from {least} up")
-        number = isinstance(self.dropout, int | float) and not isinstance(self.dropout, bool)
-        if not number or not 0 <= self.dropout < 1:
-            raise UsageError(f"model allconv: dropout = {self.dropout!r} must be a number from 0 to below 1")
-        if self.pooling not in POOLINGS:
-            raise UsageError(
-                f"model allconv: pooling = {self.pooling!r} must be one of {', '.join(POOLINGS)}"
-            )
+        check_numbers(self.model, self, maps=1, n_classes=2)
+        check_choice(self.model, "pooling", self.pooling, POOLINGS)
 
 
 def build(input_shape: tuple[int | None, int, int], settings: Settings) -> keras.Model:
@@ -90,47 +83,24 @@ def build(input_shape: tuple[int | None, int, int], settings: Settings) -> keras
         UsageError: the input shape is none of these.
 
     """
-    _check_shape(input_shape)
+    check_picture_shape(settings.model, input_shape, MIN_FRAMES, MIN_FRAMES)
     import keras
-    from keras import layers
 
     inputs = keras.Input(tuple(input_shape), name="spectrogram")
-    x: Any = inputs
-    for block, kernel in enumerate((5, 3, 3), start=1):
-        maps = settings.maps * 2 ** (block - 1)
-        x = _convolution(x, maps, kernel, f"block{block}_a")
-        x = _convolution(x, maps, 3, f"block{block}_b")
-        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
-        x = layers.SpatialDropout2D(settings.dropout, name=f"block{block}_dropout")(x)
+    return keras.Model(inputs, logits_of(inputs, settings), name=settings.model)
+
+
+def logits_of(picture: Any, settings: Settings) -> Any:
+    """AllConv on a symbolic ``[batch, frames, bins, channels]``: logits ``[batch, n_classes]``."""
+    from keras import layers
+
+    from tfkey.models.blocks import convolution, pooled_blocks
+
+    x = pooled_blocks(picture, settings.maps, settings.dropout)
     for part in "ab":
-        x = _convolution(x, 8 * settings.maps, 3, f"block4_{part}")
+        x = convolution(x, 8 * settings.maps, 3, f"block4_{part}")
         x = layers.SpatialDropout2D(settings.dropout, name=f"block4_{part}_dropout")(x)
     rows = x.shape[2] if settings.pooling == "time" else 1
     # Half precision is too coarse for a mean over thousands of places.
     x = layers.Conv2D(settings.n_classes, (1, rows), dtype="float32", name="class_maps")(x)
-    logits = layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
-    return keras.Model(inputs, logits, name="allconv")
-
-
-def _convolution(x: Any, maps: int, kernel: int, name: str) -> Any:
-    from keras import layers
-
-    x = layers.Conv2D(
-        maps, kernel, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
-    )(x)
-    # The usual 0.99 takes hundreds of steps to forget the initial statistics; short trainings are shorter.
-    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
-    return layers.Activation("elu", name=f"{name}_elu")(x)
-
-
-def _check_shape(input_shape: tuple[int | None, int, int]) -> None:
-    shape = tuple(input_shape)
-    if len(shape) == 3:
-        frames, bins, channels = shape
-        frames_fit = frames is None or frames >= MIN_FRAMES
-        if frames_fit and bins is not None and bins >= MIN_FRAMES and channels:
-            return
-    raise UsageError(
-        f"model allconv: input shape {shape} must be (frames, bins, 1) with at least {MIN_FRAMES} bins,"
-        f" and at least {MIN_FRAMES} frames or None"
-    )
+    return layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)

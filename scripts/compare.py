@@ -1,0 +1,57 @@
+"""``tfkey compare``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+_SHOWN = 5
+_TITLES = {
+    "weighted": "MIREX weighted, fifths both ways",
+    "weighted_ascending": "MIREX weighted, fifths upwards only",
+    "correct": "correct",
+}
+
+
+@click.command("compare")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="A CSV file of track,key: the right keys (default: those in the files themselves).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
+    """Compare two systems on the tracks that both judged.
+
+    A and B are files predictions.csv of tfkey evaluate, or CSV files track,key of other systems. Prints each
+    figure of both and the difference B - A, with 95 % intervals of a paired bootstrap over tracks and a
+    two-sided p-value.
+    """
+    from tfkey.comparison import compare, read_predictions
+    from tfkey.errors import UsageError
+
+    for path in (a, b, *([reference] if reference else [])):
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file; give a CSV file")
+    truth = None
+    if reference:
+        truth = {track: key for track, key in read_predictions(reference).keys.items() if key is not None}
+    found = compare(read_predictions(a), read_predictions(b), truth)
+    for path, tracks in ((a, found.only_a), (b, found.only_b)):
+        if tracks:
+            more = f" and {len(tracks) - _SHOWN} more" if len(tracks) > _SHOWN else ""
+            click.echo(f"only in {path} ({len(tracks)}): {', '.join(tracks[:_SHOWN])}{more}", err=True)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+        return
+    click.echo(f"A: {a}\nB: {b}\n{found.n_tracks} tracks, 95 % intervals of a paired bootstrap over tracks")
+    click.echo(f"{'':<36}{'A':<22}{'B':<22}{'B - A':<24}p")
+    for name, item in found.figures.items():
+        cells = [f"{100 * v:.1f} [{100 * low:.1f}, {100 * high:.1f}]" for v, low, high in (item.a, item.b)]
+        value, low, high = (100 * number for number in item.difference)
+        change = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+        click.echo(f"{_TITLES[name]:<36}{cells[0]:<22}{cells[1]:<22}{change:<24}{item.p_value:.4f}")

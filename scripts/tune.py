@@ -1,0 +1,73 @@
+"""``tfkey tune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scripts.common import config_options, mode_option, resolve_config
+
+if TYPE_CHECKING:
+    from pipelines.tuning import Trial
+
+
+@click.command("tune")
+@mode_option
+@click.option("--dataset", "datasets", multiple=True, help="A prepared dataset. Repeatable.")
+@click.option("--space", default="tune", show_default=True, metavar="NAME|FILE", help="The search space.")
+@click.option(
+    "--algorithm",
+    type=click.Choice(["random", "bayesian", "hyperband"]),
+    default="bayesian",
+    show_default=True,
+    help="How the next trial is chosen.",
+)
+@click.option("--trials", type=click.IntRange(1), help="Trainings at most (default: as the space says).")
+@click.option("--name", default="search", show_default=True, help="Name of the search's folder.")
+@config_options
+def command(
+    mode: str | None,
+    datasets: tuple[str, ...],
+    space: str,
+    algorithm: str,
+    trials: int | None,
+    name: str,
+    config_name: str | None,
+    overrides: tuple[str, ...],
+    data_dir: Path | None,
+    runs_dir: Path | None,
+) -> None:
+    """Search for the settings that train best.
+
+    Trains one network after the other, each with settings out of a space (configs/tune.yaml is one), and
+    writes runs/NAME/: best.yaml, which tfkey train --config takes, trials.csv, and a run for each trial below
+    trials/. A search that was interrupted goes on; with more --trials, a finished one goes on, too.
+    """
+    config = resolve_config(
+        config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode, datasets=datasets
+    )
+    from pipelines.space import check_search, load_search
+
+    search = load_search(space)
+    if trials:
+        search = search.model_copy(update={"trials": trials})
+    check_search(search, config, sets_epochs=algorithm == "hyperband")
+    from pipelines.tuning import best_of, tune
+
+    def report(trial: Trial, done: int, best: Trial | None) -> None:
+        settings = "  ".join(f"{name}={_brief(value)}" for name, value in trial.settings.items())
+        failed = trial.value is None
+        outcome = f"failed: {trial.reason}" if failed else f"{search.objective} {trial.value:.3f}"
+        so_far = f"  best {best.value:.3f} ({best.name})" if best else ""
+        click.echo(f"trial {trial.name}  {done}/{search.trials}  {outcome}{so_far}  {settings}")
+
+    folder, found = tune(config, search, algorithm, name, report)
+    best = best_of(found, search)
+    if best:
+        click.echo(f"{folder / 'best.yaml'}: trial {best.name}, {search.objective} {best.value:.3f}")
+
+
+def _brief(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from pipelines.inputs import evaluation_batches, open_source
+from pipelines.judging import calibrate, evaluate
+from pipelines.manifest import open_prepared
+from tests.conftest import BINS
+from tfkey.errors import UsageError
+from tfkey.evaluation import softmax
+from tfkey.models import build_model
+from tfkey.runs import open_run
+
+
+@pytest.fixture
+def run(lab, tmp_path):
+    """A run of the small dataset, with dropout in its network, free to be written to."""
+    shutil.copytree(lab / "runs" / "tiny", tmp_path / "tiny")
+    found = open_run(tmp_path / "tiny")
+    build_model("allconv", (None, BINS, 1), maps=2, dropout=0.5).save(found.best)
+    return found
+
+
+def test_nothing_is_left_to_chance_and_dropout_is_off(run):
+    config = run.config
+    first, second = (evaluate(run, config, ["small"], "test")[0][0].judgement for _ in range(2))
+    assert np.array_equal(first.interval_probabilities, second.interval_probabilities)
+    source = open_source(config, [open_prepared(config, "spectrograms", "small")], "test")
+    pictures = np.concatenate([batch for batch, _ in evaluation_batches(source, 8).as_numpy_iterator()])
+    network = run.load_network()
+    assert any(getattr(layer, "rate", 0) > 0 for layer in network._flatten_layers())
+    on_spectrograms = config.model_copy(update={"mode": "spectrograms"})
+    ((still, _),) = evaluate(run, on_spectrograms, ["small"], "test")
+    expected = softmax(np.asarray(network(pictures, training=False)))
+    np.testing.assert_allclose(still.judgement.interval_probabilities, expected, atol=1e-5)
+    moved = softmax(np.asarray(network(pictures, training=True)))
+    assert not np.allclose(moved, expected, atol=1e-3)
+
+
+def test_files_of_a_judgement_agree(run):
+    ((evaluation, folder),) = evaluate(run, run.config, ["small"], "test")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "confusion.png", "intervals.csv", "metrics.json", "predictions.csv", "reliability.png", "report.html"
+    ]  # fmt: skip
+    with (folder / "predictions.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    metrics = json.loads((folder / "metrics.json").read_text())
+    right = np.mean([line["reference"] == line["estimate"] for line in lines])
+    assert metrics["correct"]["value"] == pytest.approx(right)
+    assert metrics["n_tracks"] == len(lines) == evaluation.summary.n_tracks
+    assert sum(int(line["intervals"]) for line in lines) == metrics["by_interval"]["n_intervals"]
+
+
+def test_the_temperature_is_fitted_once_for_a_network(run):
+    first = calibrate(run, run.config)
+    path = run.path / "calibration.json"
+    before = path.stat().st_mtime_ns
+    assert calibrate(run, run.config) == first
+    assert path.stat().st_mtime_ns == before
+    assert first.nll_after <= first.nll_before + 1e-9
+    # Another network has another temperature; without validation data there is none.
+    path.write_text(path.read_text().replace(first.network, "0" * 64))
+    assert calibrate(run, run.config.model_copy(update={"data_dir": run.path / "none"})) is None
+    assert calibrate(run, run.config).network == first.network
+
+
+def test_recordings_that_were_learned_are_not_judged(run):
+    learned = run.config.model_copy(update={"datasets": ["gs_mtg"]})
+    object.__setattr__(run, "config", learned)
+    with pytest.raises(UsageError, match="was trained on gs_mtg, whose recordings beatport holds"):
+        evaluate(run, learned, ["beatport"], "test")
+    with pytest.raises(UsageError, match="stands there twice"):
+        evaluate(run, learned, ["gs_key", "gs_key"], "test")

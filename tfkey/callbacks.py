@@ -1,0 +1,161 @@
+"""What happens around the epochs of a training: seeds, records, checkpoints, the alarm at a broken loss."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfkey.errors import TfkeyError
+from tfkey.files import atomic_path, write_text
+from tfkey.runs import Run
+
+MONITOR = "val_mirex"
+
+Report = Callable[[int, int, dict[str, float]], None]
+"""Called after each epoch with its number from 1, the number of epochs, and its figures."""
+
+Suspects = Callable[[int, int], tuple[list[str], list[str]]]
+"""Called with an epoch and a batch, both from 0; gives that batch's files, and the broken ones of them."""
+
+_FILES_NAMED = 4
+
+
+class EpochSeeds(keras.callbacks.Callback):
+    """Seeds dropout, and whatever else draws numbers in a model, at the start of every epoch.
+
+    The numbers of an epoch depend on the seed and the epoch alone, so that a run that resumes draws what an
+    uninterrupted one would have drawn: Keras leaves the state of its generators out of checkpoints.
+
+    Args:
+        seed: of the run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Set the state of every generator in the model."""
+        # The variables that a model has beyond its weights are these and the state of metrics.
+        states = [state for state in self.model.variables if state.name == "seed_generator_state"]
+        for number, state in enumerate(states):
+            start = np.random.SeedSequence([self._seed, epoch, number]).generate_state(1)[0] >> 1
+            state.assign(np.array([start, 0], state.dtype))
+
+
+class RunRecorder(keras.callbacks.Callback):
+    """After each epoch: a line of history, the network if it is the best so far, then a checkpoint.
+
+    A kill between any two of them loses at most the epoch, which then is trained again with the same outcome.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        network: keras.Model,
+        first_epoch: int,
+        report: Report | None = None,
+        suspects: Suspects | None = None,
+    ) -> None:
+        """Take up the history of ``run`` up to ``first_epoch``; a TfkeyError if it does not reach so far."""
+        super().__init__()
+        self._run = run
+        self._network = network
+        self._report = report
+        self._suspects = suspects
+        self.history = read_history(run.history)[:first_epoch] if first_epoch else []
+        if len(self.history) < first_epoch:
+            raise TfkeyError(
+                f"{run.history}: holds {len(self.history)} of the {first_epoch} epochs that were trained; "
+                f"delete {run.checkpoints} to train from the start"
+            )
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the epochs are over, or the best of them is ``patience`` epochs old."""
+        settings = self._run.config.train
+        return (
+            len(self.history) >= settings.epochs
+            or len(self.history) - self._best_epoch() >= settings.patience
+        )
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Stop at a loss that is no number."""
+        if logs and not math.isfinite(logs.get("loss", 0.0)):
+            epoch = len(self.history)
+            files, broken = self._suspects(epoch, batch) if self._suspects else ([], [])
+            what = f"the loss is no longer a number in epoch {epoch + 1}, batch {batch + 1}"
+            if broken:
+                raise TfkeyError(
+                    f"{self._run.path}: {what}: values that are no numbers in {_some(broken)}; "
+                    "delete what is damaged, prepare it again, and train on"
+                )
+            of = f" (of {_some(files)})" if files else ""
+            raise TfkeyError(
+                f"{self._run.path}: {what}{of}; lower train.learning_rate or set train.clip_norm, and give "
+                "another --name"
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write the epoch down."""
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self.history.append({"epoch": epoch + 1, **figures, "learning_rate": learning_rate})
+        _write_history(self._run.history, self.history)
+        if self._best_epoch() == len(self.history):
+            with atomic_path(self._run.best) as temporary:
+                self._network.save(temporary, include_optimizer=False)
+        target = self._run.checkpoints / f"epoch-{epoch + 1:04d}.keras"
+        with atomic_path(target) as temporary:
+            self.model.save(temporary)
+        for older in set(self._run.checkpoints.glob("epoch-*.keras")) - {target}:
+            older.unlink()
+        if self._report:
+            self._report(epoch + 1, self._run.config.train.epochs, self.history[-1])
+        if self.is_finished:
+            self.model.stop_training = True
+
+    def _best_epoch(self) -> int:
+        """The first of the epochs with the highest score, from 1; 0 before the first epoch."""
+        scores = [line[MONITOR] for line in self.history]
+        return scores.index(max(scores)) + 1 if scores else 0
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Read ``history.csv``; nothing if there is none.
+
+    Raises:
+        TfkeyError: it is no such table.
+    """
+    if not path.is_file():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            lines = [{name: float(value) for name, value in line.items()} for line in csv.DictReader(stream)]
+        if not all({"epoch", MONITOR} <= line.keys() for line in lines):
+            raise ValueError("columns are missing")
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise TfkeyError(
+            f"{path}: not a table of epochs; delete the run's checkpoints to train from the start"
+        ) from error
+    return lines
+
+
+def _some(files: list[str]) -> str:
+    """The first of a list of files, and how many more there are."""
+    more = len(files) - _FILES_NAMED
+    return ", ".join(files[:_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**line, "epoch": int(line["epoch"])} for line in history)
+    write_text(path, stream.getvalue())

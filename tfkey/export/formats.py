@@ -1,0 +1,164 @@
+"""The formats of an export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfkey.errors import MissingExtraError, TfkeyError, UsageError
+from tfkey.export import FORMATS
+from tfkey.export.run import export_metadata, with_probabilities
+from tfkey.export.whole_track import calibrated, whole_track_function
+from tfkey.files import atomic_path
+from tfkey.models import takes_waveforms
+from tfkey.runs import Run
+from tfkey.runtime.bundle import METADATA, NETWORK_FILES
+from tfkey.runtime.networks import quiet
+
+_ONNX_OPSET = 17
+
+
+def export_run(
+    run: Run,
+    kind: str,
+    folder: Path,
+    *,
+    description: str | None = None,
+    licences: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a run's best network.
+
+    ``saved_model`` goes to ``<folder>/<version>/``, as TensorFlow Serving wants it, with versions numbered
+    upwards from 1; the signature ``serving_default``, and by its other name ``waveform``, takes ``waveform``,
+    float32 ``[batch, samples]``, mono at the sample rate of the metadata, any batch and any length, and
+    judges whole tracks; the signature ``spectrogram`` takes ``spectrogram``, float32 ``[batch, frames, bins,
+    1]``, as one interval. Both give calibrated ``probabilities``, float32 ``[batch, 24]``. It holds
+    TensorFlow's own ops only.
+
+    ``keras``, ``litert`` and ``onnx`` go to ``<folder>/network.*`` and judge one interval: ``spectrogram``
+    (or ``waveform``, of a network that takes waveforms), any batch and length, to ``probabilities`` without
+    calibration. A track's answer is the mean over its intervals, calibrated by the temperature in the
+    metadata.
+
+    Args:
+        run: the run.
+        kind: one of :data:`tfkey.export.FORMATS`.
+        folder: is made, or its older export replaced. Versions of a SavedModel stay.
+        description: see :func:`tfkey.export.run.export_metadata`.
+        licences: see there.
+
+    Returns:
+        The folder of this export: ``folder``, or that of the version.
+
+    Raises:
+        UsageError: another format.
+        MissingExtraError: the converter to ONNX is not installed.
+        TfkeyError: LiteRT cannot run the network (a recurrent one).
+        TfkeyError: the run has no sound network (see :meth:`tfkey.runs.Run.load_network`), or the folder
+            cannot be written.
+    """
+    if kind not in FORMATS:
+        raise UsageError(f"format {kind!r} is unknown; choose one of {', '.join(FORMATS)}")
+    network = run.load_network()
+    metadata = export_metadata(run, description=description, licences=licences)
+    text = json.dumps(metadata, indent=1, ensure_ascii=False) + "\n"
+    target = folder / str(next_version(folder)) if kind == "saved_model" else folder
+    with atomic_path(target) as partial:
+        partial.mkdir()
+        if kind == "saved_model":
+            _write_saved_model(run, network, metadata["temperature"], partial)
+        else:
+            model = with_probabilities(network)
+            place = partial / NETWORK_FILES[kind]
+            if kind == "keras":
+                model.save(place)
+            elif kind == "litert":
+                place.write_bytes(_litert(run, model))
+            else:
+                place.write_bytes(_onnx(run, model, metadata))
+        (partial / METADATA).write_text(text, encoding="utf-8", newline="\n")
+    return target
+
+
+def next_version(folder: Path) -> int:
+    """The number of the next version of a SavedModel: one above the highest that is there."""
+    numbers = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
+    return max(numbers, default=0) + 1
+
+
+def _write_saved_model(run: Run, network: keras.Model, temperature: float, folder: Path) -> None:
+    judge = whole_track_function(run.config, network, temperature)
+
+    def whole_tracks(waveform: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": judge(waveform)}
+
+    def intervals(spectrogram: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = network(spectrogram, training=False)
+        return {"probabilities": calibrated(tf.nn.softmax(logits), temperature)}
+
+    waveform = judge.input_signature
+    serve = tf.function(whole_tracks, input_signature=waveform)
+    signatures = {"serving_default": serve, "waveform": serve}
+    if not takes_waveforms(run.config.model.name):
+        signatures["spectrogram"] = tf.function(intervals, input_signature=[_input_spec(run, network)])
+    module = tf.Module()
+    module.network = network
+    module.signatures_of_tfkey = list(signatures.values())
+    concrete = {name: function.get_concrete_function() for name, function in signatures.items()}
+    try:
+        tf.saved_model.save(module, str(folder), signatures=concrete)
+    except tf.errors.OpError as error:
+        # "<place>; <reason> [Op:<name>]"
+        raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from error
+
+
+def _input_spec(run: Run, network: keras.Model) -> tf.TensorSpec:
+    if takes_waveforms(run.config.model.name):
+        return tf.TensorSpec([None, None], tf.float32, name="waveform")
+    return tf.TensorSpec([None, None, *network.input_shape[2:]], tf.float32, name="spectrogram")
+
+
+def _function(run: Run, model: keras.Model) -> Any:
+    spec = _input_spec(run, model)
+
+    def judge(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": model(inputs, training=False)}
+
+    return tf.function(judge, input_signature=[spec])
+
+
+def _litert(run: Run, model: keras.Model) -> bytes:
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    # The converter of TensorFlow 2.16 does not find the variables of Keras 3.
+    frozen = convert_variables_to_constants_v2(_function(run, model).get_concrete_function())
+    try:
+        with quiet():
+            return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+    except Exception as error:  # ConverterError is no public class
+        raise TfkeyError(
+            f"model {run.config.model.name}: LiteRT cannot run it at any length; export it with --format onnx"
+        ) from error
+
+
+def _onnx(run: Run, model: keras.Model, metadata: Mapping[str, Any]) -> bytes:
+    try:
+        import onnx
+        import tf2onnx
+    except ImportError as error:
+        raise MissingExtraError("format onnx", "tf2onnx", "tfkey[train]") from error
+
+    function = _function(run, model)
+    with quiet():
+        proto, _ = tf2onnx.convert.from_function(
+            function, input_signature=function.input_signature, opset=_ONNX_OPSET
+        )
+    onnx.helper.set_model_props(
+        proto, {name: json.dumps(value, ensure_ascii=False) for name, value in metadata.items()}
+    )
+    return proto.SerializeToString()

@@ -1,0 +1,77 @@
+"""AllConv's convolutions, then a recurrent network over time.
+
+A convolutional recurrent network after Choi, Fazekas, Sandler & Cho, *Convolutional Recurrent Neural Networks
+for Music Classification*, ICASSP 2017, arXiv 1609.04243, on the first three blocks of
+:mod:`tfkey.models.allconv`::
+
+    three blocks of two convolutions, k, 2k and 4k maps, each halving frames and bins
+    per frame: all maps of all rows as one vector
+    LSTM (both directions), its outputs averaged over time
+    dense 24
+
+The vector of a frame keeps its rows apart, so the network sees absolute pitch directly. The average, rather
+than the last state, lets the start of a long interval count as much as its end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfkey.keys import N_CLASSES
+from tfkey.models.checks import check_numbers, check_picture_shape, check_truth
+
+if TYPE_CHECKING:
+    import keras
+
+MIN_FRAMES = 8
+"""The fewest frames, and the fewest bins, that outlast three poolings by 2."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of AllConv with a recurrent network.
+
+    Args:
+        maps: feature maps of the first block, at least 1; doubled in each of the two further ones.
+        units: of the LSTM in each direction, at least 1.
+        bidirectional: whether a second LSTM reads the interval from its end.
+        dropout: probability, in [0, 1[, with which a feature map, and an input of the last layer, is dropped.
+        n_classes: number of logits, at least 2.
+
+    Raises:
+        UsageError: a value lies outside of its domain.
+
+    """
+
+    maps: int = 16
+    units: int = 64
+    bidirectional: bool = True
+    dropout: float = 0.3
+    n_classes: int = N_CLASSES
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_numbers("allconv_rnn", self, maps=1, units=1, n_classes=2)
+        check_truth("allconv_rnn", "bidirectional", self.bidirectional)
+
+
+def build(input_shape: tuple[int | None, int, int], settings: Settings) -> keras.Model:
+    """Build the network, untrained; shapes and errors as in :func:`tfkey.models.allconv.build`."""
+    check_picture_shape("allconv_rnn", input_shape, MIN_FRAMES, MIN_FRAMES)
+    import keras
+    from keras import layers
+
+    from tfkey.models.blocks import pooled_blocks
+
+    inputs = keras.Input(tuple(input_shape), name="spectrogram")
+    x: Any = pooled_blocks(inputs, settings.maps, settings.dropout)
+    x = layers.Reshape((-1, x.shape[2] * x.shape[3]), name="frames")(x)
+    recurrent: Any = layers.LSTM(settings.units, return_sequences=True, name="lstm")
+    if settings.bidirectional:
+        recurrent = layers.Bidirectional(recurrent, name="both_directions")
+    # Half precision is too coarse for a mean over hundreds of frames.
+    x = layers.GlobalAveragePooling1D(dtype="float32", name="mean_over_time")(recurrent(x))
+    x = layers.Dropout(settings.dropout, dtype="float32", name="dropout")(x)
+    logits = layers.Dense(settings.n_classes, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, logits, name="allconv_rnn")

@@ -1,0 +1,81 @@
+"""Checks that models share: of settings and of input shapes, each with one line that names what is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tfkey.errors import UsageError
+
+
+def check_numbers(model: str, settings: Any, **least: int) -> None:
+    """Refuse settings that are no whole numbers from ``least`` up, and a ``dropout`` outside of [0, 1[."""
+    for name, lowest in least.items():
+        value = getattr(settings, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+            raise UsageError(f"model {model}: {name} = {value!r} must be a whole number from {lowest} up")
+    dropout = settings.dropout
+    number = isinstance(dropout, int | float) and not isinstance(dropout, bool)
+    if not number or not 0 <= dropout < 1:
+        raise UsageError(f"model {model}: dropout = {dropout!r} must be a number from 0 to below 1")
+
+
+def check_truth(model: str, name: str, value: Any) -> None:
+    """Refuse a setting that is neither true nor false."""
+    if not isinstance(value, bool):
+        raise UsageError(f"model {model}: {name} = {value!r} must be true or false")
+
+
+def check_choice(model: str, name: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse a setting that is none of ``choices``."""
+    if value not in choices:
+        raise UsageError(f"model {model}: {name} = {value!r} must be one of {', '.join(choices)}")
+
+
+def check_picture_shape(
+    model: str, input_shape: Sequence[int | None], least_frames: int, least_bins: int
+) -> None:
+    """Refuse an input shape that is not ``(frames, bins, channels)``, or too small; frames may be None."""
+    shape = tuple(input_shape)
+    if len(shape) == 3:
+        frames, bins, channels = shape
+        frames_fit = frames is None or frames >= least_frames
+        if frames_fit and bins is not None and bins >= least_bins and channels:
+            return
+    raise UsageError(
+        f"model {model}: input shape {shape} must be (frames, bins, 1) with at least {least_bins} bins,"
+        f" and at least {least_frames} frames or None"
+    )
+
+
+def check_waveform_shape(model: str, input_shape: Sequence[int | None], least_samples: int) -> None:
+    """Refuse an input shape that is not ``(samples,)``, or too small; samples may be None."""
+    shape = tuple(input_shape)
+    if len(shape) != 1 or (shape[0] is not None and shape[0] < least_samples):
+        raise UsageError(
+            f"model {model}: input shape {shape} must be (samples,), at least {least_samples} of them or None"
+        )
+
+
+def lowest_pitch_class(model: str, fmin: float, bins_per_octave: int) -> int:
+    """The pitch class (C=0 .. B=11, A4 = 440 Hz) of the lowest bin, for models whose rows are semitones.
+
+    Raises:
+        UsageError: there is no whole number of bins a semitone, or the lowest bin lies more than a quarter of
+            a semitone beside the nearest pitch.
+    """
+    if bins_per_octave % 12:
+        raise UsageError(
+            f"model {model}: needs whole bins a semitone; features.bins_per_octave={bins_per_octave} must be "
+            "a multiple of 12"
+        )
+    pitch = 69 + 12 * math.log2(fmin / 440)
+    nearest = round(pitch)
+    if abs(pitch - nearest) > 0.25:
+        below, above = (440 * 2 ** ((whole(pitch) - 69) / 12) for whole in (math.floor, math.ceil))
+        raise UsageError(
+            f"model {model}: its rows are semitones; features.fmin={fmin:g} Hz lies between two pitches, "
+            f"take {below:.2f} or {above:.2f}"
+        )
+    return nearest % 12

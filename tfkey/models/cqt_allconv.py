@@ -1,0 +1,106 @@
+"""AllConv behind a constant-Q transform whose filters are trained with it.
+
+The front of the network is tfkey's own (:class:`tfkey.cqt.CQT`, then decibels), starting from the analytic
+filters; with ``train_filters`` each filter is free to become another one. The idea is that of Cheuk et al.,
+*nnAudio*, IEEE Access 8, 2020, arXiv 1912.12055. Behind it stands :mod:`tfkey.models.allconv`.
+
+**This model takes waveforms**, float32 ``[batch, samples]`` at ``features.sample_rate``, and so data of audio
+mode only: spectrograms that were made beforehand have no filters left to train. It needs the TensorFlow
+backend. A file of it loads only where :func:`tfkey.models.register_layers` was called; an export as a
+SavedModel loads anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from tfkey.errors import UsageError
+from tfkey.models import allconv
+from tfkey.models.checks import check_truth, check_waveform_shape
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfkey.settings import FeatureConfig
+
+MIN_FRAMES = allconv.MIN_FRAMES
+"""The fewest frames, and the fewest bins, that the network behind the transform can see."""
+
+TAKES_WAVEFORMS = True
+
+
+@dataclass(frozen=True)
+class Settings(allconv.Settings):
+    """Settings of AllConv with its own transform: those of AllConv, and one more.
+
+    Args:
+        maps: as in :class:`tfkey.models.allconv.Settings`, like all up to ``pooling``.
+        dropout: see there.
+        n_classes: see there.
+        pooling: see there.
+        train_filters: whether the filters of the transform are trained; otherwise they stay the analytic
+            ones.
+
+    Raises:
+        UsageError: a value lies outside of its domain.
+
+    """
+
+    model: ClassVar[str] = "cqt_allconv"
+
+    train_filters: bool = True
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        super().__post_init__()
+        check_truth(self.model, "train_filters", self.train_filters)
+
+
+def check_features(features: FeatureConfig) -> None:
+    """Refuse features of too few bins.
+
+    Raises:
+        UsageError: ``n_bins`` is below what three poolings by 2 leave anything of.
+    """
+    if features.n_bins < MIN_FRAMES:
+        raise UsageError(
+            f"model cqt_allconv: features.n_bins={features.n_bins} must be at least {MIN_FRAMES}"
+        )
+
+
+def build(input_shape: tuple[int | None], settings: Settings, features: FeatureConfig) -> keras.Model:
+    """Build AllConv behind its own transform, untrained.
+
+    Args:
+        input_shape: ``(samples,)``; ``None`` or enough for :data:`MIN_FRAMES` frames.
+        settings: see :class:`Settings`.
+        features: of the transform that training starts from.
+
+    Returns:
+        A model from ``[batch, samples]`` to float32 logits ``[batch, n_classes]``.
+
+    Raises:
+        UsageError: the input shape is none of these, or the features have too few bins.
+
+    """
+    check_waveform_shape(settings.model, input_shape, (MIN_FRAMES - 1) * features.hop_length)
+    check_features(features)
+    import keras
+
+    from tfkey.cqt import CQT
+    from tfkey.features import LogMagnitude
+
+    waveform = keras.Input(tuple(input_shape), dtype="float32", name="waveform")
+    magnitude = CQT(
+        sample_rate=features.sample_rate,
+        hop_length=features.hop_length,
+        fmin=features.fmin,
+        n_bins=features.n_bins,
+        bins_per_octave=features.bins_per_octave,
+        filter_scale=features.filter_scale,
+        trainable=settings.train_filters,
+        name="cqt",
+    )(waveform)
+    picture = LogMagnitude(features.db_min, features.db_max, name="log_magnitude")(magnitude)
+    return keras.Model(waveform, allconv.logits_of(picture, settings), name=settings.model)

@@ -1,0 +1,163 @@
+"""Octave: a key classifier that is equivariant to transposition by construction.
+
+Music moved up by a semitone moves the 24 logits up by one tonic within each mode and changes nothing else,
+whatever the weights. What is learned from one key so holds for all twelve of its mode. The idea is that of
+Kong et al., *STONE: Self-supervised Tonality Estimator*, ISMIR 2024, arXiv 2407.07408, and of *S-KEY*, arXiv
+2501.12907: a network that keeps pitch, folded to pitch classes; the layout is tfkey's own::
+
+    silence added below and above the band
+    conv 5 frames x 2 semitones, a row per semitone, k maps
+    max-pool 2 frames   conv 3 x 3 rows, 2k maps
+    max-pool 2 frames   conv 1 x 13 rows (an octave), 2k maps
+    mean over time      rows folded to octaves x 12: mean and maximum over octaves
+    circular conv over the 12 pitch classes, 2k maps
+    two modes per pitch class
+
+Convolutions are unpadded along pitch, without bias, batch-normalised and followed by an ELU. What is added
+around the band is 0, which is silence in decibels on tfkey's scale, and so wide that all rows to which
+content could reach are computed, in whole octaves. Beyond them every row of an endless band would equal the
+added ones. A move by a semitone so moves every row by one, and what falls out at one end is what comes in at
+the other.
+
+**At the edges of the band.** This is exact, to rounding, for every input whose content (all that is not 0) is
+inside the band before and after the move, right up to its first and last bin, and for every length. Of
+recorded music a transposition also brings content into the band at one edge and takes some out at the other:
+the rows near the edges then differ, and the logits by what those rows contribute to mean and maximum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfkey.models.checks import check_numbers, check_picture_shape, lowest_pitch_class
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfkey.settings import FeatureConfig
+
+MIN_FRAMES = 4
+"""The fewest frames that outlast two poolings by 2."""
+
+# Rows beyond the content that it reaches: the kernels' halves, 1 + 1 + 6.
+_REACH = 8
+_OCTAVE = 13
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of Octave. It always has 24 classes.
+
+    Args:
+        maps: feature maps of the first convolution, at least 1; the others have twice as many.
+        dropout: probability, in [0, 1[, with which a whole feature map is dropped in training.
+
+    Raises:
+        UsageError: a value lies outside of its domain.
+
+    """
+
+    maps: int = 24
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_numbers("octave", self, maps=1)
+
+
+def check_features(features: FeatureConfig) -> None:
+    """Refuse features whose bins cannot be gathered to the semitones of A4 = 440 Hz.
+
+    Raises:
+        UsageError: ``bins_per_octave`` is no multiple of 12, or ``fmin`` lies beside the pitches.
+    """
+    lowest_pitch_class("octave", features.fmin, features.bins_per_octave)
+
+
+def build(
+    input_shape: tuple[int | None, int, int], settings: Settings, features: FeatureConfig
+) -> keras.Model:
+    """Build Octave, untrained.
+
+    Args:
+        input_shape: ``(frames, bins, channels)``; frames ``None`` or at least :data:`MIN_FRAMES`, bins at
+            least an octave.
+        settings: see :class:`Settings`.
+        features: of the spectrograms. The lowest bin may be of any pitch class: the logits are named by
+            ``fmin``.
+
+    Returns:
+        A model from ``[batch, frames, bins, channels]`` to float32 logits ``[batch, 24]``.
+
+    Raises:
+        UsageError: the input shape is none of these; features as in :func:`check_features`.
+
+    """
+    lowest = lowest_pitch_class("octave", features.fmin, features.bins_per_octave)
+    check_picture_shape("octave", input_shape, MIN_FRAMES, features.bins_per_octave)
+    import keras
+    from keras import layers, ops
+
+    inputs = keras.Input(tuple(input_shape), name="spectrogram")
+    low, high, octaves = _margins(input_shape[1], features.bins_per_octave // 12, lowest)
+    x = layers.ZeroPadding2D(((2, 2), (low, high)), name="silence")(inputs)
+    step = features.bins_per_octave // 12
+    x = _semitones(x, settings.maps, (5, 2 * step + 1), "semitones", settings.dropout, strides=(1, step))
+    x = layers.MaxPooling2D((2, 1), name="semitones_pool")(x)
+    x = layers.ZeroPadding2D(((1, 1), (0, 0)), name="neighbours_pad")(x)
+    x = _semitones(x, 2 * settings.maps, (3, 3), "neighbours", settings.dropout)
+    x = layers.MaxPooling2D((2, 1), name="neighbours_pool")(x)
+    x = _semitones(x, 2 * settings.maps, (1, _OCTAVE), "octave", settings.dropout)
+    # Half precision is too coarse for a mean over hundreds of frames.
+    x = ops.mean(ops.cast(x, "float32"), axis=1)
+    x = layers.Reshape((octaves, 12, 2 * settings.maps), dtype="float32", name="octaves")(x)
+    x = ops.concatenate([ops.mean(x, axis=1), ops.max(x, axis=1)], axis=-1)
+    logits = _modes(x, settings)
+    return keras.Model(inputs, logits, name="octave")
+
+
+def _margins(bins: int, step: int, lowest: int) -> tuple[int, int, int]:
+    """Bins to add below and above so that the last rows are whole octaves from a C; and how many octaves.
+
+    Args:
+        bins: of the band.
+        step: bins per semitone.
+        lowest: the pitch class of the band's lowest bin.
+    """
+    below = lowest
+    while below < _REACH:
+        below += 12
+    octaves = -(-(below - (-bins // step) + _REACH) // 12)
+    # The first row that is computed stands _REACH below the first one that is kept.
+    low = (below + _REACH) * step
+    # Rows of an unpadded convolution stand on every step-th bin, from the middle of the first kernel.
+    total = (12 * octaves + 2 * _REACH - 1) * step + 1
+    return low, total - low - bins, octaves
+
+
+def _semitones(
+    x: Any, maps: int, kernel: tuple[int, int], name: str, dropout: float, strides: tuple[int, int] = (1, 1)
+) -> Any:
+    from keras import layers
+
+    from tfkey.models.blocks import convolution
+
+    x = convolution(x, maps, kernel, name, strides=strides, padding="valid")
+    return layers.SpatialDropout2D(dropout, name=f"{name}_dropout")(x)
+
+
+def _modes(x: Any, settings: Settings) -> Any:
+    """From ``[batch, 12, maps]`` by pitch class to logits ``[batch, 24]``."""
+    from keras import layers, ops
+
+    maps = 2 * settings.maps
+    wrapped = ops.concatenate([x, x[:, :11]], axis=1)
+    x = layers.Conv1D(maps, 12, use_bias=False, dtype="float32", name="pitch_classes_conv")(wrapped)
+    x = layers.BatchNormalization(momentum=0.9, dtype="float32", name="pitch_classes_norm")(x)
+    x = layers.Activation("elu", dtype="float32", name="pitch_classes_elu")(x)
+    x = layers.SpatialDropout1D(settings.dropout, dtype="float32", name="pitch_classes_dropout")(x)
+    x = layers.Dense(2, dtype="float32", name="modes")(x)
+    # All major keys come before all minor ones.
+    x = layers.Permute((2, 1), dtype="float32", name="by_mode")(x)
+    return layers.Flatten(dtype="float32", name="logits")(x)

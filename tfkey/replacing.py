@@ -1,0 +1,105 @@
+"""Changing a file of the user's so that whatever happens there is the old one or the new one, whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfkey.errors import TagError
+
+_LEFTOVER = ".tfkey-"
+_STALE_SECONDS = 3600.0
+
+
+def check_writable(path: Path, real: Path) -> None:
+    """Refuse to change a file that is read-only.
+
+    Args:
+        path: its name, for the error.
+        real: where it lies.
+
+    Raises:
+        TagError: it is.
+    """
+    # Rights do not stop an administrator, but whoever took them away meant it.
+    if not os.access(real, os.W_OK) or not real.stat().st_mode & 0o222:
+        raise TagError(f"{path}: read-only; allow writing to it, or leave out --write-tags")
+
+
+@contextlib.contextmanager
+def replacing(path: Path, real: Path) -> Iterator[Path]:
+    """Yield a copy of a file; when the block ends well, it takes the file's place, with its permissions.
+
+    Args:
+        path: its name, for errors.
+        real: where it lies: no link.
+
+    Raises:
+        TagError: it cannot be written, or the file was changed meanwhile.
+    """
+    before = real.stat()
+    copy = None
+    try:
+        _remove_leftovers(real.parent)
+        # Its own short name: that of the file may be as long as names can be.
+        handle, name = tempfile.mkstemp(prefix=_LEFTOVER, suffix=f".partial{real.suffix}", dir=real.parent)
+        os.close(handle)
+        copy = Path(name)
+        shutil.copyfile(real, copy)
+        yield copy
+        shutil.copystat(real, copy)
+        os.utime(copy)
+        with contextlib.suppress(OSError, AttributeError):
+            os.chown(copy, before.st_uid, before.st_gid)
+        _sync(copy, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+        now = real.stat()
+        if (now.st_ino, now.st_size, now.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
+            raise TagError(f"{path}: was changed by someone else meanwhile; tag it again")
+        os.replace(copy, real)
+        if os.name == "posix":
+            _sync(real.parent, os.O_RDONLY)
+    except TagError:
+        _remove(copy)
+        raise
+    except Exception as error:
+        _remove(copy)
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise TagError(
+            f"{path}: cannot be tagged ({reason}); its folder needs room for a copy, and rights"
+        ) from error
+    except BaseException:
+        _remove(copy)
+        raise
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path | None) -> None:
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+_cleaned: set[Path] = set()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the copies of killed processes from a folder, once in this one's life."""
+    if folder in _cleaned:
+        return
+    _cleaned.add(folder)
+    for path in folder.glob(f"{_LEFTOVER}*.partial*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink()

@@ -1,0 +1,105 @@
+"""Key over time: the keys of a track's intervals, smoothed and joined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from tfkey.keys import Key
+
+KEY_SECONDS = 90.0
+"""How long a key lasts on average before the music modulates, as the smoothing assumes."""
+
+
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a recording in one key.
+
+    Attributes:
+        start: in seconds.
+        end: in seconds.
+        key: None where there is none (silence, noise, percussion).
+        confidence: the mean probability of ``key`` over the stretch; of the best class if there is none.
+    """
+
+    start: float
+    end: float
+    key: Key | None
+    confidence: float
+
+
+def smooth(probabilities: np.ndarray, hop_seconds: float, key_seconds: float = KEY_SECONDS) -> np.ndarray:
+    """The most probable sequence of keys, by the Viterbi algorithm (Rabiner 1989) on a sticky chain.
+
+    States are the classes. From one observation to the next a key stays with the probability
+    ``exp(-hop_seconds / key_seconds)`` and changes to each other one with the same share of the rest; a
+    network's probabilities count as likelihoods, as every key is as likely as any other beforehand.
+
+    Args:
+        probabilities: ``[observations, classes]``.
+        hop_seconds: from one observation to the next; above 0.
+        key_seconds: how long a key lasts on average; above 0.
+
+    Returns:
+        Class indices ``[observations]``.
+    """
+    steps, classes = probabilities.shape
+    likelihood = np.log(np.maximum(probabilities, _TINY))
+    stay = math.exp(-hop_seconds / key_seconds)
+    leave = math.log(max((1 - stay) / (classes - 1), _TINY))
+    change = np.where(np.eye(classes, dtype=bool), max(math.log(stay), leave), leave)
+    score = likelihood[0]
+    best = np.zeros((steps, classes), np.intp)
+    for step in range(1, steps):
+        candidates = score[:, np.newaxis] + change
+        best[step] = candidates.argmax(axis=0)
+        score = candidates.max(axis=0) + likelihood[step]
+    path = np.empty(steps, np.intp)
+    path[-1] = score.argmax()
+    for step in range(steps - 1, 0, -1):
+        path[step - 1] = best[step, path[step]]
+    return path
+
+
+def segments(
+    probabilities: np.ndarray, starts: Sequence[float], window: float, seconds: float, tonal: Sequence[bool]
+) -> tuple[Segment, ...]:
+    """Join a track's intervals of one key.
+
+    Two intervals meet half-way between their middles. Where intervals overlap, what they share is counted as
+    evidence once: each one's likelihood is raised to the share of it that is new.
+
+    Args:
+        probabilities: of the intervals, ``[intervals, 24]``.
+        starts: of the intervals, in seconds, ascending.
+        window: the length of an interval in seconds.
+        seconds: the length of the track.
+        tonal: whether each interval holds tones; one that does not has no key.
+    """
+    evidence = np.asarray(probabilities, np.float64)
+    hop = (starts[-1] - starts[0]) / (len(starts) - 1) if len(starts) > 1 else window
+    share = min(1.0, hop / window)
+    held = np.asarray(tonal, bool)
+    # Without tones the network's answer is no evidence.
+    likelihood = np.where(held[:, np.newaxis], evidence**share, 1.0)
+    path = smooth(likelihood, max(hop, 1e-9))
+    labels = [int(index) if is_tonal else -1 for index, is_tonal in zip(path, held, strict=True)]
+    edges = [0.0, *((a + b + window) / 2 for a, b in pairwise(starts)), seconds]
+    found: list[Segment] = []
+    first = 0
+    for last in range(len(labels)):
+        if last + 1 < len(labels) and labels[last + 1] == labels[first]:
+            continue
+        mean = evidence[first : last + 1].mean(axis=0)
+        key = None if labels[first] < 0 else Key.from_index(labels[first])
+        confidence = float(mean.max() if key is None else mean[labels[first]])
+        found.append(Segment(edges[first], edges[last + 1], key, confidence))
+        first = last + 1
+    return tuple(found)

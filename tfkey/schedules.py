@@ -1,0 +1,58 @@
+"""How the learning rate runs through a training."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfkey.settings import TrainConfig
+
+
+@keras.saving.register_keras_serializable(package="tfkey")
+class WarmUpThen(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises from 0 in a straight line, then stays, or falls to 0 by half a cosine.
+
+    The cosine is that of Loshchilov and Hutter 2017 (arXiv 1608.03983), without restarts; the rise that of
+    Goyal et al. 2017 (arXiv 1706.02677).
+
+    Args:
+        highest: the learning rate at the end of the rise.
+        steps: of the whole training.
+        rising_steps: of the rise; 0 for none.
+        falls: whether it falls after that.
+    """
+
+    def __init__(self, highest: float, steps: int, rising_steps: int = 0, falls: bool = True) -> None:
+        super().__init__()
+        self.highest, self.steps = float(highest), int(steps)
+        self.rising_steps, self.falls = int(rising_steps), bool(falls)
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate of a step, from 0."""
+        step = ops.cast(step, "float32")
+        # The first step of a rise is to learn something, too.
+        rise = ops.minimum((step + 1) / self.rising_steps, 1.0) if self.rising_steps else 1.0
+        fall = 1.0
+        if self.falls:
+            left = max(1, self.steps - self.rising_steps)
+            done = ops.clip((step - self.rising_steps) / left, 0.0, 1.0)
+            fall = 0.5 * (1 + ops.cos(math.pi * done))
+        return self.highest * rise * fall * ops.ones_like(step)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            "highest": self.highest,
+            "steps": self.steps,
+            "rising_steps": self.rising_steps,
+            "falls": self.falls,
+        }
+
+
+def build_schedule(settings: TrainConfig, steps: int) -> WarmUpThen:
+    """The schedule that a configuration asks for, with ``steps`` batches an epoch."""
+    rising = round(settings.warmup_epochs * steps)
+    return WarmUpThen(settings.learning_rate, settings.epochs * steps, rising, settings.schedule == "cosine")

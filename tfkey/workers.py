@@ -1,0 +1,170 @@
+"""Work in processes of their own, so that a task that brings its process down fails alone."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from tfkey.errors import TfkeyError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_AHEAD = 256
+
+
+class Crash(Generic[T]):
+    """A task on which its process died.
+
+    Attributes:
+        task: the task.
+        reason: what is known of the death, for a message.
+    """
+
+    def __init__(self, task: T, code: int | None) -> None:
+        self.task = task
+        self.reason = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def in_processes(
+    make: Callable[[], Callable[[T], R]],
+    tasks: Iterable[T],
+    workers: int,
+    on_ready: Callable[[str], None] | None = None,
+) -> Iterator[R | Crash[T]]:
+    """Apply a function to tasks in other processes; results come in the order of the tasks.
+
+    No more than a few hundred tasks are taken ahead of the result that is waited for. Where a process dies,
+    its task gives a :class:`Crash` and another one takes its place. All processes end with the iteration, or
+    with this one.
+
+    Args:
+        make: called in each process, gives the function. It, tasks and results must pickle.
+        tasks: what the function is given.
+        workers: how many processes.
+        on_ready: is given the attribute ``description`` of the first function made, if it has one.
+
+    Raises:
+        TfkeyError: ``make`` raised it, or its process died.
+        RuntimeError: ``make`` or the function raised anything else.
+    """
+    waiting = enumerate(tasks)
+    results: dict[int, R | Crash[T]] = {}
+    pool: list[_Worker[T, R]] = []
+    given = done = 0
+    exhausted = False
+    try:
+        pool = [_Worker(make) for _ in range(workers)]
+        while True:
+            for worker in pool:
+                if worker.is_idle and not exhausted and given - done < _AHEAD:
+                    task = next(waiting, None)
+                    exhausted = task is None
+                    if task is not None:
+                        given += 1
+                        worker.give(task)
+            while done in results:
+                yield results.pop(done)
+                done += 1
+            if exhausted and done == given:
+                return
+            ready = multiprocessing.connection.wait([worker.connection for worker in pool])
+            for place, worker in enumerate(pool):
+                if worker.connection not in ready:
+                    continue
+                try:
+                    kind, value = worker.connection.recv()
+                except (EOFError, OSError):
+                    results.update(worker.bury())
+                    pool[place] = _Worker(make)
+                    continue
+                if kind == "ready":
+                    worker.is_idle = True
+                    if on_ready is not None and value is not None:
+                        on_ready(value)
+                        on_ready = None
+                else:
+                    results.update(worker.take(kind, value))
+    finally:
+        for worker in pool:
+            worker.stop()
+
+
+class _Worker(Generic[T, R]):
+    """The near side of a process."""
+
+    def __init__(self, make: Callable[[], Callable[[T], R]]) -> None:
+        # Not by a fork, which would copy threads' locks (of TensorFlow, too) in the middle of their use.
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self.process = context.Process(target=_serve, args=(other, make), daemon=True)
+        self.process.start()
+        other.close()
+        self.is_idle = False
+        self._task: tuple[int, T] | None = None
+
+    def give(self, task: tuple[int, T]) -> None:
+        self.is_idle = False
+        self._task = task
+        # Of a process that has died meanwhile the next reading tells.
+        with contextlib.suppress(OSError):
+            self.connection.send(task[1])
+
+    def take(self, kind: str, value: Any) -> dict[int, R | Crash[T]]:
+        if kind == "refused":
+            error = TfkeyError(value[0])
+            error.exit_code = value[1]
+            raise error
+        if kind == "error" or self._task is None:
+            raise RuntimeError(f"in a process of its own:\n{value}")
+        self.is_idle = True
+        return {self._task[0]: value}
+
+    def bury(self) -> dict[int, R | Crash[T]]:
+        """Give the result of the task that killed the process."""
+        self.process.join()
+        self.connection.close()
+        if self._task is None:
+            raise TfkeyError(
+                f"a process for the work ended with code {self.process.exitcode} before it began; "
+                "there may be too little memory: ask for fewer workers"
+            )
+        number, task = self._task
+        return {number: Crash(task, self.process.exitcode)}
+
+    def stop(self) -> None:
+        self.connection.close()
+        self.process.terminate()
+        self.process.join()
+
+
+def _serve(connection: Any, make: Callable[[], Callable[[Any], Any]]) -> None:
+    """The far side: work until the near side is gone."""
+    # Ctrl-C reaches all of a terminal's processes; the near side ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, OSError):
+        try:
+            function = make()
+        except TfkeyError as error:
+            connection.send(("refused", (str(error), error.exit_code)))
+            return
+        except Exception:
+            connection.send(("error", traceback.format_exc()))
+            return
+        # C libraries print what they think of files, in the middle of the near side's lines.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        connection.send(("ready", getattr(function, "description", None)))
+        while True:
+            task = connection.recv()
+            try:
+                answer = ("done", function(task))
+            except Exception:
+                answer = ("error", traceback.format_exc())
+            connection.send(answer)
