@@ -1,11 +1,12 @@
 # Every target of the three modes is one line that calls `tfkey`. `make help` lists them.
 # They take the three public datasets at full size. To try them out: CONFIG=demo DATASETS=demo.
-# ARGS="..." is handed on to tfkey.
+# ARGS="..." is handed on to tfkey; JOBS is how many files of tests run at a time.
 
 PYTHON ?= python3
 CONFIG ?= train
 DATASETS ?= ncs gs_mtg gs_key
 ARGS ?=
+JOBS ?= 2
 RUN ?= runs/demo-audio
 DESCRIPTION ?= A small network that the demo trained: on classical pieces rendered by a synthesiser, no recordings.
 VENV := .venv
@@ -69,7 +70,7 @@ tensorboard: $(READY)  ## watch runs and searches in a browser
 	$(BIN)/tensorboard --logdir runs $(ARGS)
 
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-overfit: $(READY)  ## check that a network learns one batch by heart
 	$(TFKEY) train --check overfit --mode spectrograms $(WHAT)

@@ -77,7 +77,6 @@ def _main(settings: Path, scratch: Path) -> None:
         _train(config, name)
     for one, other in zip(*(_outcome(config.runs_dir / name) for name in ("killed", "whole")), strict=True):
         np.testing.assert_array_equal(one, other)
-    print(reached, file=sys.stderr)
     print(f"same after {KILLS} kills")
 
 
@@ -102,7 +101,6 @@ def test_a_run_that_is_killed_at_random_ends_with_the_same_weights(
     command = [sys.executable, "-m", "tests.pipelines.test_kills", str(settings), str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    print(done.stderr[-1500:])
     assert done.stdout == f"same after {KILLS} kills\n"
 
 

@@ -109,6 +109,9 @@ def _onnx(path: Path, threads: int) -> Network:
 def _keras(path: Path, threads: int) -> Network:
     import keras
 
+    from tfkey.models import register_layers
+
+    register_layers()
     return keras_network(keras.models.load_model(path, compile=False))
 
 
