@@ -175,17 +175,22 @@ def _predict(options: dict[str, Any], form: Form) -> bool:
             results.add(text)
         workers = options["workers"] or (1 if options["run"] or options["runs_dir"] else min(4, _cores()))
         for outcome in judge_files(files, judging, workers, tell) if files else ():
-            meter.step()
             if outcome.error is not None:
                 failures.append((str(outcome.path), outcome.error))
             if outcome.estimate is not None:
-                meter.erase()
+                if options["output"] is None and sys.stdout.isatty():
+                    meter.erase()
                 results.add(form.text(form.record(outcome)))
             _count(outcome, form, counts)
-    finally:
+            meter.step()
+    except BaseException:
         meter.erase()
-        # Also after Ctrl-C: --skip-existing goes on from here.
-        results.save()
+        # Also after Ctrl-C: --skip-existing goes on from here. But nothing is no reason to replace a file.
+        if results.has_any:
+            results.save()
+        raise
+    meter.erase()
+    results.save()
     _sum_up(counts, options, form)
     list_failures(failures, "not done" if form.has_tags else "not judged")
     return not failures

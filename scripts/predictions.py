@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import re
 import shutil
 import sys
@@ -204,10 +205,11 @@ class Results:
                 )
             except OSError as error:
                 raise _unwritable(path, error) from error
-        self._put(form.heading())
 
     def add(self, text: str) -> None:
         """Add a record as :meth:`Form.text` gives it."""
+        if not self._count:
+            self._put(self._form.heading())
         if self._form.format == "json":
             text = ("[\n" if not self._count else ",\n") + text
         self._count += 1
@@ -215,8 +217,15 @@ class Results:
         if self._spool is not None and time.monotonic() - self._saved > _SAVE_SECONDS:
             self.save()
 
+    @property
+    def has_any(self) -> bool:
+        """Whether a record was added."""
+        return self._count > 0
+
     def save(self) -> None:
         """Write the file; on stdout, end what was begun."""
+        if not self._count:
+            self._put(self._form.heading())
         end = ("\n]\n" if self._count else "[]\n") if self._form.format == "json" else ""
         if self._spool is None or self._path is None:
             self._put(end)
@@ -282,7 +291,8 @@ class Meter:
 
     def __init__(self, total: int, is_shown: Callable[[], bool] | None = None) -> None:
         self._total, self._done = total, 0
-        self._start = self._drawn = time.monotonic()
+        self._start = time.monotonic()
+        self._drawn = -math.inf
         self._is_shown = (is_shown or sys.stderr.isatty)() and total > 1
 
     def step(self) -> None:
@@ -299,8 +309,9 @@ class Meter:
             sys.stderr.flush()
 
     def erase(self) -> None:
-        """Make room for other lines."""
+        """Make room for other lines; the next step draws it again."""
         if self._is_shown:
+            self._drawn = -math.inf
             with contextlib.suppress(OSError):
                 sys.stderr.write("\r\x1b[K")
                 sys.stderr.flush()

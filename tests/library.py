@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +42,7 @@ GOOD: dict[str, Callable[[Path, float], object]] = {
 
 
 def _cut(path: Path, make: Callable[[Path, float], object]) -> None:
-    make(path, 2)
+    make(path, 6)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
 
@@ -70,10 +71,19 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     "cut {}.m4a": ("truncated", lambda path: _cut(path, GOOD["{}.m4a"])),
     "protected {}.m4p": ("protected by DRM", _protected),
     "text {}.flac": ("cannot be decoded", lambda path: path.write_text("<html>404</html>\n" * 99)),
-    "nothing {}.flac": ("no samples", lambda path: soundfile.write(path, np.zeros(0), RATE)),
+    "nothing {}.wav": ("no samples", lambda path: soundfile.write(path, np.zeros(0), RATE)),
     "numbers {}.wav": ("no numbers", _not_finite),
 }
 """Names of files that cannot be judged, what is to be said of them, and their makers: ten ways."""
+
+
+def _once(made: dict[str, Path], name: str, path: Path, make: Callable[[Path], object]) -> None:
+    """Make a file, or copy the one that was made of its kind."""
+    if name in made:
+        shutil.copyfile(made[name], path)
+    else:
+        make(path)
+        made[name] = path
 
 
 def write_library(folder: Path, good: int, bad: int, seconds: float = 1.0) -> dict[str, str]:
@@ -82,7 +92,8 @@ def write_library(folder: Path, good: int, bad: int, seconds: float = 1.0) -> di
     Returns:
         The broken ones' paths, each with words of what is to be said of it.
     """
-    said = {}
+    said: dict[str, str] = {}
+    made: dict[str, Path] = {}
     for number in range(good + bad):
         parent = folder / f"{number // 100:03d}"
         parent.mkdir(parents=True, exist_ok=True)
@@ -91,10 +102,10 @@ def write_library(folder: Path, good: int, bad: int, seconds: float = 1.0) -> di
         if broken:
             name, (words, make_bad) = list(BAD.items())[len(said) % len(BAD)]
             path = parent / name.format(number)
-            make_bad(path)
+            _once(made, name, path, make_bad)
             said[os.fspath(path)] = words
         else:
             names = [name for name in GOOD if os.name == "posix" or name.isprintable()]
             name = names[number % len(names)]
-            GOOD[name](parent / name.format(number), seconds)
+            _once(made, name, parent / name.format(number), lambda path, n=name: GOOD[n](path, seconds))
     return said

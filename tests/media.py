@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,12 @@ import numpy as np
 
 
 def chord(seconds: float, rate: int = 44100, channels: int = 1) -> np.ndarray:
-    """C major, float32 ``[samples, channels]``."""
+    """C major, float32 ``[samples, channels]``, to do with as one likes."""
+    return _chord(seconds, rate, channels).copy()
+
+
+@functools.lru_cache(maxsize=16)
+def _chord(seconds: float, rate: int, channels: int) -> np.ndarray:
     time = np.arange(round(seconds * rate)) / rate
     sound = sum(np.sin(2 * np.pi * pitch * time) for pitch in (130.81, 261.63, 329.63, 392.0)) / 8
     return np.repeat(sound[:, np.newaxis], channels, axis=1).astype(np.float32)

@@ -55,16 +55,15 @@ class ContainerStream:
         self._stream = _sound_of(path, container)
         self._decoded = self._decode()
         self._first = next(self._decoded, None)
-        self.samplerate = self._first.sample_rate if self._first is not None else self._stream.rate
-        if not self.samplerate:
-            raise AudioError(f"{path}: holds no samples; give a file with sound in it")
+        if self._first is None:
+            raise _undecodable(path, "no sound found in it")
+        self.samplerate = self._first.sample_rate
         self.frames = round(_announced_seconds(self._stream, container) * self.samplerate)
         self.spare = round(_SPARE_SECONDS * self.samplerate)
 
     def mono_blocks(self) -> Iterator[np.ndarray]:
         """The mean over channels, float32 ``[n]``, frame by frame; at last a block of no samples."""
-        if self._first is not None:
-            yield self._mono(self._first)
+        yield self._mono(self._first)
         for frame in self._decoded:
             yield self._mono(frame)
         yield np.zeros(0, np.float32)

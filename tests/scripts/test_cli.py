@@ -141,10 +141,12 @@ def test_export_and_predict_agree(tfkey, lab, tracks_master, tmp_path):
     assert (code, err) == (0, [])
     serve = tf.saved_model.load(str(target / "1")).signatures["serving_default"]
     labels = json.loads((target / "1" / "tfkey.json").read_text())["labels"]
-    code, out, err = tfkey("predict", tracks_master / "test", "--run", lab / "runs" / "tiny")
-    assert (code, err, len(out)) == (0, [], 4)
-    for line in out:
-        path, key, confidence = line.split("\t")
+    code, out, err = tfkey(
+        "predict", tracks_master / "test", "--run", lab / "runs" / "tiny", "--format", "csv"
+    )
+    assert (code, err, len(out)) == (0, [], 5)
+    for line in out[1:]:
+        path, key, confidence, *_ = line.split(",")
         probabilities = serve(waveform=tf.constant(read(path, 16000)[np.newaxis]))["probabilities"].numpy()[0]
         assert labels[int(probabilities.argmax())] == key
         assert float(confidence) == pytest.approx(probabilities.max(), abs=6e-4)
