@@ -1,12 +1,11 @@
 # Every target of the three modes is one line that calls `tfkey`. `make help` lists them.
 # They take the three public datasets at full size. To try them out: CONFIG=demo DATASETS=demo.
-# ARGS="..." is handed on to tfkey; JOBS is how many files of tests run at a time.
+# ARGS="..." is handed on to tfkey.
 
 PYTHON ?= python3
 CONFIG ?= train
 DATASETS ?= ncs gs_mtg gs_key
 ARGS ?=
-JOBS ?= 2
 RUN ?= runs/demo-audio
 DESCRIPTION ?= A small network that the demo trained: on classical pieces rendered by a synthesiser, no recordings.
 VENV := .venv
@@ -70,7 +69,7 @@ tensorboard: $(READY)  ## watch runs and searches in a browser
 	$(BIN)/tensorboard --logdir runs $(ARGS)
 
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest
 
 test-overfit: $(READY)  ## check that a network learns one batch by heart
 	$(TFKEY) train --check overfit --mode spectrograms $(WHAT)

@@ -186,7 +186,7 @@ def test_figures_do_not_pile_up() -> None:
     for _ in range(3):
         image("confusion", confusion_figure(np.eye(24, dtype=int)))
     gc.collect()
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, Figure)]
+    assert not [thing for thing in gc.get_objects() if type(thing) is Figure]
 
 
 def test_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
