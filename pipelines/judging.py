@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from pipelines.catalogue import dataset_names, load_spec
+from pipelines.catalogue import DatasetSpec, dataset_names, load_spec
 from pipelines.inputs import Source, evaluation_batches, evaluation_steps, naming_damage, open_source
 from pipelines.manifest import open_prepared, read_description
 from tfkey.calibration import (
@@ -20,7 +20,7 @@ from tfkey.calibration import (
     read_calibration,
 )
 from tfkey.config import Config
-from tfkey.errors import DataError, UsageError
+from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.evaluation import Evaluation, Judgement, join, judge, softmax
 from tfkey.features import build_frontend
 from tfkey.files import sha256
@@ -29,7 +29,13 @@ from tfkey.report import write_report
 from tfkey.runs import Run
 
 
-def evaluate(run: Run, config: Config, datasets: Sequence[str], split: str) -> list[tuple[Evaluation, Path]]:
+def evaluate(
+    run: Run,
+    config: Config,
+    datasets: Sequence[str],
+    split: str,
+    report: Callable[[str], None] | None = None,
+) -> list[tuple[Evaluation, Path]]:
     """Judge a run on whole tracks; each dataset's figures go to ``evaluation/<dataset>-<mode>-<split>/``.
 
     A run that has no ``calibration.json`` gets one first, if its validation data is there.
@@ -39,28 +45,42 @@ def evaluate(run: Run, config: Config, datasets: Sequence[str], split: str) -> l
         config: the run's configuration; mode and data_dir may differ.
         datasets: names, prepared in ``config.mode``, each once.
         split: ``train``, ``validation`` or ``test``.
+        report: told, in a line each, what was left out and why.
 
     Returns:
-        What each dataset came to, in order, and the folder that it was written to; of several datasets also
-        what they came to together.
+        What each dataset that has such a split came to, in order, and the folder that it was written to; of
+        several datasets also what they came to together, unless two of them hold the same recordings, which
+        would then count twice.
 
     Raises:
         UsageError: a dataset holds recordings that the run was trained on under another name.
-        DataError: data that is not prepared, or damaged; an empty split.
+        DataError: data that is not prepared, or damaged; the split is empty in all of the datasets.
+        TfkeyError: no network, or one that gives what is no number.
     """
     check_mode(config)
     _check_recordings(run, datasets)
-    sources = [open_source(config, [open_prepared(config, config.mode, name)], split) for name in datasets]
+    say = report or (lambda line: None)
+    prepared = [open_prepared(config, config.mode, name) for name in datasets]
+    # Of all together, an empty split is an error.
+    open_source(config, prepared, split)
+    named: list[tuple[tuple[str, ...], Source]] = []
+    for dataset in prepared:
+        if dataset.split(split):
+            named.append(((dataset.name,), open_source(config, [dataset], split)))
+        else:
+            say(f"{dataset.name}: left out, its {split} split is empty")
     model = _model(run, config)
-    calibration = calibrate(run, config, model)
-    judgements = [_judge(model, source) for source in sources]
-    named: list[tuple[tuple[str, ...], Judgement]] = [
-        ((name,), judgement) for name, judgement in zip(datasets, judgements, strict=True)
-    ]
-    if len(named) > 1:
-        named.append((tuple(datasets), join(judgements)))
+    calibration = _calibration_or_none(run, config, model, say)
+    judged = [(names, _judge(run, model, source)) for names, source in named]
+    if len(judged) > 1:
+        together = tuple(name for (name,), _ in named)
+        pair = _same_recordings(run, together)
+        if pair:
+            say(f"no figures of all together: {pair[0]} and {pair[1]} hold the same recordings")
+        else:
+            judged.append((together, join([judgement for _, judgement in judged])))
     found = []
-    for names, judgement in named:
+    for names, judgement in judged:
         evaluation = Evaluation(run.path.name, names, config.mode, split, judgement, calibration)
         folder = run.path / "evaluation" / evaluation.folder_name
         evaluation.write_tables(folder)
@@ -79,6 +99,9 @@ def calibrate(run: Run, config: Config, model: keras.Model | None = None) -> Cal
 
     Returns:
         The calibration that ``calibration.json`` holds now; None if there is no validation data to fit it on.
+
+    Raises:
+        DataError: the validation data is damaged.
     """
     path, network = run.path / "calibration.json", sha256(run.best)
     before = read_calibration(path)
@@ -89,7 +112,7 @@ def calibrate(run: Run, config: Config, model: keras.Model | None = None) -> Cal
         source = open_source(config, datasets, "validation")
     except DataError:
         return None
-    judgement = _judge(model or _model(run, config), source)
+    judgement = _judge(run, model or _model(run, config), source)
     labels = judgement.labels
     temperature = fit_temperature(log_probabilities(judgement.probabilities), labels)
     calibration = Calibration(
@@ -105,6 +128,20 @@ def calibrate(run: Run, config: Config, model: keras.Model | None = None) -> Cal
     return calibration
 
 
+def _calibration_or_none(
+    run: Run, config: Config, model: keras.Model, say: Callable[[str], None]
+) -> Calibration | None:
+    """As :func:`calibrate`; data for the temperature alone must not stop a judgement of other data."""
+    try:
+        found = calibrate(run, config, model)
+    except DataError as error:
+        say(f"not calibrated: {error}")
+        return None
+    if found is None:
+        say(f"not calibrated: no validation data of {', '.join(run.config.datasets)} in {config.mode} mode")
+    return found
+
+
 def _model(run: Run, config: Config) -> keras.Model:
     """The run's network, from what the mode's data are to logits."""
     network = run.load_network()
@@ -114,11 +151,13 @@ def _model(run: Run, config: Config) -> keras.Model:
     return keras.Model(frontend.input, network(frontend.output))
 
 
-def _judge(model: keras.Model, source: Source) -> Judgement:
+def _judge(run: Run, model: keras.Model, source: Source) -> Judgement:
     size = source.config.train.batch_size
     batches = evaluation_batches(source, size).map(lambda data, _: data)
     with naming_damage(source):
         logits = model.predict(batches, steps=evaluation_steps(source, size), verbose=0)
+    if not np.isfinite(logits).all():
+        raise TfkeyError(f"{run.best}: gives what is no number (NaN or infinity); train the run again")
     owners = [f"{part.name}/{row.track}" for part, rows in source.parts for row in rows]
     return judge(owners, source.labels, softmax(np.asarray(logits)), [row.part for row in source.rows])
 
@@ -135,14 +174,31 @@ def _about(config: Config, datasets: Sequence[str]) -> dict[str, str]:
 
 def _check_recordings(run: Run, datasets: Sequence[str]) -> None:
     """Refuse to judge a network on recordings that it learned under another name."""
-    known = dataset_names(run.config.catalogue)
     for name in datasets:
         if datasets.count(name) > 1:
             raise UsageError(f"--dataset {name}: stands there twice; name it once")
-        same = load_spec(name, folder=run.config.catalogue).same_tracks_as if name in known else ()
         for trained in run.config.datasets:
-            if trained in same:
+            # Nothing is trained on a dataset that is for tests alone, though a run may name it.
+            spec = _spec(run, trained)
+            learned = spec is not None and spec.split.test != 1
+            if learned and _same_recordings(run, (name, trained)):
                 raise UsageError(
                     f"{run.path}: was trained on {trained}, whose recordings {name} holds, too; "
                     "judge it on others"
                 )
+
+
+def _same_recordings(run: Run, datasets: Sequence[str]) -> tuple[str, str] | None:
+    """The first two of these datasets that hold the same recordings, if any do."""
+    for one in datasets:
+        spec = _spec(run, one)
+        for other in datasets:
+            if spec is not None and other in spec.same_tracks_as:
+                return one, other
+    return None
+
+
+def _spec(run: Run, name: str) -> DatasetSpec | None:
+    """A dataset's description; None of the user's own."""
+    folder = run.config.catalogue
+    return load_spec(name, folder=folder) if name in dataset_names(folder) else None

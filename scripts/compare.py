@@ -21,30 +21,35 @@ _TITLES = {
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
-    help="A CSV file of track,key: the right keys (default: those in the files themselves).",
+    help="A CSV file of track,key, or a predictions.csv: the right keys (default: those that A or B states).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
     """Compare two systems on the tracks that both judged.
 
     A and B are files predictions.csv of tfkey evaluate, or CSV files track,key of other systems. Prints each
-    figure of both and the difference B - A, with 95 % intervals of a paired bootstrap over tracks and a
-    two-sided p-value.
+    figure of both and the difference B - A, with 95 % intervals of a paired bootstrap over tracks and the
+    two-sided p-value of a paired randomisation test.
     """
-    from tfkey.comparison import compare, read_predictions
+    from tfkey.comparison import MATCHES, compare, read_predictions, read_references
     from tfkey.errors import UsageError
 
     for path in (a, b, *([reference] if reference else [])):
         if not path.is_file():
             raise UsageError(f"{path}: no such file; give a CSV file")
-    truth = None
-    if reference:
-        truth = {track: key for track, key in read_predictions(reference).keys.items() if key is not None}
+    truth = read_references(reference) if reference else None
     found = compare(read_predictions(a), read_predictions(b), truth)
-    for path, tracks in ((a, found.only_a), (b, found.only_b)):
+    left_out = {
+        f"only in {a}": found.only_a,
+        f"only in {b}": found.only_b,
+        "no reference": found.no_reference,
+    }
+    for reason, tracks in left_out.items():
         if tracks:
             more = f" and {len(tracks) - _SHOWN} more" if len(tracks) > _SHOWN else ""
-            click.echo(f"only in {path} ({len(tracks)}): {', '.join(tracks[:_SHOWN])}{more}", err=True)
+            click.echo(f"{reason} ({len(tracks)}): {', '.join(tracks[:_SHOWN])}{more}", err=True)
+    if found.by != MATCHES[0]:
+        click.echo(f"tracks matched by {found.by}", err=True)
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
         return

@@ -44,7 +44,10 @@ def command(
     )
     from pipelines.judging import evaluate
 
-    for evaluation, folder in evaluate(opened, config, datasets or tuple(config.datasets), split):
+    judged = evaluate(
+        opened, config, datasets or tuple(config.datasets), split, lambda line: click.echo(line, err=True)
+    )
+    for evaluation, folder in judged:
         _show(run, evaluation)
         click.echo(f"  written to {folder}")
 

@@ -119,11 +119,13 @@ def reliability_figure(
     for axis in (upper.yaxis, lower.xaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     lower.yaxis.get_major_locator().set_params(integer=True, nbins=4)
-    legend = upper.legend(loc="upper left", frameon=False, fontsize=9)
+    legend = upper.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, frameon=False, fontsize=9, borderaxespad=0
+    )
     for text in legend.get_texts():
         text.set_color(_INK[dark])
     if title:
-        upper.set_title(title, fontsize=12, color=_INK[dark], pad=10)
+        upper.set_title(title, fontsize=12, color=_INK[dark], pad=30)
     return figure
 
 

@@ -1,12 +1,13 @@
-"""Comparing two systems on the same tracks: the paired bootstrap."""
+"""Comparing two systems on the same tracks: the paired bootstrap, and a paired randomisation test."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,7 +16,14 @@ from tfkey.keys import Key
 from tfkey.mirex import Figure, bootstrap_means, track_scores
 
 RESAMPLES = 10_000
+_T = TypeVar("_T")
 _NO_KEY = frozenset({"", "-", "x", "o", "none", "nokey", "no key"})
+MATCHES = ("name", "name without dataset", "file name without folder and suffix")
+"""How tracks of two files are matched, strictest first; the first that finds any common track is taken."""
+
+# Of A and of B, from none to both; a dataset's name stands before the tracks of tfkey alone.
+_LOOSENESS = ((0, 0), (1, 0), (0, 1), (1, 1), (2, 2))
+_SUFFIX = re.compile(r"\.(?:mp3|wav|flac|ogg|opus|m4a|mp4|aac|wma|aiff?|png|key|txt)$", re.IGNORECASE)
 _TRACK_COLUMNS = ("track", "file", "path")
 _KEY_COLUMNS = ("estimate", "key")
 
@@ -43,8 +51,10 @@ class Difference:
         a: of the first.
         b: of the second.
         difference: ``b - a``; its interval is that of the paired bootstrap.
-        p_value: two-sided: twice the share of resamples in which the difference has the other sign or none,
-            counted with one more on either side, at most 1 (Davison and Hinkley 1997, section 4.2).
+        p_value: two-sided, by a paired randomisation test: how often a difference as far from 0 comes about
+            when every track's two answers are given to A and B by the toss of a coin (Fisher 1935; Noreen
+            1989), (times + 1) / (:data:`RESAMPLES` + 1). Unlike a share of bootstrap resamples it holds for
+            few tracks, too: one track alone can show nothing.
     """
 
     a: Figure
@@ -60,14 +70,18 @@ class Comparison:
     Attributes:
         n_tracks: how many these are.
         figures: ``weighted`` (fifths both ways), ``weighted_ascending``, ``correct``.
-        only_a: tracks that only the first judged; they are left out.
+        only_a: tracks that only the first judged; they are left out, as are the next two.
         only_b: the same of the second.
+        no_reference: tracks that both judged and whose right key is not known.
+        by: how the names of tracks were matched, one of :data:`MATCHES`.
     """
 
     n_tracks: int
     figures: dict[str, Difference]
     only_a: list[str]
     only_b: list[str]
+    no_reference: list[str]
+    by: str
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain values, fit for JSON."""
@@ -80,7 +94,14 @@ class Comparison:
             }
             for name, item in self.figures.items()
         }
-        return {"n_tracks": self.n_tracks, "figures": figures, "only_a": self.only_a, "only_b": self.only_b}
+        return {
+            "n_tracks": self.n_tracks,
+            "matched_by": self.by,
+            "figures": figures,
+            "only_a": self.only_a,
+            "only_b": self.only_b,
+            "no_reference": self.no_reference,
+        }
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -92,6 +113,37 @@ def read_predictions(path: Path) -> Predictions:
         DataError: a file that cannot be read, has other columns, names a track twice, or holds a text that
             is no key; names the line.
     """
+    keys: dict[str, Key | None] = {}
+    references: dict[str, Key] = {}
+    for line, track, row in _rows(path):
+        keys[track] = _key(path, line, row["key"])
+        reference = _key(path, line, row.get("reference"))
+        if reference is not None:
+            references[track] = reference
+    return Predictions(path, keys, references)
+
+
+def read_references(path: Path) -> dict[str, Key]:
+    """Read right keys by track: a CSV file with the columns track and reference, or else track and key.
+
+    The ``predictions.csv`` of ``tfkey evaluate`` is one, too: its references are taken, not its estimates.
+
+    Raises:
+        DataError: as :func:`read_predictions`; a track without a key is an error here.
+    """
+    found = {}
+    for line, track, row in _rows(path):
+        text = row["reference"] if "reference" in row else row["key"]
+        key = _key(path, line, text)
+        if key is None:
+            raise DataError(f"{path}, line {line}: {text!r} is no key, and a reference needs one")
+        found[track] = key
+    return found
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, dict[str, str]]]:
+    """Line number, track, and the texts called key and reference, of each line of a CSV file."""
+    seen: set[str] = set()
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
@@ -100,21 +152,19 @@ def read_predictions(path: Path) -> Predictions:
             key_column = next((name for name in _KEY_COLUMNS if name in columns), None)
             if track_column is None or key_column is None:
                 raise DataError(f"{path}: its first line must name the columns track and key")
-            keys: dict[str, Key | None] = {}
-            references: dict[str, Key] = {}
             for row in reader:
                 track = row[track_column] or ""
-                if track in keys:
+                if track in seen:
                     raise DataError(f"{path}, line {reader.line_num}: track {track!r} stands there twice")
-                keys[track] = _key(path, reader.line_num, row[key_column])
-                reference = _key(path, reader.line_num, row.get("reference"))
-                if reference is not None:
-                    references[track] = reference
+                seen.add(track)
+                texts = {"key": row[key_column] or ""}
+                if "reference" in columns:
+                    texts["reference"] = row["reference"] or ""
+                yield reader.line_num, track, texts
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}); give a CSV file in UTF-8") from error
-    if not keys:
+    if not seen:
         raise DataError(f"{path}: holds no tracks; give a line for each")
-    return Predictions(path, keys, references)
 
 
 def _key(path: Path, line: int, text: str | None) -> Key | None:
@@ -144,14 +194,15 @@ def compare(
     Raises:
         DataError: no common track has a reference, or the two files state different ones.
     """
-    truth = {**b.references, **a.references} if reference is None else dict(reference)
+    a, b, truth, by = _matched(a, b, reference)
     for track in a.references.keys() & b.references.keys() if reference is None else ():
         if a.references[track] != b.references[track]:
             raise DataError(
                 f"{b.path}: track {track!r} has the reference {b.references[track]}, in {a.path} it is "
                 f"{a.references[track]}; give the right ones with --reference"
             )
-    common = [track for track in a.keys if track in b.keys and track in truth]
+    both = [track for track in a.keys if track in b.keys]
+    common = [track for track in both if track in truth]
     if not common:
         raise DataError(
             f"{a.path} and {b.path}: no track stands in both and has a reference; give files that name the "
@@ -171,10 +222,52 @@ def compare(
             _figure(values[0], drawn[0]),
             _figure(values[1], drawn[1]),
             _figure(values[1] - values[0], difference),
-            _p_value(difference),
+            _p_value(tables[1][name] - tables[0][name], seed),
         )
     sets = (set(a.keys), set(b.keys))
-    return Comparison(len(common), figures, sorted(sets[0] - sets[1]), sorted(sets[1] - sets[0]))
+    unknown = [track for track in both if track not in truth]
+    return Comparison(
+        len(common), figures, sorted(sets[0] - sets[1]), sorted(sets[1] - sets[0]), sorted(unknown), by
+    )
+
+
+def _matched(
+    a: Predictions, b: Predictions, reference: Mapping[str, Key] | None
+) -> tuple[Predictions, Predictions, dict[str, Key], str]:
+    """Bring both systems, and the right keys, under names that they share, if there are any."""
+    for loose_a, loose_b in _LOOSENESS:
+        first, second = _renamed(a, loose_a), _renamed(b, loose_b)
+        stated = {**second.references, **first.references}
+        given = (
+            [_loosened(reference, looseness) for looseness in range(3)] if reference is not None else [stated]
+        )
+        # Two tracks under one name cannot be told apart.
+        if len(first.keys) == len(a.keys) and len(second.keys) == len(b.keys):
+            for truth in given:
+                distinct = reference is None or len(truth) == len(reference)
+                if distinct and first.keys.keys() & second.keys.keys() & truth.keys():
+                    return first, second, truth, MATCHES[max(loose_a, loose_b)]
+    known = {**b.references, **a.references} if reference is None else dict(reference)
+    return a, b, known, MATCHES[0]
+
+
+def _renamed(system: Predictions, looseness: int) -> Predictions:
+    return Predictions(
+        system.path, _loosened(system.keys, looseness), _loosened(system.references, looseness)
+    )
+
+
+def _loosened(keys: Mapping[str, _T], looseness: int) -> dict[str, _T]:
+    return {_loose(track, looseness): key for track, key in keys.items()}
+
+
+def _loose(track: str, looseness: int) -> str:
+    """A track's name in one of :data:`MATCHES`."""
+    if looseness == 0:
+        return track
+    if looseness == 1:
+        return track.partition("/")[2] or track
+    return _SUFFIX.sub("", re.split(r"[/\\]", track)[-1])
 
 
 def _scores(references: Sequence[Key], estimates: Sequence[Key | None]) -> dict[str, np.ndarray]:
@@ -195,7 +288,13 @@ def _figure(value: float, drawn: np.ndarray) -> Figure:
     return Figure(value, float(low), float(high))
 
 
-def _p_value(difference: np.ndarray) -> float:
+def _p_value(differences: np.ndarray, seed: int) -> float:
+    """The paired randomisation test; see :class:`Difference`."""
+    sizes, counts = np.unique(np.round(np.abs(differences), 9), return_counts=True)
+    generator = np.random.default_rng(seed)
+    # Of tracks that differ alike only the number of heads matters.
+    heads = generator.binomial(counts, 0.5, size=(RESAMPLES, len(counts)))
+    sums = np.abs((2 * heads - counts) @ sizes)
     # Rounding makes sums of the same scores differ in the last digit.
-    below, above = (difference <= 1e-12).sum(), (difference >= -1e-12).sum()
-    return float(min(1.0, 2 * (min(below, above) + 1) / (len(difference) + 1)))
+    reached = (sums >= abs(differences.sum()) - 1e-6).sum()
+    return float((reached + 1) / (RESAMPLES + 1))

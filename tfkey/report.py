@@ -27,6 +27,12 @@ FIGURE_TITLES = {
 }
 """What the figures of :class:`tfkey.mirex.Summary` are called; indented: part of the one above."""
 
+_KEY_FIGURES = {
+    "weighted": "weighted, both ways",
+    "weighted_ascending": "weighted, upwards only",
+    "correct": "correct",
+}
+
 _STYLE = """
 :root { color-scheme: light dark;
   --ink: #1b1f27; --paper: #fff; --faint: #d8dce3; --soft: #f3f5f8; --bad: #b3261e }
@@ -39,8 +45,12 @@ h1 { font-size: 1.5rem; margin-bottom: 0 } h2 { font-size: 1.15rem; margin-top: 
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--faint); text-align: right; white-space: nowrap }
 th:first-child, td:first-child { text-align: left; white-space: pre }
-tr.wrong td { color: var(--bad) } img { max-width: 100%; height: auto; background: #fff; border-radius: 6px }
+tr.wrong td { color: var(--bad) } img { max-width: 100%; height: auto; border-radius: 6px }
 pre { background: var(--soft); padding: 1rem; overflow-x: auto; font-size: .85rem; border-radius: 6px }
+@media (max-width: 40rem) {
+  th, td { padding: .2rem .4rem; font-size: .85rem }
+  th:first-child, td:first-child { white-space: pre-wrap; overflow-wrap: anywhere; min-width: 6.5rem }
+}
 summary { cursor: pointer } small { opacity: .75 }
 """
 
@@ -54,32 +64,38 @@ def write_report(evaluation: Evaluation, folder: Path, *, config: str, about: Ma
         config: the run's configuration, as YAML.
         about: what is to be said of each dataset: licence and citation.
     """
+    counts = evaluation.judgement.confusion()
     pictures = {
-        "confusion": png(confusion_figure(evaluation.judgement.confusion())),
-        "reliability": png(reliability_figure(evaluation.before, evaluation.after)),
+        "confusion": [png(confusion_figure(counts, dark=dark)) for dark in (False, True)],
+        "reliability": [
+            png(reliability_figure(evaluation.before, evaluation.after, dark=dark)) for dark in (False, True)
+        ],
     }
-    for name, content in pictures.items():
+    for name, (light, _) in pictures.items():
         with atomic_path(folder / f"{name}.png") as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(light)
     write_text(folder / "report.html", _page(evaluation, pictures, config, about))
 
 
 def _page(
-    evaluation: Evaluation, pictures: Mapping[str, bytes], config: str, about: Mapping[str, str]
+    evaluation: Evaluation, pictures: Mapping[str, Sequence[bytes]], config: str, about: Mapping[str, str]
 ) -> str:
     title = f"{evaluation.run}: {evaluation.title}, {evaluation.split} split"
     count = f"{evaluation.summary.n_tracks} tracks, {evaluation.interval_summary.n_intervals} intervals"
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f"<p>{html.escape(count)}; data of {html.escape(evaluation.mode)} mode; tfkey {__version__}.<br>"
-        "<small>In brackets: 95 % bootstrap intervals over tracks, all figures in per cent.</small></p>",
+        "<small>In per cent; in brackets 95 % bootstrap intervals over tracks, which are drawn whole for "
+        "figures by interval, too. Where the tracks of a line all came to the same, the interval has no "
+        "width, which says nothing about tracks to come.</small></p>",
         "<h2>Scores</h2>",
         _scores(evaluation),
         "<h2>By mode and key</h2>",
         _by_key(evaluation),
         "<h2>Confusion</h2>",
-        "<p><small>Keys in the order of the circle of fifths; colour is the share of the reference's tracks."
-        "</small></p>",
+        "<p><small>Keys in the order of the circle of fifths: one step beside the diagonal is a fifth, the "
+        "diagonals of the other two quarters are relative keys. Colour is the share of the reference's "
+        "tracks.</small></p>",
         _image(pictures["confusion"], "references by estimates"),
         "<h2>Confidence</h2>",
         _confidence(evaluation),
@@ -111,15 +127,16 @@ def _scores(evaluation: Evaluation) -> str:
 def _by_key(evaluation: Evaluation) -> str:
     named = [*evaluation.modes.items(), *((key.long, summary) for key, summary in evaluation.keys.items())]
     rows = [
-        [name, str(summary.n_tracks), _cell(summary.figures["weighted"]), _cell(summary.figures["correct"])]
+        [name, str(summary.n_tracks), *(_cell(summary.figures[figure]) for figure in _KEY_FIGURES)]
         for name, summary in named
     ]
-    return _table(["", "tracks", "weighted, fifths both ways", "correct"], rows)
+    return _table(["", "tracks", *_KEY_FIGURES.values()], rows)
 
 
 def _confidence(evaluation: Evaluation) -> str:
     names = {
         "ece": "expected calibration error, %",
+        "ece_by_chance": "  if every confidence were right, %",
         "nll": "negative log-likelihood, nats",
         "brier": "Brier score (0 to 2)",
     }
@@ -127,7 +144,7 @@ def _confidence(evaluation: Evaluation) -> str:
     rows = []
     for name, title in names.items():
         cells = [found.figures[name] if found else None for found in (evaluation.before, after)]
-        scale = 100 if name == "ece" else 1
+        scale = 100 if name.startswith("ece") else 1
         rows.append([title, *("" if cell is None else _cell(cell, scale) for cell in cells)])
     calibration = evaluation.calibration
     if calibration is None:
@@ -167,9 +184,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], marked: Sequence[
     return f'<div class="scroll"><table><tr>{line(head, "th")}</tr>\n' + "\n".join(body) + "</table></div>"
 
 
-def _image(content: bytes, description: str) -> str:
-    source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
-    return f'<img alt="{html.escape(description)}" src="{source}">'
+def _image(contents: Sequence[bytes], description: str) -> str:
+    light, dark = (f"data:image/png;base64,{base64.b64encode(content).decode()}" for content in contents)
+    return (
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+        f'<img alt="{html.escape(description)}" src="{light}"></picture>'
+    )
 
 
 def _cell(figure: Figure, scale: float = 100) -> str:

@@ -11,7 +11,7 @@ from pipelines.inputs import evaluation_batches, open_source
 from pipelines.judging import calibrate, evaluate
 from pipelines.manifest import open_prepared
 from tests.conftest import BINS
-from tfkey.errors import UsageError
+from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.evaluation import softmax
 from tfkey.models import build_model
 from tfkey.runs import open_run
@@ -69,10 +69,76 @@ def test_the_temperature_is_fitted_once_for_a_network(run):
     assert calibrate(run, run.config).network == first.network
 
 
+def test_several_datasets_each_and_together(run, tmp_path):
+    shutil.copytree(run.config.data_dir / "spectrograms", tmp_path / "data" / "spectrograms")
+    prepared = tmp_path / "data" / "spectrograms"
+    shutil.copytree(prepared / "small", prepared / "other")
+    shutil.copytree(prepared / "small", prepared / "untested")
+    manifest = prepared / "untested" / "manifest.csv"
+    lines = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(line for line in lines if ",test," not in line))
+    document = json.loads((prepared / "untested" / "dataset.json").read_text())
+    document["intervals"]["test"] = 0
+    (prepared / "untested" / "dataset.json").write_text(json.dumps(document))
+    config = run.config.model_copy(update={"mode": "spectrograms", "data_dir": tmp_path / "data"})
+    said = []
+    found = evaluate(run, config, ["small", "untested", "other"], "test", said.append)
+    assert [folder.name for _, folder in found] == [
+        "small-spectrograms-test", "other-spectrograms-test", "small+other-spectrograms-test"
+    ]  # fmt: skip
+    assert said == ["untested: left out, its test split is empty"]
+    assert [evaluation.summary.n_tracks for evaluation, _ in found] == [4, 4, 8]
+    assert found[2][0].judgement.tracks[3:5] == [
+        found[0][0].judgement.tracks[-1],
+        found[1][0].judgement.tracks[0],
+    ]
+    with pytest.raises(DataError, match="test split is empty"):
+        evaluate(run, config, ["untested"], "test")
+    # A second list of labels of the same recordings: they would count twice.
+    catalogue = tmp_path / "catalogue"
+    catalogue.mkdir()
+    for name in ("small", "other"):
+        (catalogue / f"{name}.yaml").write_text(
+            f"{{name: {name}, title: t, licence: l, citation: c, split: {{test: 1}}, "
+            f"same_tracks_as: [{'other' if name == 'small' else 'small'}]}}"
+        )
+    object.__setattr__(run, "config", run.config.model_copy(update={"catalogue": catalogue}))
+    assert len(evaluate(run, config, ["small", "other"], "test", said.append)) == 2
+    assert said[-1] == "no figures of all together: small and other hold the same recordings"
+
+
+def test_validation_data_that_is_damaged_stops_no_judgement(run, tmp_path):
+    shutil.copytree(run.config.data_dir / "images", tmp_path / "data" / "images")
+    for picture in (tmp_path / "data" / "images" / "small" / "validation").rglob("*.png"):
+        picture.write_bytes(b"no picture" * 50)
+    config = run.config.model_copy(update={"mode": "images", "data_dir": tmp_path / "data"})
+    said = []
+    ((evaluation, _),) = evaluate(run, config, ["small"], "test", said.append)
+    assert evaluation.calibration is None
+    assert len(said) == 1
+    assert said[0].startswith("not calibrated: ")
+    assert "damaged" in said[0]
+
+
+def test_a_network_of_no_numbers_is_named(run):
+    network = run.load_network()
+    network.set_weights([np.full_like(weight, np.nan) for weight in network.get_weights()])
+    network.save(run.best)
+    with pytest.raises(TfkeyError, match="gives what is no number"):
+        evaluate(run, run.config, ["small"], "test")
+
+
 def test_recordings_that_were_learned_are_not_judged(run):
     learned = run.config.model_copy(update={"datasets": ["gs_mtg"]})
     object.__setattr__(run, "config", learned)
     with pytest.raises(UsageError, match="was trained on gs_mtg, whose recordings beatport holds"):
         evaluate(run, learned, ["beatport"], "test")
+    # The other direction of the same; and what is for tests alone teaches nothing.
+    object.__setattr__(run, "config", learned.model_copy(update={"datasets": ["beatport"]}))
+    with pytest.raises(UsageError, match="was trained on beatport, whose recordings gs_mtg holds"):
+        evaluate(run, learned, ["gs_mtg"], "test")
+    object.__setattr__(run, "config", learned.model_copy(update={"datasets": ["gs_mtg", "gs_key"]}))
+    with pytest.raises(DataError, match="'gs_plus' is not prepared"):
+        evaluate(run, learned, ["gs_plus"], "test")
     with pytest.raises(UsageError, match="stands there twice"):
         evaluate(run, learned, ["gs_key", "gs_key"], "test")

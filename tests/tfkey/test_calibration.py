@@ -42,6 +42,25 @@ def test_the_temperature_is_what_the_logits_were_multiplied_by(factor: float) ->
         assert errors[1] < 0.03
 
 
+def test_where_all_are_right_no_certainty_follows() -> None:
+    logits = RNG.normal(0, 1, (30, 24))
+    labels = np.arange(30) % 24
+    logits[np.arange(30), labels] += 20
+    after = softmax(logits / fit_temperature(logits, labels))
+    assert after.max(axis=1).mean() == pytest.approx(31 / 32)
+
+
+def test_sound_confidences_err_as_much_as_chance_says() -> None:
+    chances = []
+    for _ in range(20):
+        found = reliability(*overconfident(150, 1.0), resamples=400).figures
+        chances.append(found["ece_by_chance"].low <= found["ece"].value <= found["ece_by_chance"].high)
+        assert found["ece"].low <= found["ece"].value <= found["ece"].high
+    assert sum(chances) >= 16
+    found = reliability(*overconfident(150, 4.0), resamples=400).figures
+    assert found["ece"].value > found["ece_by_chance"].high
+
+
 def test_figures_are_their_definitions() -> None:
     probabilities, labels = overconfident(300, 2.0)
     found = reliability(probabilities, labels)

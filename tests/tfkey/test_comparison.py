@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfkey.comparison import compare, read_predictions
+from tfkey.comparison import compare, read_predictions, read_references
 from tfkey.errors import DataError
 from tfkey.keys import KEYS, Key
 from tfkey.mirex import weighted_score
@@ -47,7 +47,9 @@ def test_figures_are_those_of_each_alone_and_the_pairing_narrows_the_difference(
     assert change.value == pytest.approx(found.figures["correct"].b.value - alone.value)
     assert 0 < change.low < change.value < change.high
     assert change.high - change.low < 0.6 * (alone.high - alone.low)
-    assert found.figures["correct"].p_value < 0.01
+    # Six tracks differ, all for the better.
+    assert change.value == pytest.approx(6 / 200)
+    assert found.figures["correct"].p_value == pytest.approx(2 / 2**6, abs=0.006)
     turned = compare(b, a).figures["correct"].difference
     assert turned.value == pytest.approx(-change.value)
 
@@ -101,6 +103,54 @@ def test_bad_files_are_named(content: str, words: str, tmp_path: Path) -> None:
         read_predictions(path)
     assert str(caught.value).startswith(str(path))
     assert words in str(caught.value)
+
+
+def test_a_few_tracks_show_nothing_and_p_values_are_those_of_every_toss(tmp_path: Path) -> None:
+    from itertools import product
+
+    truth = [Key.parse("C major")] * 9
+    # Differences of 1, .5, .3, .2 and 0 in the weighted score.
+    first, second = ["C"] * 5 + ["G", "C", "Am", "C"], ["E", "G", "Am", "Cm", "C", "C", "E", "C", "C"]
+    a = read_predictions(written(tmp_path / "a.csv", first, truth, TRACKS[:9]))
+    b = read_predictions(written(tmp_path / "b.csv", second, tracks=TRACKS[:9]))
+    change = np.array([0.0, 0.5, 0.3, 0.2, 1, 1, 0, 1, 1]) - [1, 1, 1, 1, 1, 0.5, 1, 0.3, 1]
+    tosses = [abs(change @ signs) for signs in product((-1, 1), repeat=9)]
+    exact = np.mean(np.array(tosses) >= abs(change.sum()) - 1e-9)
+    assert compare(a, b).figures["weighted"].p_value == pytest.approx(exact, abs=0.02)
+    alone = read_predictions(written(tmp_path / "c.csv", ["C"], tracks=TRACKS[:1]))
+    assert compare(b, alone, {TRACKS[0]: truth[0]}).figures["correct"].p_value == 1
+
+
+def test_references_of_a_predictions_file_are_its_references(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text("track,reference,estimate\na,C major,G major\n")
+    assert read_references(path) == {"a": Key.parse("C major")}
+    path.write_text("track,key\na,C major\nb,-\n")
+    with pytest.raises(DataError, match="line 3: '-' is no key, and a reference needs one"):
+        read_references(path)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "tracks", "by"),
+    [
+        (["d/1", "d/2"], ["d/1", "2"], 1, "name"),
+        (["d/1", "d/a/2"], ["1", "a/2"], 2, "name without dataset"),
+        (["d/1.LOFI", "d/2"], ["C:\\music\\1.LOFI.mp3", "2.wav"], 2, "file name without folder and suffix"),
+    ],
+)
+def test_tracks_that_other_systems_name_otherwise(first, second, tracks, by, tmp_path: Path) -> None:
+    a = read_predictions(written(tmp_path / "a.csv", ["Am", "C"], [KEYS[0], KEYS[0]], first))
+    b = read_predictions(written(tmp_path / "b.csv", ["C", "C"], tracks=second))
+    found = compare(a, b)
+    assert (found.n_tracks, found.by) == (tracks, by)
+    assert found.figures["correct"].b.value == 1
+
+
+def test_names_that_fall_together_are_not_matched(tmp_path: Path) -> None:
+    a = read_predictions(written(tmp_path / "a.csv", ["Am", "C"], [KEYS[0], KEYS[0]], ["d/x/1", "d/y/1"]))
+    b = read_predictions(written(tmp_path / "b.csv", ["C"], tracks=["1.mp3"]))
+    with pytest.raises(DataError, match="no track stands in both"):
+        compare(a, b)
 
 
 def test_two_truths_are_refused(tmp_path: Path) -> None:

@@ -124,12 +124,12 @@ def test_report_holds_everything_and_needs_nothing_else(tmp_path: Path) -> None:
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "http" not in page.replace("https://", "http").partition("<details><summary>config")[0]
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == 4
     weighted = evaluation.summary.figures["weighted"]
     assert f"{100 * weighted.value:.1f} [{100 * weighted.low:.1f}, {100 * weighted.high:.1f}]" in page
     for words in ("Temperature 1.700", "Demo; CC0", "learning_rate", "fifth, either way", "by interval"):
         assert words in page
-    assert page.count("<tr") == 4 + 9 + 2 + len(evaluation.keys) + 3 + 40
+    assert page.count("<tr") == 4 + 9 + 2 + len(evaluation.keys) + 4 + 40
     for name in ("confusion.png", "reliability.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 

@@ -113,6 +113,44 @@ def test_interval_in_blocks_resamples_all_figures_together(monkeypatch):
     assert bootstrap_interval([0.5]) == (0.5, 0.5)
 
 
+def test_intervals_of_a_track_are_drawn_together():
+    generator = np.random.default_rng(0)
+    sizes = generator.integers(1, 9, 60)
+    groups = np.repeat(np.arange(60), sizes)
+    references = generator.integers(0, 24, 60)[groups]
+    # Every track is right in all of its intervals or in none.
+    estimates = np.where((generator.random(60) < 0.6)[groups], references, (references + 1) % 12)
+    summary = summarise(references, estimates, groups=groups, resamples=8000)
+    assert (summary.n_tracks, summary.n_intervals) == (60, sizes.sum())
+    right = references == estimates
+    drawn = [np.concatenate([np.flatnonzero(groups == track) for track in generator.integers(0, 60, 60)])
+             for _ in range(4000)]  # fmt: skip
+    ends = np.quantile([right[rows].mean() for rows in drawn], [0.025, 0.975])
+    found = summary.figures["correct"]
+    assert found.value == right.mean()
+    np.testing.assert_allclose((found.low, found.high), ends, atol=0.02)
+    alone = summarise(references, estimates).figures["correct"]
+    assert found.high - found.low > 1.5 * (alone.high - alone.low)
+    assert (
+        summarise(references, estimates, groups=np.arange(len(groups))).figures
+        == summarise(references, estimates).figures
+    )
+    with pytest.raises(ValueError, match="groups do not match"):
+        summarise([0, 1], [0, 1], groups=[0])
+
+
+@pytest.mark.parametrize("both_fifths", [False, True])
+def test_random_lists_equal_mir_eval(both_fifths):
+    generator = np.random.default_rng(3)
+    for tracks in (1, 7, 604):
+        references, estimates = generator.integers(0, 24, (2, tracks))
+        scores = [
+            mir_eval_score(KEYS[r].long, KEYS[e].long, both_fifths)
+            for r, e in zip(references, estimates, strict=True)
+        ]
+        assert weighted_score(references, estimates, both_fifths=both_fifths) == np.mean(scores)
+
+
 @pytest.mark.parametrize(
     ("settings", "error"),
     [({"level": 1.0}, UsageError), ({"level": 0}, UsageError), ({"resamples": 0}, UsageError),
