@@ -23,12 +23,11 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-import keras_tuner
 import yaml
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.errors import FailedTrialError, FatalError
@@ -36,15 +35,13 @@ from keras_tuner.errors import FailedTrialError, FatalError
 from pipelines.apart import train_apart
 from pipelines.folder_lock import alone_in
 from pipelines.manifest import open_prepared
+from pipelines.oracles import ALGORITHMS, build_oracle
 from pipelines.space import Search, check_search, searched_settings
 from tfkey.config import Config, changed
 from tfkey.errors import TfkeyError, UsageError
 from tfkey.events import EventLog, experiment
 from tfkey.files import atomic_path, write_text
 from tfkey.runs import FREE_SETTINGS, flat_settings, run_folder
-
-Algorithm = Literal["random", "bayesian", "hyperband"]
-ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
 
 Trainer = Callable[[Config, str], list[dict[str, float]]]
 """Trains a configuration under a name and gives the figures of every epoch; TfkeyError if that fails."""
@@ -172,7 +169,9 @@ class _Tuner(BaseTuner):
             shutil.copytree(folder / "tuner", self._state)
         # It prints where it reads its state from.
         with redirect_stdout(io.StringIO()):
-            super().__init__(_oracle(search, algorithm, config), directory=workplace, project_name="tuner")
+            super().__init__(
+                build_oracle(search, algorithm, config), directory=workplace, project_name="tuner"
+            )
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
         """Train a trial, or take the figures of an earlier one with the same settings."""
@@ -259,54 +258,6 @@ class _Tuner(BaseTuner):
         self.oracle.save()
         with atomic_path(self._folder / "tuner") as temporary:
             shutil.copytree(self._state, temporary)
-
-
-def _oracle(search: Search, algorithm: str, config: Config) -> keras_tuner.Oracle:
-    """The algorithm, with its space, as keras-tuner has it."""
-    space = _hyper_parameters(search)
-    objective = keras_tuner.Objective(search.objective, "min" if search.objective == "val_loss" else "max")
-    common = {
-        "objective": objective,
-        "hyperparameters": space,
-        # It takes 0 for none.
-        "seed": search.seed + 1,
-        "max_consecutive_failed_trials": search.trials + 1,
-    }
-    if algorithm == "random":
-        return keras_tuner.oracles.RandomSearchOracle(max_trials=search.trials, **common)
-    if algorithm == "bayesian":
-        # Of the trials, a third at most are random; left to itself it takes 3 for every setting.
-        initial = max(3, min(2 * len(space.space), search.trials // 3))
-        return keras_tuner.oracles.BayesianOptimizationOracle(
-            max_trials=search.trials, num_initial_points=initial, **common
-        )
-    oracle = keras_tuner.oracles.HyperbandOracle(
-        max_epochs=config.train.epochs, hyperband_iterations=None, **common
-    )
-    # Sweep after sweep, until so many trials are done.
-    oracle.max_trials = search.trials
-    return oracle
-
-
-def _hyper_parameters(search: Search) -> keras_tuner.HyperParameters:
-    space = keras_tuner.HyperParameters()
-    for name, entry in search.entries():
-        scope = nullcontext()
-        if entry.condition:
-            parent, values = entry.condition
-            scope = space.conditional_scope(parent, [json.dumps(value) for value in values])
-        with scope:
-            if entry.choice is not None:
-                # keras-tuner knows no nulls, lists or mixed types.
-                space.Choice(name, [json.dumps(value) for value in entry.choice])
-                continue
-            least, most = entry.bounds
-            sampling = "log" if entry.log else "linear"
-            if entry.integers:
-                space.Int(name, least, most, step=int(entry.step) if entry.step else None, sampling=sampling)
-            else:
-                space.Float(name, least, most, step=entry.step, sampling=sampling)
-    return space
 
 
 def _document(config: Config, search: Search, algorithm: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,8 @@ from tfkey.config import Config, load_config
 from tfkey.settings import MODES
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from pipelines.download import DownloadProgress
 
 
@@ -61,34 +66,52 @@ def resolve_config(
 
 
 class ProgressBars:
-    """Bars on stderr for work (units done) and for fetching (bytes and rate), each shown once it begins."""
+    """Bars for work (units done) and for fetching (bytes and rate), each shown once it begins.
 
-    def __init__(self, description: str) -> None:
-        """Set up the display; use as a context manager."""
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    They stand on stderr, and only if that is a terminal.
+    """
 
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"))
-        self._bars = Progress(
-            *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
-        )
-        self._description = description
+    def __init__(self, description: str, unit: str | None = None) -> None:
+        """Set up the display; use as a context manager.
+
+        Args:
+            description: what is being done.
+            unit: what work is counted in, to show its rate; None for no rate.
+        """
+        self._bars = _rich_bars() if sys.stderr.isatty() else None
+        self._description, self._unit = description, unit
+        self._start = time.monotonic()
         self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> ProgressBars:
-        self._bars.start()
+        if self._bars:
+            self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        if self._bars:
+            self._bars.stop()
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bars off the terminal while something else is printed there."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self.__enter__()
 
     def work(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` units are done."""
-        self._update(self._description, done, total, f"{done}/{total}")
+        amount = f"{done}/{total}"
+        if self._unit:
+            amount += f", {done / max(time.monotonic() - self._start, 1e-3):.1f} {self._unit}/s"
+        self._update(self._description, done, total, amount)
 
     def fetch(self, state: DownloadProgress) -> None:
         """Show how far a download is."""
+        if not self._bars:
+            return
         from rich.filesize import decimal
 
         amount = f"{state.files_done}/{state.files_total} files, {decimal(state.done_bytes)}"
@@ -102,9 +125,23 @@ class ProgressBars:
         self._update(f"{self._description}: fetching", done, total, f"{amount}, {rate}/s")
 
     def _update(self, name: str, done: int, total: int, amount: str) -> None:
+        if not self._bars:
+            return
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=None, amount="")
         self._bars.update(self._tasks[name], completed=done, total=total, amount=amount)
+
+
+def _rich_bars() -> Progress:
+    # Imported for a terminal only: it would delay every start of tfkey predict.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"))
+    # Results on stdout stay there.
+    return Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True, redirect_stdout=False
+    )
 
 
 def list_failures(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts.common import list_failures
-from scripts.predictions import FORMATS, SUFFIXES, Form, Meter, Results, existing_records
+from scripts.common import ProgressBars, list_failures
+from scripts.predictions import FORMATS, SUFFIXES, Form, Results, existing_records
 from tfkey.errors import KeyParseError, UsageError
 from tfkey.keys import Key, Notation
 
@@ -164,7 +164,7 @@ def _predict(options: dict[str, Any], form: Form) -> bool:
     judging = _judging(options)
     results = Results(form, options["output"])
     counts = Counter(skipped=len(listing.files) - len(files))
-    meter = Meter(len(files))
+    is_seen = options["output"] is None and sys.stdout.isatty()
 
     def tell(description: str) -> None:
         if judging.model.kind == "pretrained":  # type: ignore[union-attr]
@@ -174,22 +174,21 @@ def _predict(options: dict[str, Any], form: Form) -> bool:
         for text in kept:
             results.add(text)
         workers = options["workers"] or (1 if options["run"] or options["runs_dir"] else min(4, _cores()))
-        for outcome in judge_files(files, judging, workers, tell) if files else ():
-            if outcome.error is not None:
-                failures.append((str(outcome.path), outcome.error))
-            if outcome.estimate is not None:
-                if options["output"] is None and sys.stdout.isatty():
-                    meter.erase()
-                results.add(form.text(form.record(outcome)))
-            _count(outcome, form, counts)
-            meter.step()
+        with ProgressBars("judging", "files") as bars:
+            outcomes = judge_files(files, judging, workers, tell) if files else ()
+            for done, outcome in enumerate(outcomes, 1):
+                if outcome.error is not None:
+                    failures.append((str(outcome.path), outcome.error))
+                if outcome.estimate is not None:
+                    with bars.aside() if is_seen else contextlib.nullcontext():
+                        results.add(form.text(form.record(outcome)))
+                _count(outcome, form, counts)
+                bars.work(done, len(files))
     except BaseException:
-        meter.erase()
         # Also after Ctrl-C: --skip-existing goes on from here. But nothing is no reason to replace a file.
         if results.has_any:
             results.save()
         raise
-    meter.erase()
     results.save()
     _sum_up(counts, options, form)
     list_failures(failures, "not done" if form.has_tags else "not judged")

@@ -1,18 +1,16 @@
-"""How ``tfkey predict`` writes what it found: formats, the file of ``--output``, the line of progress."""
+"""How ``tfkey predict`` writes what it found: formats, and the file of ``--output``."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
-import math
 import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -284,37 +282,6 @@ def existing_records(path: Path, form: Form) -> Iterator[tuple[str, str]]:
         raise DataError(f"--output {path}: cannot be read ({error.strerror}); name another") from error
     except (ValueError, LookupError, TypeError, csv.Error) as error:
         raise damaged from error
-
-
-class Meter:
-    """A line on stderr that tells how far the work is, and its rate; nothing unless that is a terminal."""
-
-    def __init__(self, total: int, is_shown: Callable[[], bool] | None = None) -> None:
-        self._total, self._done = total, 0
-        self._start = time.monotonic()
-        self._drawn = -math.inf
-        self._is_shown = (is_shown or sys.stderr.isatty)() and total > 1
-
-    def step(self) -> None:
-        """Count one more."""
-        self._done += 1
-        now = time.monotonic()
-        if self._is_shown and (now - self._drawn > 0.1 or self._done == self._total):
-            self._drawn = now
-            rate = self._done / max(now - self._start, 1e-9)
-            full = 24 * self._done // self._total
-            bar = "#" * full + "-" * (24 - full)
-            left = _clock((self._total - self._done) / rate).strip()
-            sys.stderr.write(f"\r\x1b[K[{bar}] {self._done}/{self._total}  {rate:.1f} files/s  {left} left")
-            sys.stderr.flush()
-
-    def erase(self) -> None:
-        """Make room for other lines; the next step draws it again."""
-        if self._is_shown:
-            self._drawn = -math.inf
-            with contextlib.suppress(OSError):
-                sys.stderr.write("\r\x1b[K")
-                sys.stderr.flush()
 
 
 def _unwritable(path: Path, error: OSError) -> TfkeyError:

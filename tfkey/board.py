@@ -8,7 +8,7 @@
 
 Steps are epochs, counted from 1 as in ``history.csv``. An epoch that a kill undid is trained again and logged
 again; what was logged of it the first time is taken out of the files. For that the log is written record by
-record here, not by Keras' callback, and so needs no TensorFlow either.
+record (:mod:`tfkey.events`), not by Keras' callback, and so needs no TensorFlow either.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -25,9 +25,6 @@ from tfkey.events import EventLog, hyper_parameters, image, scalar, sound
 from tfkey.features import build_frontend
 from tfkey.keys import N_CLASSES, Key
 from tfkey.runs import Run
-
-if TYPE_CHECKING:
-    pass
 
 PICTURES = 20
 """How often, at most, a run draws: what is drawn costs a reading of the validation split, and space."""

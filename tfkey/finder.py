@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from tfkey.config import Config
+from tfkey.errors import TfkeyError
 from tfkey.training import compile_model
 
 LOWEST, HIGHEST = 1e-6, 1.0
@@ -63,12 +64,19 @@ def sweep(
         config: how to train; its learning rate and schedule play no part.
         batches: at least ``steps``.
         steps: of the whole sweep.
+
+    Raises:
+        TfkeyError: not even the first batch has a loss that is a number.
     """
     factor = (HIGHEST / LOWEST) ** (1 / max(1, steps - 1))
     rise = keras.optimizers.schedules.ExponentialDecay(LOWEST, 1, factor)
     model = compile_model(network, frontend, config, steps, schedule=rise)
     watch = _Watch()
     model.fit(batches, steps_per_epoch=steps, epochs=1, callbacks=[watch], shuffle=False, verbose=0)
+    if not watch.losses:
+        raise TfkeyError(
+            "the loss of the first batch is no number: no learning rate mends that; look at the data"
+        )
     rates = LOWEST * factor ** np.arange(len(watch.losses))
     return Sweep(rates, np.array(watch.losses))
 

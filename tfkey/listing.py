@@ -11,40 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-AUDIO_EXTENSIONS = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".w64",
-        ".rf64",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".mp2",
-        ".aiff",
-        ".aif",
-        ".aifc",
-        ".au",
-        ".caf",
-        ".m4a",
-        ".m4b",
-        ".m4p",
-        ".aac",
-        ".ac3",
-        ".wma",
-        ".mka",
-        ".weba",
-        ".ape",
-        ".wv",
-        ".mpc",
-        ".tta",
-    ]
-)
-VIDEO_EXTENSIONS = frozenset(
-    [".mp4", ".m4v", ".mkv", ".mov", ".webm", ".avi", ".wmv", ".mpg", ".mpeg", ".flv"]
-)
+AUDIO_EXTENSIONS = frozenset({
+    ".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aiff", ".aif",
+    ".aifc", ".au", ".caf", ".m4a", ".m4b", ".m4p", ".aac", ".ac3", ".wma", ".mka", ".weba", ".ape", ".wv",
+    ".mpc", ".tta",
+})  # fmt: skip
+VIDEO_EXTENSIONS = frozenset({
+    ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".avi", ".wmv", ".mpg", ".mpeg", ".flv",
+})  # fmt: skip
 EXTENSIONS = AUDIO_EXTENSIONS | VIDEO_EXTENSIONS
 """Suffixes (lower case) of the files that are taken when a folder is searched."""
 
@@ -100,7 +74,8 @@ def list_files(paths: Iterable[Path]) -> Listing:
 def identity(path: Path) -> str:
     """An absolute name that is the same for all ways in which links lead to one file."""
     folder, name = os.path.split(os.fspath(path))
-    real = os.path.join(_real_folder(folder), name)
+    # The folder that a relative name begins in may change while a process lives.
+    real = os.path.join(_real_folder(os.path.join(os.getcwd(), folder)), name)
     return os.path.realpath(real) if name in ("..", ".") or os.path.islink(real) else real
 
 
@@ -166,7 +141,7 @@ def _add_file(path: Path, listing: Listing, met: set[str]) -> None:
 
 @functools.lru_cache(maxsize=4096)
 def _real_folder(folder: str) -> str:
-    return os.path.realpath(folder or os.curdir)
+    return os.path.realpath(folder)
 
 
 def _search(folder: str, on_error: Callable[[OSError], None], met: set[tuple[int, int]]) -> Iterator[str]:

@@ -9,7 +9,8 @@ processes of a run, of what is resident, pages that several share counted once (
 processors are those kept busy on average; less than there are workers may also mean that others had the
 machine.
 
-A second table says what an interval costs in the formats that ``prepare --mode audio`` could have stored.
+A second table says what the steps of either way cost, alone and by one thread. A third says what an interval
+costs in the formats that ``prepare --mode audio`` could have stored.
 
 The MP3s (stereo, 60 to 120 s, 96 kbit/s as the previews of the GiantSteps datasets) are cut from the
 recordings in ``tests/data/real`` once, which takes minutes, and kept in ``--folder``. Memory is read
@@ -110,9 +111,17 @@ def by_librosa(corpus: Path, out: Path, workers: int, started: Callable[[], None
 def _one_by_librosa(job: tuple[Path, Path]) -> None:
     import librosa
 
+    waveform, rate = librosa.load(job[0], sr=Config().features.sample_rate)
+    transform = librosa_transform(waveform, rate)
+    np.save(job[1], librosa.amplitude_to_db(np.abs(transform)).astype(np.float16))
+
+
+def librosa_transform(waveform: np.ndarray, rate: float) -> np.ndarray:
+    """librosa's constant-Q transform with tfkey's default parameters."""
+    import librosa
+
     features = Config().features
-    waveform, rate = librosa.load(job[0], sr=features.sample_rate)
-    transform = librosa.cqt(
+    return librosa.cqt(
         waveform,
         sr=rate,
         hop_length=features.hop_length,
@@ -121,7 +130,6 @@ def _one_by_librosa(job: tuple[Path, Path]) -> None:
         bins_per_octave=features.bins_per_octave,
         tuning=0.0,
     )
-    np.save(job[1], librosa.amplitude_to_db(np.abs(transform)).astype(np.float16))
 
 
 def measure(contender: str, corpus: Path, workers: int, *, watch: bool = False) -> Measured:
@@ -239,8 +247,55 @@ def print_race(
         )
 
 
+def print_parts(corpus: Path, files: int = 6, rounds: int = 5) -> None:
+    """The second table: the steps of both ways, in turns, on the first files of the corpus."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import librosa
+    import tensorflow as tf
+
+    from pipelines.spectrograms import picture_function
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    config = Config()
+    transform = picture_function(config).get_concrete_function()
+    samples = config.intervals.samples(RATE)
+    paths = sorted(corpus.rglob("*.mp3"))[:files]
+    waveforms = [read(path, RATE) for path in paths]
+    clips = [tf.constant(waveform[np.newaxis, :samples]) for waveform in waveforms]
+    seconds = sum(waveform.size for waveform in waveforms) / RATE
+
+    def by_libsndfile() -> None:
+        for path in paths:
+            with soundfile.SoundFile(path) as stream:
+                while len(stream.read(1 << 18, dtype="float32")):
+                    pass
+
+    steps: dict[str, tuple[float, Callable[[], object]]] = {
+        "MP3, stereo, by libsndfile alone": (seconds, by_libsndfile),
+        "tfkey.audio.read": (seconds, lambda: [read(path, RATE) for path in paths]),
+        "tfkey's spectrogram": (
+            len(clips) * config.intervals.seconds,
+            lambda: [transform(clip).numpy() for clip in clips],
+        ),
+        "librosa.load": (seconds, lambda: [librosa.load(path, sr=RATE) for path in paths]),
+        "librosa.cqt": (seconds, lambda: [librosa_transform(waveform, RATE) for waveform in waveforms]),
+    }
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(rounds + 1):
+        for name, (length, step) in steps.items():
+            begin = time.perf_counter()
+            step()
+            # The first round fills caches.
+            if number:
+                times[name].append((time.perf_counter() - begin) / length * CLIP_SECONDS * 1000)
+    print(f"\n{CLIP_SECONDS} s in ms, one thread, median (least to greatest) of {rounds} rounds")
+    for name, values in times.items():
+        print(f"{name:36}{statistics.median(values):8.1f} ({min(values):.1f} to {max(values):.1f})")
+
+
 def print_formats(rounds: int = 7) -> None:
-    """The second table: decoding one interval, by one thread after the other, and what it takes on disk."""
+    """The third table: decoding one interval, by one thread after the other, and what it takes on disk."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
@@ -289,7 +344,11 @@ def main() -> None:
     parser.add_argument(
         "--contender", nargs=4, metavar=("NAME", "CORPUS", "OUT", "WORKERS"), help=argparse.SUPPRESS
     )
+    parser.add_argument("--parts", type=Path, metavar="CORPUS", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.parts:
+        print_parts(options.parts)
+        return
     if options.contender:
         name, corpus, out, workers = options.contender
         contend(name, Path(corpus), Path(out), int(workers))
@@ -302,6 +361,13 @@ def main() -> None:
             measured[contender, workers].append(measure(contender, corpus, workers))
     peaks = {run: measure(run[0], corpus, run[1], watch=True)["peak"] for run in runs}
     print_race(measured, peaks, hours)
+    # In a process of its own, as TensorFlow is told its number of threads once.
+    subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.prepare", "--parts", str(corpus)],
+        cwd=ROOT,
+        env=os.environ | {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")},
+        check=True,
+    )
     print_formats()
 
 

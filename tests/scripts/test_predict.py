@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from scripts.predictions import Meter
 from tests.conftest import ROOT
 from tests.library import write_library
 from tests.media import chord, packets
@@ -367,21 +366,6 @@ def test_nothing_to_judge_and_nowhere_to_write(tfkey, tmp_path, music):
         assert (code, out) == (1, [])
         assert "not an export" in err[-1]
     assert (tmp_path / "keys.csv").read_text() == "precious"
-
-
-def test_meter(capsys):
-    meter = Meter(3, lambda: True)
-    for _ in range(3):
-        meter.step()
-    meter.erase()
-    drawn = capsys.readouterr().err
-    assert "[########################] 3/3  " in drawn
-    assert " files/s  0:00:00 left" in drawn
-    assert drawn.endswith("\r\x1b[K")
-    silent = Meter(3, lambda: False)
-    silent.step()
-    silent.erase()
-    assert capsys.readouterr() == ("", "")
 
 
 def test_reference_beside_every_answer(tfkey, at_once):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfkey.listing import find_audio, list_files, read_playlist
+from tfkey.listing import find_audio, identity, list_files, read_playlist
 
 
 def touch(folder: Path, *names: str) -> list[Path]:
@@ -56,6 +56,15 @@ def test_paths_stand_for_what_is_there_each_once(tmp_path: Path, monkeypatch: py
     assert [name for name, _ in listing.failures] == ["empty", "x" * 300]
     assert "holds no audio files" in listing.failures[0][1]
     assert "cannot be opened" in listing.failures[1][1]
+
+
+def test_relative_names_are_of_the_folder_that_is_current_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert identity(Path("a.wav")) == str(tmp_path.resolve() / name / "a.wav")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")

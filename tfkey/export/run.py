@@ -14,7 +14,7 @@ from tfkey.keys import KEYS
 from tfkey.models import minimum_frames, takes_waveforms
 from tfkey.runs import Run, open_run
 from tfkey.runtime.bundle import Metadata
-from tfkey.runtime.networks import Network
+from tfkey.runtime.networks import Network, keras_network
 
 if TYPE_CHECKING:
     import keras
@@ -29,13 +29,10 @@ def load_run_network(run: Run | Path | str) -> tuple[Metadata, Network]:
     """
     run = run if isinstance(run, Run) else open_run(Path(run))
     try:
-        import keras
-
-        model = with_probabilities(run.load_network())
+        network = keras_network(with_probabilities(run.load_network()))
     except ImportError as error:
         raise MissingExtraError(f"{run.best}", "TensorFlow", "tfkey[train]") from error
-    metadata = Metadata.of(export_metadata(run))
-    return metadata, lambda inputs: keras.ops.convert_to_numpy(model(inputs, training=False))
+    return Metadata.of(export_metadata(run)), network
 
 
 def with_probabilities(network: keras.Model) -> keras.Model:

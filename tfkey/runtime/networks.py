@@ -117,7 +117,9 @@ def _keras(path: Path, threads: int) -> Network:
 
 def keras_network(model: Any) -> Network:
     """A Keras model that gives probabilities, as a network."""
-    return lambda inputs: np.asarray(model(inputs, training=False))
+    import keras
+
+    return lambda inputs: keras.ops.convert_to_numpy(model(inputs, training=False))
 
 
 _LOADERS: dict[str, Callable[[Path, int], Network]] = {"litert": LiteNetwork, "onnx": _onnx, "keras": _keras}
