@@ -69,7 +69,7 @@ tensorboard: $(READY)  ## watch runs and searches in a browser
 	$(BIN)/tensorboard --logdir runs $(ARGS)
 
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-overfit: $(READY)  ## check that a network learns one batch by heart
 	$(TFKEY) train --check overfit --mode spectrograms $(WHAT)

@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal
@@ -23,8 +24,10 @@ SILENCE_DB = -80.0
 _OGG_PAGE = 65307  # bytes of the longest page: a header, 255 lengths, 255 times 255 bytes
 # libsndfile's code where, in a file that does exist, its MP3 reader finds no frame.
 _NO_STREAM = 7
-# Samples decoded at a time; a block of two channels stays in a processor's own cache.
-_BLOCK = 1 << 15
+# Samples decoded at a time; a block of two channels stays in a processor's own cache. Between two blocks
+# there are no matrix products, extremes and comparisons: for these BLAS and NumPy take the widest registers,
+# after which many processors run slower for a while, and decoding MP3 takes a tenth longer.
+_BLOCK = 1 << 16
 # Beyond the densest of lossy streams; silence in FLAC may be denser, and room is then made as it comes.
 _MOST_SAMPLES_PER_BYTE = 64
 
@@ -48,13 +51,33 @@ def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
         AudioError: the file is missing, empty, truncated, protected, not audio, or holds no sample or one
             that is not finite.
     """
+    waveform, _ = read_up_to(path, sample_rate, sys.maxsize)
+    assert waveform is not None
+    return waveform
+
+
+def read_up_to(path: Path | str, sample_rate: int, most: int) -> tuple[np.ndarray | None, int]:
+    """Read as :func:`read` does what is no longer than ``most`` samples; of what is longer, tell how long.
+
+    Args:
+        path: the file.
+        sample_rate: the wanted rate in Hz.
+        most: samples at that rate; more are never in memory.
+
+    Returns:
+        float32 ``[samples]``, None if there are too many of them, and their number.
+
+    Raises:
+        AudioError: as :func:`read` does.
+    """
     path = Path(path)
     with _opened(path) as stream:
         # What a header promises is not always there, and no header is worth more memory than its file.
         likely = min(stream.frames, _MOST_SAMPLES_PER_BYTE * path.stat().st_size)
-        waveform, decoded = _read_mono(path, stream, sample_rate, likely)
-        _check_whole(path, stream, decoded, waveform.size, sample_rate)
-    return waveform
+        room = min(most, math.ceil(likely * sample_rate / stream.samplerate) + 1)
+        waveform, size, decoded = _read_mono(path, stream, sample_rate, room, most)
+        _check_whole(path, stream, decoded, size, sample_rate)
+    return waveform, size
 
 
 def encode(waveform: np.ndarray, sample_rate: int, container: Literal["WAV", "FLAC"]) -> bytes:
@@ -100,9 +123,12 @@ def blocks(path: Path | str, sample_rate: int = 44100) -> Iterator[np.ndarray]:
 
 def is_silent(waveform: np.ndarray) -> bool:
     """Whether no sample of a waveform reaches :data:`SILENCE_DB`."""
-    # Not of abs(), which is another array of that length.
-    loudest = max(float(np.max(waveform, initial=0.0)), -float(np.min(waveform, initial=0.0)))
-    return loudest < 10 ** (SILENCE_DB / 20)
+    least = 10 ** (SILENCE_DB / 20)
+    # Music shows in its first block. Not by abs(), which is another array of that length.
+    return not any(
+        part.max() >= least or part.min() <= -least
+        for part in (waveform[start : start + _BLOCK] for start in range(0, waveform.size, _BLOCK))
+    )
 
 
 class _OneWay(soundfile.SoundFile):
@@ -137,28 +163,35 @@ def _opened(path: Path) -> Iterator[_Stream]:
         ) from error
 
 
-def _read_mono(path: Path, stream: _Stream, sample_rate: int, likely: int) -> tuple[np.ndarray, int]:
+def _read_mono(
+    path: Path, stream: _Stream, sample_rate: int, room: int, most: int
+) -> tuple[np.ndarray | None, int, int]:
     """Decode a stream to ``sample_rate``; the result is the only array of its length.
 
     Args:
         path: its name for errors.
         stream: at its start.
         sample_rate: the wanted rate in Hz.
-        likely: the number of samples to make room for, at the stream's own rate.
+        room: the samples to make room for at first.
+        most: samples to keep.
 
     Returns:
-        float32 ``[samples]`` in [-1, 1], and how many samples were decoded (at the stream's rate).
+        float32 ``[samples]`` in [-1, 1], None if there are more than ``most``; how many there are; and how
+        many samples were decoded (at the stream's rate).
     """
-    waveform = np.empty(math.ceil(likely * sample_rate / stream.samplerate) + 1, np.float32)
+    waveform: np.ndarray | None = np.empty(room, np.float32)
     size = decoded = 0
     for part, count in _resampled(stream, sample_rate):
         decoded += count
-        if size + part.size > waveform.size:
-            waveform.resize(size + part.size + waveform.size // 4, refcheck=False)
-        _put(part, waveform[size : size + part.size], path)
-        size += part.size
+        end = size + part.size
+        if end > most:
+            waveform = None
+        elif waveform is not None and end > waveform.size:
+            waveform.resize(min(most, end + waveform.size // 4), refcheck=False)
+        _put(part, part if waveform is None else waveform[size:end], path)
+        size = end
     # Not resize(), which copies all of it.
-    return waveform[:size], decoded
+    return None if waveform is None else waveform[:size], size, decoded
 
 
 def _resampled(stream: _Stream, sample_rate: int) -> Iterator[tuple[np.ndarray, int]]:
@@ -188,30 +221,28 @@ def _put(part: np.ndarray, place: np.ndarray, path: Path) -> None:
     """Copy samples to their place, clipped to full scale."""
     if not part.size:
         return
-    # The extremes tell both what is no number and what is too loud, in half the time of asking for each.
-    low, high = part.min(), part.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
+    # Of what is no number, no sum is one; that of numbers may go beyond all, so they are then looked at.
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = part.sum()
+    if not np.isfinite(total) and not np.isfinite(part).all():
         raise AudioError(f"{path}: holds samples that are no numbers; encode it again")
     # Loud lossy files and resampling overshoot; 16-bit intervals cannot hold it, and all modes are to agree.
-    if low < -1.0 or high > 1.0:
-        np.clip(part, -1.0, 1.0, out=place)
-    elif place is not part:
-        np.copyto(place, part)
+    np.clip(part, -1.0, 1.0, out=place)
 
 
 def _mono_blocks(stream: soundfile.SoundFile) -> Iterator[np.ndarray]:
     """The mean over channels block by block, at last a block of no samples. The memory is used again."""
     buffer = np.empty((_BLOCK, stream.channels), np.float32)
     mono = np.empty(_BLOCK, np.float32)
-    halves = np.full(2, 0.5, np.float32)
     size = _BLOCK
     while size:
         # Not stream.blocks(): where a stream ends before its announced length, that fills up with old memory.
-        block = stream.read(out=buffer)
-        size = len(block)
+        size = stream.buffer_read_into(buffer, "float32")
+        block = buffer[:size]
         # NumPy's own mean over a short last axis takes as long as decoding MP3.
         if stream.channels == 2:
-            np.matmul(block, halves, out=mono[:size])
+            np.add(block[:, 0], block[:, 1], out=mono[:size])
+            mono[:size] *= np.float32(0.5)
         else:
             np.copyto(mono[:size], block[:, 0])
             for channel in range(1, stream.channels):

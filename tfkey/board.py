@@ -13,6 +13,7 @@ record (:mod:`tfkey.events`), not by Keras' callback, and so needs no TensorFlow
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -157,6 +158,8 @@ class Pictures(keras.callbacks.Callback):
         if self.is_due(epoch + 1):
             matrix, examples = self._judge()
             self._log.write(epoch + 1, self._draw(matrix, examples, with_sound=epoch == 0))
+            # Figures refer to themselves: left alone, those of several drawings would pile up.
+            gc.collect()
 
     def _judge(self) -> tuple[np.ndarray, list[tuple[np.ndarray, int, int]]]:
         """Counts of true keys (rows) and estimates, and examples: what was given, true key, estimate."""

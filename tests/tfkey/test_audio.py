@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import soxr
 
-from tfkey.audio import SILENCE_DB, is_silent, read
+from tfkey.audio import SILENCE_DB, is_silent, read, read_up_to
 from tfkey.errors import AudioError
 
 RATE = 44100
@@ -18,6 +18,25 @@ def tone(seconds: float = 1.0, rate: int = RATE, channels: int = 1) -> np.ndarra
     time = np.arange(round(seconds * rate))[:, np.newaxis] / rate
     pitches = 220.0 * 2 ** (np.arange(channels) * 4 / 12)
     return (np.sin(2 * np.pi * pitches * time) / (2 + np.arange(channels))).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [RATE, 16000])
+def test_what_is_too_long_is_measured_only(tmp_path: Path, rate: int) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(3.0), RATE)
+    whole = read(tmp_path / "a.wav", rate)
+    for most in (whole.size, whole.size + 1):
+        waveform, samples = read_up_to(tmp_path / "a.wav", rate, most)
+        assert samples == whole.size
+        np.testing.assert_array_equal(waveform, whole)
+    for most in (0, 1, whole.size - 1):
+        assert read_up_to(tmp_path / "a.wav", rate, most) == (None, whole.size)
+
+
+def test_numbers_beyond_all_sums_are_clipped(tmp_path: Path) -> None:
+    sound = np.full(1000, 3e38, np.float32)
+    sound[::3] = -3e38
+    soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(read(tmp_path / "a.wav"), np.sign(sound))
 
 
 @pytest.mark.parametrize(

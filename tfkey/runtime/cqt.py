@@ -17,28 +17,31 @@ class ConstantQ:
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
         self._plan = design(parameters)
+        self._stages = [
+            _without_zeros(level.stage.kernel) if level.stage else [] for level in self._plan.levels
+        ]
+        self._groups = [
+            [_without_zeros(group.kernel) for group in level.groups] for level in self._plan.levels
+        ]
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """Transform float32 ``[samples]`` to float32 ``[1 + samples // hop_length, bins]``."""
         hop = self.parameters.hop_length
         frames = 1 + waveform.size // hop
-        signal = self._extend(waveform, frames)
+        # The first frame's centre is the waveform's first sample, the plan's frames begin before it.
+        signal, start = waveform, -self._plan.left
         banks: list[np.ndarray] = []
-        for level in self._plan.levels:
+        for level, decimator, filters in zip(self._plan.levels, self._stages, self._groups, strict=True):
             level_hop = hop // level.rate
             if level.stage is not None:
-                stage = level.stage
-                blocks = frames * (level_hop // stage.kernel.shape[2]) + stage.extra_blocks
-                signal = _correlate(signal, stage.offset, blocks, stage.kernel, 1).reshape(-1)
+                stage, outputs = level.stage, level.stage.kernel.shape[2]
+                count = frames * (level_hop // outputs) + stage.extra_blocks - len(decimator) + 1
+                samples = stage.kernel.shape[1]
+                signal = _correlate(signal, start + stage.offset, count, samples, decimator, 1).reshape(-1)
+                start = 0
             found = [
-                _correlate(
-                    signal,
-                    group.offset,
-                    (frames - 1) * group.stride + len(group.kernel),
-                    group.kernel,
-                    group.stride,
-                )
-                for group in level.groups
+                _correlate(signal, start + group.offset, frames, group.kernel.shape[1], bank, group.stride)
+                for group, bank in zip(level.groups, filters, strict=True)
             ]
             # A lower rate holds lower bins.
             banks = found + banks
@@ -50,22 +53,39 @@ class ConstantQ:
             place += bins
         return result
 
-    def _extend(self, waveform: np.ndarray, frames: int) -> np.ndarray:
-        """The samples that all frames need: zeros on both sides, cut where no frame reaches."""
-        left = self._plan.left
-        signal = np.zeros(frames * self.parameters.hop_length + self._plan.right, np.float32)
-        body = signal[left : left + waveform.size]
-        body[:] = waveform[: body.size]
-        return signal
+
+def _without_zeros(kernel: np.ndarray) -> list[np.ndarray]:
+    """The matrices ``[samples, outputs]`` of ``[blocks, samples, outputs]``, without the rows at their end
+    that hold zeros: of a decimator's last block that is most of them, a third of its operations."""
+    ends = [int(np.flatnonzero(matrix.any(axis=1))[-1]) + 1 if matrix.any() else 0 for matrix in kernel]
+    return [np.ascontiguousarray(matrix[:end]) for matrix, end in zip(kernel, ends, strict=True)]
 
 
-def _correlate(signal: np.ndarray, offset: int, blocks: int, kernel: np.ndarray, stride: int) -> np.ndarray:
-    """Cut ``blocks`` blocks from ``signal`` at ``offset``; correlate with ``[width, samples, outputs]``."""
-    width, samples, _ = kernel.shape
-    x = signal[offset : offset + blocks * samples].reshape(blocks, samples)
-    count = (blocks - width) // stride + 1
-    last = (count - 1) * stride + 1
-    products = x[:last:stride] @ kernel[0]
-    for i in range(1, width):
-        products += x[i : i + last : stride] @ kernel[i]
+def _correlate(
+    signal: np.ndarray, start: int, count: int, samples: int, kernel: list[np.ndarray], stride: int
+) -> np.ndarray:
+    """Cut a signal into blocks of ``samples``, from ``start`` on, with zeros beyond its ends; correlate them
+    with the matrices of a kernel, from every ``stride``-th block on: ``[count, outputs]``."""
+    step, reach = samples * stride, samples * len(kernel)
+    # What lies in the signal is taken from where it is, since a copy costs as much as a filter.
+    low = min(count, max(0, -(start // step)))
+    high = max(low, min(count, (signal.size - start - reach) // step + 1))
+    products = np.empty((count, kernel[0].shape[1]), np.float32)
+    for first, last, inside in ((0, low, False), (low, high, True), (high, count, False)):
+        if first < last:
+            begin, size = start + first * step, (last - 1 - first) * step + reach
+            part = signal[begin : begin + size] if inside else _padded(signal, begin, size)
+            x, span = part.reshape(-1, samples), (last - 1 - first) * stride + 1
+            np.matmul(x[:span:stride, : len(kernel[0])], kernel[0], out=products[first:last])
+            for i, matrix in enumerate(kernel[1:], 1):
+                products[first:last] += x[i : i + span : stride, : len(matrix)] @ matrix
     return products
+
+
+def _padded(signal: np.ndarray, begin: int, size: int) -> np.ndarray:
+    """``size`` samples of a signal from ``begin`` on, zeros where it has none."""
+    part = np.zeros(size, np.float32)
+    low, high = max(begin, 0), min(begin + size, signal.size)
+    if low < high:
+        part[low - begin : high - begin] = signal[low:high]
+    return part

@@ -84,12 +84,5 @@ def open_recording(path: Path | str, sample_rate: int, whole_seconds: float = WH
     Raises:
         AudioError: as :func:`tfkey.audio.read` does.
     """
-    path, most = Path(path), round(whole_seconds * sample_rate)
-    # Room for the longest; pages that nothing is written to take no memory.
-    held = np.empty(most, np.float32)
-    samples = 0
-    for block in audio.blocks(path, sample_rate):
-        if samples + block.size <= most:
-            held[samples : samples + block.size] = block
-        samples += block.size
-    return Waveform(held[:samples]) if samples <= most else LongFile(path, sample_rate, samples)
+    waveform, samples = audio.read_up_to(path, sample_rate, round(whole_seconds * sample_rate))
+    return LongFile(Path(path), sample_rate, samples) if waveform is None else Waveform(waveform)

@@ -102,5 +102,7 @@ def find_tones(spectrogram: np.ndarray, features: Features) -> Tones:
 def _surroundings(level: np.ndarray) -> np.ndarray:
     """The mean of each place and its neighbours; beyond the lowest and highest bin these go on unchanged."""
     half = NEIGHBOURS // 2
-    sums = np.cumsum(np.pad(level, ((0, 0), (half + 1, half)), mode="edge"), axis=1, dtype=np.float32)
+    bins = level.shape[1]
+    places = np.clip(np.arange(-half - 1, bins + half), 0, bins - 1)
+    sums = np.cumsum(level[:, places], axis=1, dtype=np.float32)
     return (sums[:, NEIGHBOURS:] - sums[:, :-NEIGHBOURS]) / np.float32(NEIGHBOURS)

@@ -1,0 +1,90 @@
+"""How much memory a training takes as it goes on, and for more data: ``python -m tests.benchmarks.memory``.
+
+The network of the demo, trained on intervals cut from the recordings in ``tests/data/real``, with checkpoints
+and TensorBoard's pictures as ``tfkey train`` has them. Every training is a process of its own; what it prints
+is the most that was resident so far (``VmHWM``), which never falls: where a later column is as high as an
+earlier one, nothing was added. Spectrograms pass through a shuffle buffer, which is smaller here than either
+size of the data, as it is in a real training; audio and images shuffle names.
+
+The peak is read from ``/proc``: this runs on Linux.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.train import MODES, ROOT, make_data
+
+MARKS = (2, 5, 10, 20, 40)
+"""After so many epochs the peak is read."""
+
+
+def peak() -> int:
+    """The most bytes that this process ever had in memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
+
+
+def contend(overrides: list[str]) -> None:
+    """Train, and print the peak after every epoch of :data:`MARKS`."""
+    from pipelines.experiments import train
+    from tfkey.config import load_config
+
+    epochs = 0
+
+    def report(*_: object) -> None:
+        nonlocal epochs
+        # Told at the end of an epoch, before its pictures: those of the epoch before are in.
+        if epochs in MARKS:
+            print(peak(), flush=True)
+        epochs += 1
+
+    train(load_config("demo", overrides), "memory", report)
+    print(peak(), flush=True)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[96, 384], help="intervals (default: 96 384)")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
+    parser.add_argument("--buffer", type=int, default=64, help="of the shuffling (default: 64)")
+    parser.add_argument("--contender", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.contender:
+        contend(options.contender)
+        return
+    print("most MiB in memory up to the end of an epoch")
+    print(f"{'':14}{'intervals':>10}" + "".join(f"{f'epoch {mark}':>10}" for mark in MARKS))
+    for size in options.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            overrides = [
+                "datasets=[clips]",
+                "intervals.seconds=15",
+                f"train.epochs={MARKS[-1]}",
+                f"train.shuffle_buffer={options.buffer}",
+            ]
+            make_data(Path(folder), size, ["features=demo", *overrides])
+            for mode in options.modes:
+                command = [sys.executable, "-m", "tests.benchmarks.memory", "--contender", *overrides]
+                done = subprocess.run(
+                    [*command, f"mode={mode}", f"data_dir={folder}", f"runs_dir={folder}/runs-{mode}"],
+                    cwd=ROOT,
+                    env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    check=True,
+                )
+                peaks = (int(line) / 2**20 for line in done.stdout.split())
+                print(f"{mode:14}{size:10}" + "".join(f"{value:10.0f}" for value in peaks), flush=True)
+
+
+if __name__ == "__main__":
+    main()
