@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from pipelines.damage import naming_damage
 from pipelines.experiments import Experiment, train
-from pipelines.inputs import naming_damage
 from tfkey.config import Config
 from tfkey.errors import TfkeyError
 from tfkey.models import model_settings

@@ -1,4 +1,4 @@
-"""Decoding audio inside a TensorFlow graph.
+"""Decoding audio, and pictures of spectrograms, inside a TensorFlow graph.
 
 16-bit WAV, which ``prepare --mode audio`` writes, goes through core TensorFlow; FLAC, Ogg Vorbis and MP3
 through tensorflow-io. Where tensorflow-io does not load (it is bound to one TensorFlow version), those
@@ -139,3 +139,19 @@ def _resample(waveform: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.Tens
         return soxr.resample(values, int(rate_in), sample_rate).astype(np.float32)
 
     return tf.ensure_shape(tf.numpy_function(by_soxr, [waveform, rate], tf.float32), [None])
+
+
+def decode_picture(path: tf.Tensor, frames: int, bins: int) -> tf.Tensor:
+    """Read a spectrogram PNG in the graph, the inverse of :func:`tfkey.features.to_pixels`.
+
+    Args:
+        path: string scalar.
+        frames: its width.
+        bins: its height.
+
+    Returns:
+        float32 ``[frames, bins, 1]`` in [0, 1].
+    """
+    pixels = tf.io.decode_png(tf.io.read_file(path), channels=1)
+    picture = tf.transpose(tf.cast(pixels, tf.float32) / 255.0, [1, 0, 2])
+    return tf.ensure_shape(picture, [frames, bins, 1])

@@ -9,12 +9,12 @@ import keras
 import tensorflow as tf
 
 from pipelines.catalogue import dataset_names, load_spec
+from pipelines.damage import naming_damage
 from pipelines.inputs import (
     Source,
     batch_members,
     evaluation_batches,
     evaluation_steps,
-    naming_damage,
     open_source,
     steps_per_epoch,
     training_batches,

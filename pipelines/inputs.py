@@ -6,24 +6,21 @@ alone, so that a run that resumes at epoch ``e`` sees what an uninterrupted one 
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.decode import decode_clip
-from pipelines.manifest import PreparedDataset, Row, prepare_command
+from pipelines.decode import decode_clip, decode_picture
+from pipelines.manifest import PreparedDataset, Row
 from pipelines.spectrograms import parse_example
 from pipelines.tracks import stable_digest
 from tfkey.config import Config
 from tfkey.errors import DataError
-from tfkey.files import sha256
 from tfkey.keys import N_CLASSES, Key
 
 _OPEN_SHARDS = 8
@@ -180,35 +177,6 @@ def evaluation_steps(source: Source, batch_size: int) -> int:
     return math.ceil(len(source.rows) / batch_size)
 
 
-def find_damaged(dataset: PreparedDataset, rows: Sequence[Row]) -> Path | None:
-    """The first file of ``rows`` that is not what was written, or None. Reads them all."""
-    for row in rows:
-        path = dataset.folder / row.path
-        if dataset.mode != "spectrograms" and (not path.is_file() or sha256(path) != row.digest):
-            return path
-    for name in dict.fromkeys(row.path for row in rows) if dataset.mode == "spectrograms" else ():
-        try:
-            for _ in tf.data.TFRecordDataset(str(dataset.folder / name)):
-                pass
-        except tf.errors.OpError:
-            return dataset.folder / name
-    return None
-
-
-@contextlib.contextmanager
-def naming_damage(*sources: Source) -> Iterator[None]:
-    """Turn TensorFlow's complaint about a file that it cannot read into one line that names the file."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        for source in sources:
-            for dataset, rows in source.parts:
-                if damaged := find_damaged(dataset, rows):
-                    command = prepare_command(source.config, dataset.mode, dataset.name)
-                    raise DataError(f"{damaged}: damaged; delete it and run {command} again") from error
-        raise
-
-
 def _intervals(
     source: Source, order: Sequence[int | tf.Tensor] | None, *, named: bool = False
 ) -> tf.data.Dataset:
@@ -322,19 +290,3 @@ def _band(source: Source, picture: tf.Tensor) -> tf.Tensor:
         return picture
     features = source.config.features
     return picture[:, features.extra_bins : features.extra_bins + features.n_bins]
-
-
-def decode_picture(path: tf.Tensor, frames: int, bins: int) -> tf.Tensor:
-    """Read a spectrogram PNG in the graph, the inverse of :func:`tfkey.features.to_pixels`.
-
-    Args:
-        path: string scalar.
-        frames: its width.
-        bins: its height.
-
-    Returns:
-        float32 ``[frames, bins, 1]`` in [0, 1].
-    """
-    pixels = tf.io.decode_png(tf.io.read_file(path), channels=1)
-    picture = tf.transpose(tf.cast(pixels, tf.float32) / 255.0, [1, 0, 2])
-    return tf.ensure_shape(picture, [frames, bins, 1])

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from pipelines.catalogue import DatasetSpec, dataset_names, load_spec
-from pipelines.inputs import Source, evaluation_batches, evaluation_steps, naming_damage, open_source
+from pipelines.damage import naming_damage
+from pipelines.inputs import Source, evaluation_batches, evaluation_steps, open_source
 from pipelines.manifest import open_prepared, read_description
 from tfkey.calibration import (
     Calibration,

@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from pipelines.damage import find_damaged
 from pipelines.inputs import (
     batch_members,
     evaluation_batches,
     evaluation_steps,
-    find_damaged,
     open_source,
     steps_per_epoch,
     training_batches,
