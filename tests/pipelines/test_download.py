@@ -453,6 +453,8 @@ def killed(*paths):
 
 if "rename" in moment:
     os.replace = killed
+# A shell's background jobs, and what they start, ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings = DownloadSettings(timeout_seconds=60)
 download([Item("a.mp3", (url,), checksum or None)], Path(folder), settings=settings)
 """
