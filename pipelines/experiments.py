@@ -53,7 +53,7 @@ class Experiment:
             UsageError: intervals or bands that are too small for the network; a network that takes waveforms
                 in another mode than audio; datasets that hold the same recordings.
         """
-        check_mode(config)
+        check_mode(config.model.name, config.mode, config.augment)
         _check_frames(config)
         _check_recordings(config)
         datasets = [open_prepared(config, config.mode, dataset) for dataset in config.datasets]
@@ -82,7 +82,7 @@ class Experiment:
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.config.train.precision)
         try:
-            return build_network(self.config)
+            return build_network(self.config.model, self.config.features)
         finally:
             keras.config.set_dtype_policy(before)
 

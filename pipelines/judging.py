@@ -58,7 +58,7 @@ def evaluate(
         DataError: data that is not prepared, or damaged; the split is empty in all of the datasets.
         TfkeyError: no network, or one that gives what is no number.
     """
-    check_mode(config)
+    check_mode(config.model.name, config.mode, config.augment)
     _check_recordings(run, datasets)
     say = report or (lambda line: None)
     prepared = [open_prepared(config, config.mode, name) for name in datasets]

@@ -36,9 +36,6 @@ from tfkey.files import atomic_path
 from tfkey.settings import SPLITS
 
 TRACKS_PER_SHARD = 16
-# Intervals transformed at a time: more are no faster, and arrays beyond 32 MiB come fresh from the system
-# each time, which costs a quarter of their transform.
-_BATCH = 4
 
 Picture = np.ndarray  # float32 [frames, bins] in [0, 1]
 
@@ -68,11 +65,11 @@ def prepare_spectrograms(
             states = [[track.name, track.key.long, file_state(track.path)] for track in shard]
             name = f"{split}-{start // TRACKS_PER_SHARD:05d}.tfrecord"
             units.append(Unit(name, fingerprint(parameters, states), (name, shard)))
-    # Traced once, before threads could do so all at the same time.
-    transform = picture_function(config).get_concrete_function()
-    job = _Job(config, folder, transform, png)
     pool = ThreadPoolExecutor(workers)
     try:
+        # Traced once, while the other workers decode their first tracks.
+        transform = pool.submit(lambda: picture_function(config).get_concrete_function())
+        job = _Job(config, folder, transform, png)
         work = partial(_write_shard, config, folder, lambda track: pool.submit(job.examples, track))
         # Enough open shards that tracks wait for workers and never the other way.
         return run_units(
@@ -106,24 +103,22 @@ class _Job:
 
     config: Config
     folder: Path
-    transform: Callable[[Any], tf.Tensor]
+    transform: Future[Callable[[Any], tf.Tensor]]
     png: bool
 
     def examples(self, track: Track) -> _Made:
         """Decode, transform and serialise one track; its PNGs are written here, too."""
         intervals, left_out = sounding_intervals(self.config, track)
         examples = {}
-        for start in range(0, len(intervals), _BATCH):
-            numbers, waveforms = zip(*intervals[start : start + _BATCH], strict=True)
-            for part, picture in zip(
-                numbers, self.transform(tf.constant(np.stack(waveforms))).numpy(), strict=True
-            ):
-                stored = picture.astype(np.float16)
-                digest = hashlib.sha256(stored.tobytes()).hexdigest()
-                examples[part] = (to_example(stored, track.key.index, track.name, part), digest)
-                if self.png:
-                    name = f"{track.name}-{part:03d}.png"
-                    write_png(self.folder / "png" / str(track.split) / track.key.folder / name, picture)
+        for part, waveform in intervals:
+            # One at a time: to stack them costs more than a larger batch gains.
+            picture = self.transform.result()(tf.constant(waveform[np.newaxis])).numpy()[0]
+            stored = picture.astype(np.float16)
+            digest = hashlib.sha256(stored.tobytes()).hexdigest()
+            examples[part] = (to_example(stored, track.key.index, track.name, part), digest)
+            if self.png:
+                name = f"{track.name}-{part:03d}.png"
+                write_png(self.folder / "png" / str(track.split) / track.key.folder / name, picture)
         return _Made(examples, left_out)
 
 

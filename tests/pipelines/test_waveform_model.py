@@ -29,7 +29,7 @@ def test_it_trains_saves_loads_predicts_and_exports(make_config, tracks: Path, t
 
     network = run.load_network()
     filters = network.get_layer("cqt")
-    start = build_network(config).get_layer("cqt").get_weights()
+    start = build_network(config.model, config.features).get_layer("cqt").get_weights()
     assert any(np.abs(new - old).max() > 0 for new, old in zip(filters.get_weights(), start, strict=True))
 
     waveform = chord("C-maj", 2.2, config.features.sample_rate)

@@ -19,8 +19,7 @@ from tfkey.errors import UsageError
 if TYPE_CHECKING:
     import keras
 
-    from tfkey.config import Config
-    from tfkey.settings import FeatureConfig
+    from tfkey.settings import AugmentConfig, FeatureConfig, ModelConfig
 
 MODEL_NAMES: tuple[str, ...] = ("allconv", "allconv_rnn", "cqt_allconv", "inception", "octave", "timepool")
 """The names that :func:`build_model` knows."""
@@ -83,10 +82,9 @@ def build_model(
     return module.build(input_shape, checked, features)
 
 
-def build_network(config: Config) -> keras.Model:
+def build_network(model: ModelConfig, features: FeatureConfig) -> keras.Model:
     """Build the untrained model of a configuration, for inputs of any length (see :func:`build_model`)."""
-    shape = input_shape(config.model.name, config.features)
-    return build_model(config.model.name, shape, features=config.features, **config.model.settings)
+    return build_model(model.name, input_shape(model.name, features), features=features, **model.settings)
 
 
 def input_shape(name: str, features: FeatureConfig) -> tuple[int | None, int, int] | tuple[int | None]:
@@ -124,21 +122,20 @@ def check_features(name: str, features: FeatureConfig) -> None:
         check(features)
 
 
-def check_mode(config: Config) -> None:
+def check_mode(name: str, mode: str, augment: AugmentConfig) -> None:
     """Refuse a mode, and changes of spectrograms in training, that a model which takes waveforms never meets.
 
     Raises:
         UsageError: names the setting and the mend.
     """
-    name = config.model.name
     if not takes_waveforms(name):
         return
-    if config.mode != "audio":
+    if mode != "audio":
         raise UsageError(
-            f"model {name} takes waveforms, mode={config.mode} has none; use --mode audio or another model"
+            f"model {name} takes waveforms, mode={mode} has none; use --mode audio or another model"
         )
-    defaults = type(config.augment)()
-    for setting, value in config.augment:
+    defaults = type(augment)()
+    for setting, value in augment:
         if value != getattr(defaults, setting):
             raise UsageError(
                 f"model {name} makes its spectrogram itself, so augment.{setting}={value} would change "
