@@ -8,6 +8,7 @@ import click
 
 from scripts.common import config_options, mode_option, resolve_config
 from tfkey.config import Config
+from tfkey.heap import use_one_heap
 
 
 @click.command("train")
@@ -41,6 +42,7 @@ def command(
     Writes runs/NAME/: the resolved configuration, the best network by the MIREX score on the validation
     split, history.csv, TensorBoard logs. A run that was interrupted goes on after its last finished epoch.
     """
+    use_one_heap()
     config = resolve_config(
         config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode, datasets=datasets
     )

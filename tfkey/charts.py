@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
@@ -50,7 +51,11 @@ def confusion_figure(matrix: ArrayLike, title: str = "", *, dark: bool = False) 
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = _figure(8.6, 8.8 if title else 8.4, dark)
     colours = LinearSegmentedColormap.from_list("shares", [_PAPER[dark], _MAIN[dark]])
-    axes.imshow(shares, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
+    # Not imshow(), which scales numbers and then colours to the picture's size, in arrays of 25 MB.
+    edges = np.arange(N_CLASSES + 1) - 0.5
+    axes.pcolormesh(edges, edges, shares, cmap=colours, vmin=0, vmax=1)
+    axes.set_aspect("equal")
+    axes.invert_yaxis()
     names = [key.short for key in CIRCLE_OF_FIFTHS]
     axes.set_xticks(range(N_CLASSES), names, fontsize=9)
     axes.set_yticks(range(N_CLASSES), names, fontsize=9)
@@ -153,10 +158,11 @@ def spectrogram_figure(
     frames, bins = values.shape
     figure, axes = _figure(7.6, 3.6, dark)
     end = frames * features.hop_length / features.sample_rate if features else frames
+    # Colours, not values: imshow() would scale the latter to the picture's size first, in arrays of 20 MB.
+    colours = colormaps["magma"](values.T, bytes=True)
     axes.imshow(
-        values.T, origin="lower", aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest",
-        extent=(0, end, -0.5, bins - 0.5),
-    )  # fmt: skip
+        colours, origin="lower", aspect="auto", interpolation="nearest", extent=(0, end, -0.5, bins - 0.5)
+    )
     axes.set_xlabel("seconds" if features else "frames")
     if features:
         places, names = _octaves(features, bins)

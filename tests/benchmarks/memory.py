@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.train import MODES, ROOT, make_data
+from tfkey.heap import use_one_heap
 
 MARKS = (2, 5, 10, 20, 40)
 """After so many epochs the peak is read."""
@@ -31,7 +32,8 @@ def peak() -> int:
 
 
 def contend(overrides: list[str]) -> None:
-    """Train, and print the peak after every epoch of :data:`MARKS`."""
+    """Train as ``tfkey train`` does, and print the peak after every epoch of :data:`MARKS`."""
+    use_one_heap()
     from pipelines.experiments import train
     from tfkey.config import load_config
 

@@ -28,6 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tfkey.heap import use_one_heap
+
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "tests" / "data" / "real"
 IN_MEMORY = "memory"
@@ -196,6 +198,8 @@ def contend(name: str, folder: Path, threads: int, overrides: list[str]) -> None
             folder / "pictures.npz", json.loads((folder / "settings.json").read_text()), threads
         )
     else:
+        # As ``tfkey train`` does.
+        use_one_heap()
         train = by_keras(name, folder, overrides)
     for line in sys.stdin:
         print(json.dumps(train(int(line))), flush=True)
