@@ -51,7 +51,7 @@ def confusion_figure(matrix: ArrayLike, title: str = "", *, dark: bool = False) 
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = _figure(8.6, 8.8 if title else 8.4, dark)
     colours = LinearSegmentedColormap.from_list("shares", [_PAPER[dark], _MAIN[dark]])
-    # Not imshow(), which scales numbers and then colours to the picture's size, in arrays of 25 MB.
+    # Not imshow(), which scales numbers and then colours to the picture's size, in arrays of many MB.
     edges = np.arange(N_CLASSES + 1) - 0.5
     axes.pcolormesh(edges, edges, shares, cmap=colours, vmin=0, vmax=1)
     axes.set_aspect("equal")
@@ -158,7 +158,7 @@ def spectrogram_figure(
     frames, bins = values.shape
     figure, axes = _figure(7.6, 3.6, dark)
     end = frames * features.hop_length / features.sample_rate if features else frames
-    # Colours, not values: imshow() would scale the latter to the picture's size first, in arrays of 20 MB.
+    # Colours, not values: imshow() would scale the latter to the picture's size first, in arrays of many MB.
     colours = colormaps["magma"](values.T, bytes=True)
     axes.imshow(
         colours, origin="lower", aspect="auto", interpolation="nearest", extent=(0, end, -0.5, bins - 0.5)

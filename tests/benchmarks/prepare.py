@@ -9,8 +9,7 @@ processes of a run, of what is resident, pages that several share counted once (
 processors are those kept busy on average; less than there are workers may also mean that others had the
 machine.
 
-A second table says what the steps of either way cost, alone and by one thread. A third says what an interval
-costs in the formats that ``prepare --mode audio`` could have stored.
+What the steps of either way cost, alone and by one thread, says ``tests.benchmarks.decoding``.
 
 The MP3s (stereo, 60 to 120 s, 96 kbit/s as the previews of the GiantSteps datasets) are cut from the
 recordings in ``tests/data/real`` once, which takes minutes, and kept in ``--folder``. Memory is read
@@ -43,7 +42,6 @@ from tfkey.keys import Key
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "tests" / "data" / "real"
 RATE = 44100
-CLIP_SECONDS = 30
 # libsndfile's 0 to 1 stands for 320 to 32 kbit/s.
 LEVEL_96K = (320 - 96) / (320 - 32)
 CONTENDERS = ("tfkey", "librosa")
@@ -247,91 +245,6 @@ def print_race(
         )
 
 
-def print_parts(corpus: Path, files: int = 6, rounds: int = 5) -> None:
-    """The second table: the steps of both ways, in turns, on the first files of the corpus."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import librosa
-    import tensorflow as tf
-
-    from pipelines.spectrograms import picture_function
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    config = Config()
-    transform = picture_function(config).get_concrete_function()
-    samples = config.intervals.samples(RATE)
-    paths = sorted(corpus.rglob("*.mp3"))[:files]
-    waveforms = [read(path, RATE) for path in paths]
-    clips = [tf.constant(waveform[np.newaxis, :samples]) for waveform in waveforms]
-    seconds = sum(waveform.size for waveform in waveforms) / RATE
-
-    def by_libsndfile() -> None:
-        for path in paths:
-            with soundfile.SoundFile(path) as stream:
-                while len(stream.read(1 << 18, dtype="float32")):
-                    pass
-
-    steps: dict[str, tuple[float, Callable[[], object]]] = {
-        "MP3, stereo, by libsndfile alone": (seconds, by_libsndfile),
-        "tfkey.audio.read": (seconds, lambda: [read(path, RATE) for path in paths]),
-        "tfkey's spectrogram": (
-            len(clips) * config.intervals.seconds,
-            lambda: [transform(clip).numpy() for clip in clips],
-        ),
-        "librosa.load": (seconds, lambda: [librosa.load(path, sr=RATE) for path in paths]),
-        "librosa.cqt": (seconds, lambda: [librosa_transform(waveform, RATE) for waveform in waveforms]),
-    }
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for number in range(rounds + 1):
-        for name, (length, step) in steps.items():
-            begin = time.perf_counter()
-            step()
-            # The first round fills caches.
-            if number:
-                times[name].append((time.perf_counter() - begin) / length * CLIP_SECONDS * 1000)
-    print(f"\n{CLIP_SECONDS} s in ms, one thread, median (least to greatest) of {rounds} rounds")
-    for name, values in times.items():
-        print(f"{name:36}{statistics.median(values):8.1f} ({min(values):.1f} to {max(values):.1f})")
-
-
-def print_formats(rounds: int = 7) -> None:
-    """The third table: decoding one interval, by one thread after the other, and what it takes on disk."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-
-    from pipelines.decode import decode_clip, tensorflow_io
-
-    samples = CLIP_SECONDS * RATE
-    in_graph = tf.function(
-        lambda path: decode_clip(path, samples, RATE), input_signature=[tf.TensorSpec([], tf.string)]
-    )
-    graph_name = "tensorflow-io" if tensorflow_io() else "libsndfile in tf"
-    clips = [read(path, RATE)[:samples] for path in sorted(REAL.glob("*.ogg"))]
-    print(f"\n{CLIP_SECONDS} s mono in ms, median of {rounds} rounds over {len(clips)} clips; MB per hour")
-    print(f"in TensorFlow WAV is decoded by its own operation, all else by {graph_name}")
-    print(f"{'':12}{'soundfile':>12}{'TensorFlow':>12}{'MB/hour':>10}")
-    for suffix in ("wav", "flac", "ogg", "mp3"):
-        with tempfile.TemporaryDirectory() as folder:
-            paths = [Path(folder) / f"{number}.{suffix}" for number in range(len(clips))]
-            for path, clip in zip(paths, clips, strict=True):
-                soundfile.write(path, clip, RATE, subtype="PCM_16" if suffix in ("wav", "flac") else None)
-            size = sum(path.stat().st_size for path in paths) / len(paths) / 1e6 * 3600 / CLIP_SECONDS
-            names = [tf.constant(str(path)) for path in paths]
-            times: dict[str, list[float]] = {"soundfile": [], "graph": []}
-            for number in range(rounds + 1):
-                for path, name in zip(paths, names, strict=True):
-                    begin = time.perf_counter()
-                    soundfile.read(path, dtype="float32")
-                    middle = time.perf_counter()
-                    in_graph(name).numpy()
-                    # The first round traces and fills caches.
-                    if number:
-                        times["soundfile"].append(middle - begin)
-                        times["graph"].append(time.perf_counter() - middle)
-            columns = "".join(f"{statistics.median(values) * 1000:12.1f}" for values in times.values())
-            print(f"{suffix:12}{columns}{size:10.0f}")
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(
@@ -344,11 +257,7 @@ def main() -> None:
     parser.add_argument(
         "--contender", nargs=4, metavar=("NAME", "CORPUS", "OUT", "WORKERS"), help=argparse.SUPPRESS
     )
-    parser.add_argument("--parts", type=Path, metavar="CORPUS", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.parts:
-        print_parts(options.parts)
-        return
     if options.contender:
         name, corpus, out, workers = options.contender
         contend(name, Path(corpus), Path(out), int(workers))
@@ -361,14 +270,6 @@ def main() -> None:
             measured[contender, workers].append(measure(contender, corpus, workers))
     peaks = {run: measure(run[0], corpus, run[1], watch=True)["peak"] for run in runs}
     print_race(measured, peaks, hours)
-    # In a process of its own, as TensorFlow is told its number of threads once.
-    subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.prepare", "--parts", str(corpus)],
-        cwd=ROOT,
-        env=os.environ | {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")},
-        check=True,
-    )
-    print_formats()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 HEAPS = """
-import ctypes, sys, threading
+import ctypes, threading
 from tfkey.heap import use_one_heap
 
 took = use_one_heap()
