@@ -10,15 +10,18 @@ import tensorflow as tf
 
 from pipelines.catalogue import dataset_names, load_spec
 from pipelines.damage import naming_damage
+from pipelines.folder_lock import alone_in
 from pipelines.inputs import (
     Source,
     batch_members,
+    broken_members,
     evaluation_batches,
     evaluation_steps,
     open_source,
     steps_per_epoch,
     training_batches,
 )
+from pipelines.learned import remember, shared
 from pipelines.manifest import open_prepared
 from pipelines.meter import InputMeter
 from tfkey.config import Config
@@ -26,8 +29,13 @@ from tfkey.errors import UsageError
 from tfkey.features import build_frontend
 from tfkey.finder import Sweep, sweep
 from tfkey.models import build_network, check_mode, minimum_frames, takes_waveforms
-from tfkey.runs import Run, create_run
+from tfkey.runs import Run, create_run, run_folder
 from tfkey.training import Report, TrainingData, fit
+
+_SAME = (
+    "datasets: {} and {} hold the same recordings, which would be trained on and validated on at once; "
+    "take one of them"
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,9 @@ class Experiment:
         _check_frames(config)
         _check_recordings(config)
         datasets = [open_prepared(config, config.mode, dataset) for dataset in config.datasets]
+        pair = shared(datasets, "train", datasets, "validation")
+        if pair:
+            raise UsageError(_SAME.format(*pair))
         weighted = bool(config.weights) or config.train.class_weights != "none"
         training, validation = (
             open_source(
@@ -125,6 +136,7 @@ class Experiment:
             validation_steps=validation_steps,
             meter=meter,
             suspects=self.suspects,
+            broken=lambda: broken_members(self.validation),
         )
 
     def _shared_size(self, devices: int) -> int:
@@ -169,7 +181,7 @@ def train(
 
     Raises:
         DataError: see :meth:`Experiment.open`.
-        UsageError: see there; a run of that name and of another configuration exists.
+        UsageError: see there; a run of that name and of another configuration or of other data exists.
     """
     experiment = Experiment.open(config)
     experiment.seed()
@@ -180,8 +192,11 @@ def train(
     scope = strategy.scope() if strategy else contextlib.nullcontext()
     with naming_damage(experiment.training, experiment.validation), scope:
         network = experiment.network()
-        run = create_run(config, name)
-        history = fit(run, network, experiment.frontend(), data, report)
+        # Only now that nothing is wrong with the configuration is there a folder.
+        with alone_in(run_folder(config, name)):
+            run = create_run(config, name)
+            remember(run, (experiment.training, experiment.validation))
+            history = fit(run, network, experiment.frontend(), data, report)
     return run, history
 
 
@@ -218,9 +233,6 @@ def _check_recordings(config: Config) -> None:
         same = load_spec(name, folder=config.catalogue).same_tracks_as if name in known else ()
         for other in config.datasets:
             if other in same:
-                raise UsageError(
-                    f"datasets: {name} and {other} hold the same recordings, which would be trained on and "
-                    "validated on at once; take one of them"
-                )
+                raise UsageError(_SAME.format(name, other))
             if config.datasets.count(other) > 1:
                 raise UsageError(f"datasets: {other} stands there twice; name it once")

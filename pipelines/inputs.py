@@ -164,6 +164,12 @@ def batch_members(
     return [name for name, _ in read], [name for name, data in read if not np.isfinite(data).all()]
 
 
+def broken_members(source: Source) -> list[str]:
+    """The files of a source, told as in :func:`batch_members`, with values that are no finite numbers."""
+    members = _intervals(replace(source, weighted=False), None, named=True).as_numpy_iterator()
+    return [name.decode("utf-8", "replace") for data, _, name in members if not np.isfinite(data).all()]
+
+
 def evaluation_batches(source: Source, batch_size: int) -> tf.data.Dataset:
     """All intervals once, in the order of :attr:`Source.rows`; pairs as in :func:`training_batches`."""
     plain = replace(source, weighted=False)

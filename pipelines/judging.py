@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.catalogue import DatasetSpec, dataset_names, load_spec
 from pipelines.damage import naming_damage
 from pipelines.inputs import Source, evaluation_batches, evaluation_steps, open_source
+from pipelines.learned import check_unlearned, shared
 from pipelines.manifest import open_prepared, read_description
 from tfkey.calibration import (
     Calibration,
@@ -54,7 +55,8 @@ def evaluate(
         would then count twice.
 
     Raises:
-        UsageError: a dataset holds recordings that the run was trained on under another name.
+        UsageError: a dataset holds recordings that the run was trained on, under another name or in another
+            split.
         DataError: data that is not prepared, or damaged; the split is empty in all of the datasets.
         TfkeyError: no network, or one that gives what is no number.
     """
@@ -62,6 +64,7 @@ def evaluate(
     _check_recordings(run, datasets)
     say = report or (lambda line: None)
     prepared = [open_prepared(config, config.mode, name) for name in datasets]
+    check_unlearned(run, prepared, split)
     # Of all together, an empty split is an error.
     open_source(config, prepared, split)
     named: list[tuple[tuple[str, ...], Source]] = []
@@ -75,7 +78,7 @@ def evaluate(
     judged = [(names, _judge(run, model, source)) for names, source in named]
     if len(judged) > 1:
         together = tuple(name for (name,), _ in named)
-        pair = _same_recordings(run, together)
+        pair = _same_recordings(run, together) or shared(prepared, split, prepared, split)
         if pair:
             say(f"no figures of all together: {pair[0]} and {pair[1]} hold the same recordings")
         else:
@@ -135,7 +138,7 @@ def _calibration_or_none(
     """As :func:`calibrate`; data for the temperature alone must not stop a judgement of other data."""
     try:
         found = calibrate(run, config, model)
-    except DataError as error:
+    except TfkeyError as error:
         say(f"not calibrated: {error}")
         return None
     if found is None:

@@ -244,19 +244,51 @@ def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
     return document
 
 
-def check_parameters(where: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+def check_replacement(config: Config, mode: str, dataset: str) -> None:
+    """Refuse to prepare over a whole dataset of other settings, which would be lost.
+
+    Raises:
+        DataError: there is one; names what differs.
+    """
+    try:
+        document = read_description(config, mode, dataset)
+    except DataError:
+        # None, or one that nobody can open.
+        return
+    found = {**document["parameters"], **document.get("selection", {})}
+    wanted = {**preparation_parameters(config, mode), **selection_parameters(config, dataset)}
+    mend = "--replace, which throws that away"
+    check_parameters(prepared_folder(config, mode, dataset), found, wanted, or_else=mend)
+
+
+def check_parameters(
+    where: Path, found: dict[str, Any], wanted: dict[str, Any], *, or_else: str | None = None
+) -> None:
     """Hold the parameters that data was made with against those asked for.
+
+    Args:
+        where: the data.
+        found: its parameters.
+        wanted: those asked for; what ``found`` says nothing of is taken for the same.
+        or_else: one more mend that the error offers.
 
     Raises:
         DataError: they differ; names each with both values.
     """
     differing = [name for name in wanted if name in found and found[name] != wanted[name]]
     if differing:
-        details = ", ".join(f"{name}={found[name]} (asked for: {wanted[name]})" for name in differing)
-        raise DataError(
-            f"{where}: was prepared with {details}; ask for what it has (by --config or -o), "
-            "or prepare into another --data-dir"
+        details = ", ".join(
+            f"{name}={_as_yaml(found[name])} (asked for: {_as_yaml(wanted[name])})" for name in differing
         )
+        others = "or prepare into another --data-dir" + (f", or give {or_else}" if or_else else "")
+        raise DataError(
+            f"{where}: was prepared with {details}; ask for what it has (by --config or -o), {others}"
+        )
+
+
+def _as_yaml(value: Any) -> str:
+    """A setting's value as the user would write it."""
+    return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _key_counts(keys: Iterable[str]) -> dict[str, int]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import keras_tuner
+import numpy as np
 
 from pipelines.space import Search
 from tfkey.config import Config
@@ -37,15 +38,28 @@ def build_oracle(search: Search, algorithm: str, config: Config) -> keras_tuner.
     if algorithm == "bayesian":
         # Of the trials, a third at most are random; left to itself it takes 3 for every setting.
         initial = max(3, min(2 * len(space.space), search.trials // 3))
-        return keras_tuner.oracles.BayesianOptimizationOracle(
-            max_trials=search.trials, num_initial_points=initial, **common
-        )
+        return _Bayesian(max_trials=search.trials, num_initial_points=initial, **common)
     oracle = keras_tuner.oracles.HyperbandOracle(
         max_epochs=config.train.epochs, hyperband_iterations=None, **common
     )
     # Sweep after sweep, until so many trials are done.
     oracle.max_trials = search.trials
     return oracle
+
+
+class _Bayesian(keras_tuner.oracles.BayesianOptimizationOracle):
+    """Draws the points to start from by the trial's number: a search that goes on draws what it would have.
+
+    keras-tuner's own generator begins anew with every process, so that a search which was interrupted would
+    draw, and where its model is flat propose, what it had before.
+    """
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The settings of the next trial."""
+        # Read back, trials come in the order of a folder, which the last digits of a fit depend on.
+        self.trials: dict[str, Any] = {name: self.trials[name] for name in self.start_order}
+        self._random_state = np.random.RandomState([self.seed, len(self.start_order)])
+        return super().populate_space(trial_id)
 
 
 def _hyper_parameters(search: Search) -> keras_tuner.HyperParameters:

@@ -14,6 +14,7 @@ from pipelines.catalogue import DEMO, DatasetSpec, check_request
 from pipelines.folder_lock import alone_in
 from pipelines.images import Listing, demo_archive, prepare_images
 from pipelines.manifest import (
+    check_replacement,
     preparation_parameters,
     prepared_folder,
     selection_parameters,
@@ -54,6 +55,7 @@ def prepare(
     source: Path | None = None,
     workers: int = 2,
     png: bool = False,
+    replace: bool = False,
     progress: Progress | None = None,
     fetching: FetchProgress | None = None,
 ) -> Summary:
@@ -67,20 +69,32 @@ def prepare(
             dataset, a folder with its files or archives as they are published.
         workers: files worked on at a time.
         png: in spectrograms mode, write every spectrogram as a PNG, too.
+        replace: take the place of what was prepared with other settings.
         progress: told how many units of work are done.
         fetching: told how far downloads are.
 
     Raises:
         UsageError: see :func:`pipelines.catalogue.check_request`.
-        DataError: nothing at all could be prepared.
+        DataError: nothing at all could be prepared; the dataset is there, of other settings, and not to be
+            replaced.
         TfkeyError: a folder that cannot be written, a damaged archive.
     """
     spec = check_request(config, dataset, source)
     folder = prepared_folder(config, config.mode, dataset)
     with alone_in(folder):
+        if not replace:
+            check_replacement(config, config.mode, dataset)
         remove_partial(folder)
         result, fresh = _run_mode(
-            config, spec, source, folder, workers=workers, png=png, progress=progress, fetching=fetching
+            config,
+            spec,
+            source,
+            folder,
+            workers=workers,
+            png=png,
+            replace=replace,
+            progress=progress,
+            fetching=fetching,
         )
         if not result.rows:
             raise DataError(f"{source or dataset}: nothing could be prepared ({_reasons(result.left_out)})")
@@ -112,6 +126,7 @@ def _run_mode(
     *,
     workers: int,
     png: bool,
+    replace: bool,
     progress: Progress | None,
     fetching: FetchProgress | None,
 ) -> tuple[Result, int]:
@@ -128,6 +143,7 @@ def _run_mode(
                 config.model_copy(update={"mode": "spectrograms"}),
                 DEMO,
                 workers=workers,
+                replace=replace,
                 progress=progress,
             )
             source = demo_archive(config, progress)

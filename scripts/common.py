@@ -61,8 +61,8 @@ def resolve_config(
 ) -> Config:
     """Build the configuration from the options; options beat overrides, overrides beat the file."""
     named = {"data_dir": data_dir, "runs_dir": runs_dir, "mode": mode, "datasets": list(datasets) or None}
-    config = load_config(config_name, overrides)
-    return config.model_copy(update={name: value for name, value in named.items() if value is not None})
+    options = {name: value for name, value in named.items() if value is not None}
+    return load_config(config_name, overrides, options)
 
 
 class ProgressBars:

@@ -22,6 +22,7 @@ from tfkey.errors import TfkeyError, UsageError
     "images mode a folder or archive of PNGs. For a dataset of the catalogue: its files, if you have them.",
 )
 @click.option("--png", is_flag=True, help="In spectrograms mode, write PNGs, too.")
+@click.option("--replace", is_flag=True, help="Throw away what was prepared with other settings.")
 @click.option(
     "--workers", type=click.IntRange(1), default=2, show_default=True, help="Files worked on at a time."
 )
@@ -31,6 +32,7 @@ def command(
     datasets: tuple[str, ...],
     source: Path | None,
     png: bool,
+    replace: bool,
     workers: int,
     config_name: str | None,
     overrides: tuple[str, ...],
@@ -68,6 +70,7 @@ def command(
                     source=source,
                     workers=workers,
                     png=png,
+                    replace=replace,
                     progress=bars.work,
                     fetching=bars.fetch,
                 )

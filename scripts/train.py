@@ -46,13 +46,14 @@ def command(
     config = resolve_config(
         config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode, datasets=datasets
     )
+    name = config.mode if name is None else name
     if check and find_learning_rate:
         raise click.UsageError("--check and --find-learning-rate: give one of them")
     if check:
         _check(config, check)
         return
     if find_learning_rate:
-        _find_learning_rate(config, config.runs_dir / f"{name or config.mode}-learning-rate")
+        _find_learning_rate(config, config.runs_dir / f"{name}-learning-rate")
         return
     from pipelines.experiments import train
 
@@ -63,7 +64,7 @@ def command(
             f"MIREX {100 * figures['val_mirex']:.1f}"
         )
 
-    run, history = train(config, name or config.mode, report)
+    run, history = train(config, name, report)
     best = max(history, key=lambda figures: figures["val_mirex"])
     click.echo(
         f"{run.path}: best is epoch {best['epoch']:.0f}, MIREX {100 * best['val_mirex']:.1f} on validation"

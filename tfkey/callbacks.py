@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,9 +51,10 @@ class EpochSeeds(keras.callbacks.Callback):
 
 
 class RunRecorder(keras.callbacks.Callback):
-    """After each epoch: a line of history, the network if it is the best so far, then a checkpoint.
+    """After each epoch: a line of history, a checkpoint, and the network if it is the best so far.
 
-    A kill between any two of them loses at most the epoch, which then is trained again with the same outcome.
+    A kill between any two of them loses at most the epoch, which then is trained again. The best network lies
+    beside the checkpoint until that is whole, so that it is always of an epoch that counts.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class RunRecorder(keras.callbacks.Callback):
         first_epoch: int,
         report: Report | None = None,
         suspects: Suspects | None = None,
+        broken: Callable[[], list[str]] | None = None,
     ) -> None:
         """Take up the history of ``run`` up to ``first_epoch``; a TfkeyError if it does not reach so far."""
         super().__init__()
@@ -69,12 +72,14 @@ class RunRecorder(keras.callbacks.Callback):
         self._network = network
         self._report = report
         self._suspects = suspects
+        self._broken = broken
         self.history = read_history(run.history)[:first_epoch] if first_epoch else []
         if len(self.history) < first_epoch:
             raise TfkeyError(
                 f"{run.history}: holds {len(self.history)} of the {first_epoch} epochs that were trained; "
                 f"delete {run.checkpoints} to train from the start"
             )
+        self._take_best(first_epoch)
 
     @property
     def is_finished(self) -> bool:
@@ -105,21 +110,47 @@ class RunRecorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the epoch down."""
         figures = {name: float(value) for name, value in (logs or {}).items()}
+        if not all(map(math.isfinite, figures.values())):
+            raise TfkeyError(self._no_number(epoch))
         learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.history.append({"epoch": epoch + 1, **figures, "learning_rate": learning_rate})
         _write_history(self._run.history, self.history)
-        if self._best_epoch() == len(self.history):
-            with atomic_path(self._run.best) as temporary:
+        if self._best_epoch() == epoch + 1:
+            with atomic_path(self._best_beside(epoch + 1)) as temporary:
                 self._network.save(temporary, include_optimizer=False)
         target = self._run.checkpoints / f"epoch-{epoch + 1:04d}.keras"
         with atomic_path(target) as temporary:
             self.model.save(temporary)
+        self._take_best(epoch + 1)
         for older in set(self._run.checkpoints.glob("epoch-*.keras")) - {target}:
             older.unlink()
         if self._report:
             self._report(epoch + 1, self._run.config.train.epochs, self.history[-1])
         if self.is_finished:
             self.model.stop_training = True
+
+    def _best_beside(self, epoch: int) -> Path:
+        return self._run.checkpoints / f"best-{epoch:04d}.keras"
+
+    def _take_best(self, epoch: int) -> None:
+        """Put the best network in its place if its checkpoint is there; one whose epoch was lost goes."""
+        for path in self._run.checkpoints.glob("best-*.keras"):
+            if path == self._best_beside(epoch):
+                os.replace(path, self._run.best)
+            else:
+                path.unlink()
+
+    def _no_number(self, epoch: int) -> str:
+        broken = self._broken() if self._broken else []
+        if broken:
+            return (
+                f"{self._run.path}: the validation loss is no number: values that are no numbers in "
+                f"{_some(broken)}; delete what is damaged, prepare it again, and train on"
+            )
+        return (
+            f"{self._run.path}: the loss is no longer a number at the end of epoch {epoch + 1}; lower "
+            "train.learning_rate or set train.clip_norm, and give another --name"
+        )
 
     def _best_epoch(self) -> int:
         """The first of the epochs with the highest score, from 1; 0 before the first epoch."""

@@ -8,6 +8,7 @@ A configuration is built in layers: ``configs/train.yaml`` (every default), then
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ _SECTION_FOLDERS = {"features": "features", "model": "models"}
 class Config(Section):
     """Everything that a run depends on."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
     mode: Mode = "spectrograms"
     datasets: list[str] = Field(["demo"], min_length=1)
     weights: dict[str, float] = Field(
@@ -90,12 +91,15 @@ def config_root() -> Path:
     return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
 
 
-def load_config(source: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
+def load_config(
+    source: str | Path | None = None, overrides: Sequence[str] = (), options: Mapping[str, Any] | None = None
+) -> Config:
     """Build a checked configuration.
 
     Args:
         source: a YAML file, or the name of one in ``configs/``; None for the defaults alone.
         overrides: texts ``section.setting=value``, the value in YAML (``train.batch_size=32``).
+        options: settings that have an option of their own; they beat the others.
 
     Raises:
         ConfigError: a file that is missing or no YAML, an unknown setting, or a value out of its domain;
@@ -109,6 +113,7 @@ def load_config(source: str | Path | None = None, overrides: Sequence[str] = ())
         _merge(values, _expand(_read_yaml(path)))
     for override in overrides:
         _merge(values, _expand(_parse_override(override)))
+    values.update(options or {})
     return validated(values, origin, overrides)
 
 
@@ -159,14 +164,26 @@ def validated(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()
     except ValidationError as error:
         raise ConfigError("; ".join(_explain(item, origin, overrides) for item in error.errors())) from error
     except UsageError as error:
-        raise ConfigError(f"{error} (in {origin})") from error
+        raise ConfigError(f"{error} (in {_set_by(str(error), origin, overrides)})") from error
 
 
 def _explain(item: Any, origin: str, overrides: Sequence[str]) -> str:
     """One pydantic error as one line that names the setting, its value, what it may be and who set it."""
     where = ".".join(str(part) for part in item["loc"])
-    guilty = [text for text in overrides if f"{where}.".startswith(f"{text.partition('=')[0].strip()}.")]
-    return f"{_complaint(item, where)} (in {f'-o {guilty[-1]}' if guilty else origin})"
+    complaint = _complaint(item, where)
+    guilty = [text for text in overrides if f"{where}.".startswith(f"{_overridden(text)}.")]
+    return f"{complaint} (in {f'-o {guilty[-1]}' if guilty else _set_by(complaint, origin, overrides)})"
+
+
+def _set_by(complaint: str, origin: str, overrides: Sequence[str]) -> str:
+    """Who set what a complaint about several settings speaks of: an override that it names, if any."""
+    words = set(re.findall(r"\w+", complaint))
+    guilty = [text for text in overrides if words.issuperset(_overridden(text).split("."))]
+    return f"-o {guilty[-1]}" if guilty else origin
+
+
+def _overridden(text: str) -> str:
+    return text.partition("=")[0].strip()
 
 
 def _complaint(item: Any, where: str) -> str:
@@ -198,7 +215,8 @@ def _find(source: str | Path) -> Path:
         return Path(source)
     if named.is_file():
         return named
-    names = ", ".join(sorted(path.stem for path in config_root().glob("*.yaml")))
+    # The space that tfkey tune searches is no configuration.
+    names = ", ".join(sorted(path.stem for path in config_root().glob("*.yaml") if path.stem != "tune"))
     raise ConfigError(f"--config {source}: no such file; give a YAML file or one of: {names}")
 
 

@@ -5,6 +5,7 @@
 | ``config.yaml`` | every setting of the run, resolved |
 | ``best.keras`` | the network of the epoch with the best validation score |
 | ``history.csv`` | one line an epoch |
+| ``learned.csv`` | the intervals that it is trained and validated on |
 | ``checkpoints/epoch-NNNN.keras`` | the model and its optimiser after the last finished epoch |
 | ``tensorboard/`` | logs for TensorBoard |
 | ``evaluation/`` | one folder per dataset and split that the run was judged on |
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tfkey.config import Config, load_resolved
 from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.files import write_text
-from tfkey.models import input_shape, register_layers
+from tfkey.models import build_network, input_shape, register_layers
 
 if TYPE_CHECKING:
     import keras
@@ -65,19 +67,26 @@ class Run:
         """The folder of the checkpoint to resume from."""
         return self.path / "checkpoints"
 
-    def load_network(self) -> keras.Model:
+    def load_network(self, like: keras.Model | None = None) -> keras.Model:
         """Load the best network.
+
+        Args:
+            like: a network that it has to be built like; None for the one that the configuration describes.
 
         Returns:
             A model from float32 ``[batch, frames, bins, 1]``, or ``[batch, samples]`` if it is one that takes
             waveforms, to logits ``[batch, 24]``.
 
         Raises:
-            TfkeyError: there is none yet, it is damaged, or it is of other features than the run states.
+            TfkeyError: there is none yet, it is lost or damaged, or it is of another model or of other
+                features than the run states.
         """
         import keras
 
+        mend = f"put it back, or delete {self.path} and train again"
         if not self.best.is_file():
+            if self.history.is_file():
+                raise TfkeyError(f"{self.best}: lost; {mend}")
             raise TfkeyError(
                 f"{self.best}: not there; train the run first: tfkey train --name {self.path.name}"
             )
@@ -85,7 +94,7 @@ class Run:
         try:
             network = keras.models.load_model(self.best, compile=False)
         except LOAD_ERRORS as error:
-            raise TfkeyError(f"{self.best}: not a network that can be loaded; train the run again") from error
+            raise TfkeyError(f"{self.best}: not a network that can be loaded; {mend}") from error
         expected = input_shape(self.config.model.name, self.config.features)
         if len(network.input_shape) != len(expected) + 1:
             raise TfkeyError(
@@ -98,6 +107,11 @@ class Run:
                 f"{self.best}: is for {bins} bins, but {self.path / 'config.yaml'} says "
                 f"features.n_bins={self.config.features.n_bins}; put back the one that belongs"
             )
+        what = difference(network, like or build_network(self.config.model, self.config.features))
+        if what:
+            raise TfkeyError(
+                f"{self.best}: of {what} than {self.path / 'config.yaml'} says; put back the one that belongs"
+            )
         return network
 
 
@@ -106,6 +120,30 @@ def _bins(network: keras.Model) -> int:
     if len(network.input_shape) == 2:
         return network.get_layer("cqt").parameters.n_bins
     return network.input_shape[2]
+
+
+def difference(model: keras.Model, other: keras.Model) -> str | None:
+    """What keeps the weights of one model from meaning anything to another, or None."""
+    plan, wanted = _plan(model), _plan(other)
+    return next((what for what, found in plan.items() if found != wanted[what]), None)
+
+
+def _plan(model: keras.Model) -> dict[str, Any]:
+    transforms = ("cqt", "log_magnitude")
+    features = {layer.name: layer.get_config() for layer in _layers(model) if layer.name in transforms}
+    # Of the input the bins alone: any number of frames is the same network.
+    return {
+        "another model": (model.name, [tuple(weight.shape) for weight in model.weights]),
+        "other features": (len(model.input_shape), model.input_shape[2:], features),
+    }
+
+
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        yield layer
+        # Those of a model inside.
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
 
 
 def create_run(config: Config, name: str) -> Run:
@@ -148,11 +186,12 @@ def open_run(path: Path) -> Run:
     """Open a run folder.
 
     Raises:
-        DataError: not one.
+        UsageError: not one.
         ConfigError: its ``config.yaml`` has been damaged.
     """
     if not (path / "config.yaml").is_file():
-        raise DataError(f"{path}: not a run folder (it has no config.yaml); give one that tfkey train made")
+        what = "not a run folder (it has no config.yaml)" if path.is_dir() else "no such folder"
+        raise UsageError(f"{path}: {what}; give one that tfkey train made")
     return Run(path, load_resolved(path / "config.yaml"))
 
 

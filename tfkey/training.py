@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tfkey.errors import TfkeyError
 from tfkey.losses import build_loss
 from tfkey.metrics import MirexScore
 from tfkey.models import transform_of
-from tfkey.runs import LOAD_ERRORS, Run
+from tfkey.runs import LOAD_ERRORS, Run, difference
 from tfkey.schedules import build_schedule
 
 
@@ -32,6 +32,7 @@ class TrainingData:
         validation_steps: their number.
         meter: counts the training batches, for TensorBoard.
         suspects: tells which files were in a batch, for the error at a loss that is no number.
+        broken: tells which validation files hold what is no number, for the same.
     """
 
     batches: Callable[[int], Iterable[Any]]
@@ -40,6 +41,7 @@ class TrainingData:
     validation_steps: int
     meter: Meter | None = None
     suspects: Suspects | None = None
+    broken: Callable[[], list[str]] | None = None
 
 
 def compile_model(
@@ -129,16 +131,18 @@ def fit(
 
     Raises:
         TfkeyError: the loss is no longer a number; a checkpoint or the table cannot be read or written; the
-            checkpoint is of another network or of other features.
+            checkpoint is of another network or of other features; the best network so far is lost or damaged.
     """
     settings = run.config.train
     checkpoint = _last_checkpoint(run.checkpoints)
     model, first_epoch = compile_model(network, frontend, run.config, data.steps), 0
     if checkpoint is not None:
         first_epoch = int(checkpoint.stem.rpartition("-")[2])
-        model = _load_checkpoint(checkpoint, model)
-        network = model if model.name == network.name else model.get_layer(network.name)
-    recorder = RunRecorder(run, network, first_epoch, report, data.suspects)
+        _restore(model, checkpoint)
+    recorder = RunRecorder(run, network, first_epoch, report, data.suspects, data.broken)
+    if recorder.history:
+        # Lost or damaged, it would be missed only once the training is over.
+        run.load_network(like=network)
     if not recorder.is_finished:
         model.fit(
             data.batches(first_epoch),
@@ -163,37 +167,24 @@ def _last_checkpoint(folder: Path) -> Path | None:
     return max(folder.glob("epoch-*.keras"), default=None)
 
 
-def _load_checkpoint(path: Path, fresh: keras.Model) -> keras.Model:
-    """The model of a checkpoint, which has to be built like ``fresh``."""
+def _restore(model: keras.Model, path: Path) -> None:
+    """Give a model, and its optimiser, the state of a checkpoint, which has to be built like it.
+
+    The checkpoint's own model is not gone on with: Keras loads some layers with other settings than were
+    saved (of spatial dropout it forgets the precision).
+    """
     try:
-        model = keras.models.load_model(path)
+        saved = keras.models.load_model(path)
     except LOAD_ERRORS as error:
         raise TfkeyError(
             f"{path}: not a checkpoint that can be loaded; delete it to train from the start"
         ) from error
-    found = _plan(model)
-    for what, expected in _plan(fresh).items():
-        if found[what] != expected:
-            raise TfkeyError(
-                f"{path}: of {what} than the run's config.yaml says; put back the run's own, or "
-                "delete it to train from the start"
-            )
-    return model
-
-
-def _plan(model: keras.Model) -> dict[str, Any]:
-    """What two models have in common whose weights mean the same."""
-    transforms = ("cqt", "log_magnitude")
-    features = {layer.name: layer.get_config() for layer in _layers(model) if layer.name in transforms}
-    # Of the input the bins alone: any number of frames is the same network.
-    return {
-        "another model": (model.name, [tuple(weight.shape) for weight in model.weights]),
-        "other features": (len(model.input_shape), model.input_shape[2:], features),
-    }
-
-
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
+    what = difference(saved, model)
+    if what:
+        raise TfkeyError(
+            f"{path}: of {what} than the run's config.yaml says; put back the run's own, or "
+            "delete it to train from the start"
+        )
+    model.set_weights(saved.get_weights())
+    for variable, value in zip(model.optimizer.variables, saved.optimizer.variables, strict=True):
+        variable.assign(value)

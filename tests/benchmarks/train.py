@@ -87,6 +87,10 @@ def by_keras(contender: str, folder: Path, overrides: list[str]) -> Callable[[in
 
     mode = "spectrograms" if contender == IN_MEMORY else contender
     config = load_config(None, [*overrides, f"data_dir={folder}", f"mode={mode}"])
+    if config.train.deterministic:
+        # As a training does; nothing else makes tf.data wait for the order that it began with.
+        keras.utils.set_random_seed(config.seed)
+        tf.config.experimental.enable_op_determinism()
     source = open_source(config, [open_prepared(config, mode, "clips")], "train")
     batch_size = config.train.batch_size
     steps = steps_per_epoch(source, batch_size)
@@ -235,6 +239,9 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=2, help="in a turn")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--undetermined", action="store_true", help="train.deterministic=false, which is not the default"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--contender", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -246,7 +253,7 @@ def main() -> None:
         f"features={options.features}",
         f"model={{name: allconv, maps: {options.maps}, dropout: 0.5}}",
         f"train.batch_size={options.batch_size}",
-        "train.deterministic=false",
+        f"train.deterministic={str(not options.undetermined).lower()}",
         "datasets=[clips]",
     ]
     with tempfile.TemporaryDirectory() as scratch:
@@ -269,7 +276,8 @@ def main() -> None:
             contender.end()
     print(
         f"AllConv, {options.maps} maps, {options.intervals} intervals, batches of {options.batch_size}, "
-        f"features {options.features}, {options.threads} threads; {options.rounds} rounds"
+        f"features {options.features}, {options.threads} threads, "
+        f"{'not deterministic' if options.undetermined else 'deterministic'}; {options.rounds} rounds"
     )
     print(f"{'':18}{'s/epoch, median (least to greatest)':>38}{'against memory':>28}")
     for name, times in seconds.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +122,41 @@ def test_several_devices_train_as_one_does(settings: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout == "two devices ok\n"
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_network_computes_in_the_precision_asked_for(settings: Path, precision: str) -> None:
+    import keras
+
+    config = load_config(settings, [f"train.precision={precision}"])
+    network = Experiment.open(config).network()
+    convolution = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+    assert convolution.dtype_policy.name == precision
+    assert {weight.dtype for weight in network.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_two_trainings_of_one_run_take_turns(settings: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from pipelines.experiments import train
+    from pipelines.folder_lock import alone_in
+
+    config = load_config(settings, ["train.deterministic=false", "train.epochs=1"])
+    began, ended = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with alone_in(config.runs_dir / "turns"):
+            began.set()
+            while "another call is at work" not in caplog.text:
+                time.sleep(0.01)
+            assert not (config.runs_dir / "turns" / "config.yaml").exists()
+            ended.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    began.wait()
+    train(config, "turns")
+    thread.join()
+    assert ended.is_set()
 
 
 def test_quick_checks_leave_nothing(settings: Path, tfkey: Callable[..., Any]) -> None:

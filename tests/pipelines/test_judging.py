@@ -22,7 +22,7 @@ def run(lab, tmp_path):
     """A run of the small dataset, with dropout in its network, free to be written to."""
     shutil.copytree(lab / "runs" / "tiny", tmp_path / "tiny")
     found = open_run(tmp_path / "tiny")
-    build_model("allconv", (None, BINS, 1), maps=2, dropout=0.5).save(found.best)
+    build_model("allconv", (None, BINS, 1), maps=1, dropout=0.5).save(found.best)
     return found
 
 
@@ -73,6 +73,9 @@ def test_several_datasets_each_and_together(run, tmp_path):
     shutil.copytree(run.config.data_dir / "spectrograms", tmp_path / "data" / "spectrograms")
     prepared = tmp_path / "data" / "spectrograms"
     shutil.copytree(prepared / "small", prepared / "other")
+    same = (prepared / "other" / "manifest.csv").read_text()
+    others = [line[:-8] + "00000000" if number else line for number, line in enumerate(same.splitlines())]
+    (prepared / "other" / "manifest.csv").write_text("\n".join(others) + "\n")
     shutil.copytree(prepared / "small", prepared / "untested")
     manifest = prepared / "untested" / "manifest.csv"
     lines = manifest.read_text().splitlines(keepends=True)
@@ -94,7 +97,11 @@ def test_several_datasets_each_and_together(run, tmp_path):
     ]
     with pytest.raises(DataError, match="test split is empty"):
         evaluate(run, config, ["untested"], "test")
-    # A second list of labels of the same recordings: they would count twice.
+    # The same recordings, or said to be: they would count twice.
+    (prepared / "other" / "manifest.csv").write_text(same)
+    assert len(evaluate(run, config, ["small", "other"], "test", said.append)) == 2
+    assert said.pop() == "no figures of all together: small and other hold the same recordings"
+    (prepared / "other" / "manifest.csv").write_text("\n".join(others) + "\n")
     catalogue = tmp_path / "catalogue"
     catalogue.mkdir()
     for name in ("small", "other"):

@@ -119,7 +119,14 @@ def test_new_settings_leave_nothing_of_the_old(make_config, tracks):
     config = make_config(intervals={"seconds": 2.0, "remainder": "overlap"})
     with pytest.raises(DataError, match=r"intervals\.seconds=1\.0 \(asked for: 2\.0\)"):
         open_prepared(config, "audio", "small")
-    prepare(config, "small", source=tracks)
+    before = contents(folder)
+    words = r"intervals\.seconds=1\.0 \(asked for: 2\.0\), .*or give --replace"
+    with pytest.raises(DataError, match=words):
+        prepare(config, "small", source=tracks)
+    with pytest.raises(DataError, match=r"split\.folds=null \(asked for: 5\)"):
+        prepare(make_config(split={"folds": 5}), "small", source=tracks)
+    assert contents(folder) == before
+    prepare(config, "small", source=tracks, replace=True)
     listed = {row.path for row in open_prepared(config, "audio", "small").rows}
     assert set(contents(folder)) == listed | {"dataset.json", "manifest.csv", "left_out.csv"}
 

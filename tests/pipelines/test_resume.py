@@ -91,7 +91,7 @@ def test_a_kill_while_prepared_data_changes_leaves_nothing_that_opens(make_confi
 
     monkeypatch.setattr(Journal, "add", dying)
     with pytest.raises(KeyboardInterrupt):
-        prepare(other, "small", source=tracks)
+        prepare(other, "small", source=tracks, replace=True)
     for either in (config, other):
         with pytest.raises(DataError, match="not prepared"):
             open_prepared(either, "spectrograms", "small")

@@ -107,7 +107,7 @@ def search_and_die(folder: str, algorithm: str, die_at: int) -> None:
     tune(configuration(path), make_search(), algorithm, "s", train=Training(path / "log", {"2"}, die_at))
 
 
-@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_killed_search_goes_on_without_repeating_a_trial(tmp_path: Path, algorithm: str) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()

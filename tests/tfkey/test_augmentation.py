@@ -151,3 +151,23 @@ def test_nothing_asked_for_is_no_layer() -> None:
     assert build_augmentation(plain.augment, plain.features) is None
     net = network()
     assert compile_model(net, None, plain, 1) is net
+
+
+def test_every_setting_reaches_the_layer_in_its_units() -> None:
+    config = load_config(
+        "demo",
+        ["features={sample_rate: 16000, hop_length: 500, bins_per_octave: 24, db_min: -70, db_max: 20}",
+         "features.n_bins=96", "features.extra_semitones=3", "intervals.seconds=4",
+         "augment={pitch_shift: 3, crop_seconds: 2, equaliser_db: 6, gain_db: 7, noise_db: 8}",
+         "augment={time_masks: 4, time_mask_seconds: 0.5}",
+         "augment={frequency_masks: 5, frequency_mask_semitones: 2}"],
+    )  # fmt: skip
+    layer = build_augmentation(config.augment, config.features, seed=9)
+    given = layer.get_config()
+    # 32 frames a second, two bins a semitone.
+    expected = {
+        "pitch_shift": 3, "crop_frames": 65, "time_masks": 4, "time_mask_frames": 16, "frequency_masks": 5,
+        "frequency_mask_bins": 4, "equaliser_db": 6.0, "gain_db": 7.0, "noise_db": 8.0, "db_range": 90.0,
+        "bins_per_semitone": 2, "bins": 96, "seed": 9,
+    }  # fmt: skip
+    assert {name: given[name] for name in expected} == expected

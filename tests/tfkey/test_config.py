@@ -74,7 +74,10 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
         ("train.learning_rate=0", ["train.learning_rate", "greater than 0"]),
         ("train.learning_rate=.inf", ["train.learning_rate", "finite"]),
         ("features.db_min=.nan", ["features.db_min", "finite"]),
-        ("features.db_max=-50", ["features: db_max (-50.0) must be above db_min (-40.0)"]),
+        (
+            "features.db_max=-50",
+            ["features: db_max (-50.0) must be above db_min (-40.0) (in -o features.db_max=-50)"],
+        ),
         ("features.n_bins=400", ["features: highest bin", "22050 Hz", "n_bins"]),
         ("intervals.remainder=cut", ["intervals.remainder", "'cut'", "'drop'", "'pad'", "'overlap'"]),
         ("split.test=0.9", ["split: ", "add up to less than 1"]),
@@ -86,7 +89,11 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
         ("features=mel", ["features: 'mel' is unknown; allowed: cqt, demo"]),
         ("model=resnet", ["model: 'resnet' is unknown; allowed: allconv"]),
         ("model.name=resnet", ["'resnet'", "allconv"]),
-        ("model.dropot=0.1", ["allconv", "'dropot'", "dropout"]),
+        ("model.dropot=0.1", ["allconv", "'dropot'", "dropout", "(in -o model.dropot=0.1)"]),
+        ("augment.pitch_shift=4", ["features.extra_semitones=0", "(in -o augment.pitch_shift=4)"]),
+        ("weights.nope=0.5", ["nope is none of datasets (demo)", "(in -o weights.nope=0.5)"]),
+        ("train.xla=true", ["train.deterministic=false", "(in -o train.xla=true)"]),
+        ("seed=4294967296", ["seed: 4294967296", "less than or equal to 4294967295"]),
         ("model.dropout=1", ["dropout = 1", "below 1"]),
         ("train.epochs", ["-o train.epochs: write it as section.setting=value"]),
         ("=3", ["-o =3: write it as"]),
@@ -100,6 +107,15 @@ def test_bad_setting_names_itself_and_what_is_allowed(override: str, parts: list
     assert "\n" not in message
     for part in parts:
         assert part in message
+
+
+def test_options_of_their_own_are_checked_together_with_the_rest() -> None:
+    config = load_config("demo", ["weights.b=0.5", "mode=audio"], {"datasets": ["a", "b"], "mode": "images"})
+    assert (config.datasets, config.weights, config.mode) == (["a", "b"], {"b": 0.5}, "images")
+    with pytest.raises(ConfigError, match=r"weights: demo is none of datasets \(a\)"):
+        load_config("demo", ["weights.demo=2"], {"datasets": ["a"]})
+    with pytest.raises(ConfigError, match=r"--config nosuch: no such file; .* one of: demo, train$"):
+        load_config("nosuch")
 
 
 def test_several_bad_settings_are_all_named(tmp_path: Path) -> None:

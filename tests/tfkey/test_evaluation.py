@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 
 import mir_eval
@@ -99,6 +100,9 @@ def test_intervals_count_one_by_one_and_parts_of_the_whole_are_their_own() -> No
     assert np.trace(judgement.confusion()) == sum(
         a == b for a, b in zip(judgement.reference, judgement.estimate, strict=True)
     )
+    # A row is what was asked, a column what was answered.
+    pairs = Counter(zip(judgement.reference, judgement.estimate, strict=True))
+    assert {(a, b): judgement.confusion()[a.index, b.index] for a, b in pairs} == pairs
     counts = [found.n_tracks for key in KEYS if (found := judgement.of_key(key))]
     assert sum(counts) == 40
     both = join([judgement, judge(["other"], [3], np.eye(24)[3:4])])

@@ -10,6 +10,7 @@ import pytest
 
 from tfkey.config import Config, load_config
 from tfkey.errors import ConfigError, DataError, TfkeyError, UsageError
+from tfkey.models import build_network
 from tfkey.runs import create_run, latest_run, open_run
 
 
@@ -62,8 +63,10 @@ def test_name_that_is_no_folder_name(tmp_path: Path, name: str) -> None:
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"{tmp_path}: not a run folder"):
+    with pytest.raises(UsageError, match=f"{tmp_path}: not a run folder"):
         open_run(tmp_path)
+    with pytest.raises(UsageError, match="none: no such folder"):
+        open_run(tmp_path / "none")
     (tmp_path / "config.yaml").write_text("seed: [")
     with pytest.raises(ConfigError, match=r"config\.yaml: not YAML"):
         open_run(tmp_path)
@@ -91,13 +94,16 @@ def test_network_is_loaded_or_its_fault_is_named(tmp_path: Path) -> None:
     with pytest.raises(TfkeyError, match=r"best\.keras: is for 36 bins, .*features\.n_bins=24"):
         run.load_network()
     make_network().save(run.best)
+    with pytest.raises(TfkeyError, match=r"best\.keras: of another model than .*config\.yaml says"):
+        run.load_network()
+    build_network(run.config.model, run.config.features).save(run.best)
     assert run.load_network().output_shape == (None, 24)
     weights = run.load_network().get_weights()
 
     whole = run.best.read_bytes()
     step = len(whole) // 25
     cuts = [whole[:size] for size in range(0, len(whole), step)]
-    fault = r"best\.keras: not a network that can be loaded; train the run again"
+    fault = r"best\.keras: not a network that can be loaded; put it back, or delete .*first and train again"
     for damaged in (*cuts, b"not a network" * 99):
         run.best.write_bytes(damaged)
         with pytest.raises(TfkeyError, match=fault):

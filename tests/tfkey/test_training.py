@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -15,14 +16,15 @@ import pytest
 import tensorflow as tf
 
 import tfkey.files
-from tfkey.callbacks import read_history
+from tfkey.callbacks import EpochSeeds, read_history
 from tfkey.config import Config, changed, load_config
 from tfkey.errors import TfkeyError
 from tfkey.evaluation import softmax
 from tfkey.features import build_frontend
+from tfkey.losses import build_loss
 from tfkey.mirex import score_matrix
 from tfkey.runs import Run, create_run
-from tfkey.training import TrainingData, fit
+from tfkey.training import TrainingData, compile_model, fit
 
 BINS, FRAMES, CLIPS, BATCH = 24, 16, 48, 8
 STEPS = CLIPS // BATCH
@@ -100,12 +102,12 @@ def stop_after(last: int) -> Callable[[int, int, dict[str, float]], None]:
 
 def train_and_die(folder: str) -> None:
     """Die by SIGKILL in epoch 3 with the table written and the checkpoint not yet in place."""
-    replace = os.replace
+    rename = os.replace
 
     def kill_at_checkpoint(source: str, target: Path) -> None:
         if Path(target).name == "epoch-0003.keras":
             os.kill(os.getpid(), signal.SIGKILL)
-        replace(source, target)
+        rename(source, target)
 
     tf.config.experimental.enable_op_determinism()
     tfkey.files.os.replace = kill_at_checkpoint
@@ -233,6 +235,102 @@ def test_loss_that_is_no_number_keeps_what_was_reached(tmp_path: Path, stopped: 
         train(run, broken_from=3)
 
 
+def test_validation_that_is_no_number_keeps_what_was_reached(tmp_path: Path, stopped: Path) -> None:
+    run = copy_of(stopped, tmp_path)
+    before = files_of(run)
+    data = make_data("pictures")
+    bad = replace(data, validation=data.validation.map(lambda x, y: (x * np.float32(np.nan), y)))
+    for broken, words in (
+        (["a file"], "values that are no numbers in a file; delete"),
+        ([], "end of epoch 3; lower"),
+    ):
+        with pytest.raises(TfkeyError, match=words):
+            fit(run, make_network(), None, replace(bad, broken=lambda found=broken: found))
+        assert files_of(run) == before
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_in_half_precision_a_run_goes_on_as_it_was(tmp_path: Path, precision: str) -> None:
+    """Keras loads spatial dropout with another precision than it saved, and so with other masks."""
+    config = changed(make_config(tmp_path, epochs=3), {"train.precision": precision}, "test")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        whole, resumed = (create_run(config, name) for name in ("whole", "resumed"))
+        history = train(whole)
+        with pytest.raises(StoppedError):
+            train(resumed, report=stop_after(1))
+        assert train(resumed) == history
+    finally:
+        keras.config.set_dtype_policy(before)
+    for one, other in zip(state_of(resumed), state_of(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_best_network_is_of_an_epoch_that_counts(tmp_path: Path, stopped: Path) -> None:
+    """It waits beside the checkpoint: with that it is taken, without it goes, whatever epoch it is of."""
+    run = copy_of(stopped, tmp_path)
+    best = run.best.read_bytes()
+    waiting = run.checkpoints / "best-0003.keras"
+    waiting.write_bytes(b"of an epoch that was lost")
+    with pytest.raises(StoppedError):
+        train(run, report=stop_after(3))
+    assert b"lost" not in run.best.read_bytes()
+    assert not waiting.exists()
+    other = copy_of(stopped, tmp_path / "other")
+    (other.checkpoints / "best-0002.keras").write_bytes(best)
+    other.best.write_bytes(b"the one before")
+    with pytest.raises(StoppedError):
+        train(other, report=stop_after(3))
+    assert b"before" not in other.best.read_bytes()
+    keras.models.load_model(other.best, compile=False)
+
+
+def test_a_best_network_that_is_lost_is_missed_at_once(tmp_path: Path, stopped: Path) -> None:
+    run = copy_of(stopped, tmp_path)
+    run.best.unlink()
+    with pytest.raises(TfkeyError, match=rf"best\.keras: lost; put it back, or delete {run.path} and train"):
+        train(run)
+    run.best.write_bytes(b"cut")
+    with pytest.raises(TfkeyError, match=r"best\.keras: not a network that can be loaded; put it back"):
+        train(run)
+
+
+def test_every_setting_reaches_what_it_is_for(tmp_path: Path) -> None:
+    config = changed(
+        make_config(tmp_path),
+        {"train.weight_decay": 0.25, "train.clip_norm": 3.0, "train.precision": "mixed_float16",
+         "train.deterministic": False, "train.xla": True, "loss.name": "mirex"},
+        "test",
+    )  # fmt: skip
+    model = compile_model(make_network(), None, config, STEPS)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    inner = model.optimizer.inner_optimizer
+    assert (inner.weight_decay, inner.global_clipnorm) == (0.25, 3.0)
+    # What was asked for: where operations are to be deterministic, as here, Keras does without.
+    assert model.get_compile_config()["jit_compile"] is True
+    labels, logits = np.array([0, 5]), np.zeros((2, 24), np.float32)
+    logits[:, 7] = 3.0
+    expected = build_loss(config.loss)(labels, logits)
+    assert float(model.loss(labels, logits)) == pytest.approx(float(expected))
+    plain = compile_model(make_network(), None, make_config(tmp_path), STEPS)
+    assert plain.get_compile_config()["jit_compile"] is False
+    assert not isinstance(plain.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert float(plain.loss(labels, logits)) != pytest.approx(float(expected), abs=1e-3)
+
+
+def test_every_epoch_draws_numbers_of_its_own() -> None:
+    network = make_network()
+    (state,) = [variable for variable in network.variables if variable.name == "seed_generator_state"]
+    seeds = EpochSeeds(3)
+    seeds.set_model(network)
+    drawn = []
+    for epoch in (0, 1, 0):
+        seeds.on_epoch_begin(epoch)
+        drawn.append(tuple(keras.ops.convert_to_numpy(state)))
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
 def test_checkpoint_of_another_model_or_other_features(tmp_path: Path, stopped: Path) -> None:
     run = copy_of(stopped, tmp_path)
     before = files_of(run)
@@ -267,7 +365,7 @@ def test_checkpoint_that_cannot_be_written_leaves_the_one_before(
     monkeypatch.setattr(keras.Model, "save", fail)
     with pytest.raises(TfkeyError, match=r"epoch-0003\.keras: cannot be written \(No space left"):
         train(run)
-    assert [path.name for path in run.checkpoints.iterdir()] == ["epoch-0002.keras"]
+    assert [path.name for path in run.checkpoints.glob("epoch-*")] == ["epoch-0002.keras"]
     assert (run.checkpoints / "epoch-0002.keras").read_bytes() == before
 
 
@@ -301,7 +399,7 @@ def test_full_disk_is_named(tmp_path: Path) -> None:
     # The table still fits, a network does not.
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
     try:
-        with pytest.raises(TfkeyError, match=r"best\.keras: cannot be written"):
+        with pytest.raises(TfkeyError, match=r"best-0001\.keras: cannot be written"):
             train(run)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
