@@ -30,13 +30,16 @@ def tensorflow_io() -> Any | None:
     return tensorflow_io
 
 
-def decode_clip(path: tf.Tensor, samples: int, sample_rate: int) -> tf.Tensor:
+def decode_clip(path: tf.Tensor, samples: int, sample_rate: int, *, only_wav: bool = False) -> tf.Tensor:
     """Read an audio file as a mono clip of fixed length, in the graph.
 
     Args:
         path: string scalar; the format is told by the suffix (wav, flac, ogg, mp3).
         samples: the wanted length; a longer file is cut at the end, a shorter one padded with zeros.
         sample_rate: the wanted rate in Hz; another one is resampled.
+        only_wav: every file is a WAV, as what ``prepare`` writes is. tensorflow-io is left out of the graph
+            then: its operations have a state, and where operations are to be deterministic, which is the
+            default in training, tf.data lets nothing that has one run in parallel or ahead.
 
     Returns:
         float32 ``[samples]``.
@@ -49,7 +52,8 @@ def decode_clip(path: tf.Tensor, samples: int, sample_rate: int) -> tf.Tensor:
         & (tf.strings.substr(content, 20, 2) == b"\x01\x00")
         & (tf.strings.substr(content, 34, 2) == b"\x10\x00")
     )
-    waveform, rate = tf.cond(is_pcm16, lambda: _decode_wav(content), lambda: _decode_other(path, content))
+    other = _decode_by_libsndfile if only_wav else _decode_other
+    waveform, rate = tf.cond(is_pcm16, lambda: _decode_wav(content), lambda: other(path, content))
     waveform = tf.cond(rate == sample_rate, lambda: waveform, lambda: _resample(waveform, rate, sample_rate))
     # What is of the right length already, as prepared audio is, need not be copied.
     clip = tf.cond(
@@ -93,7 +97,7 @@ def _little_endian(content: tf.Tensor, place: int) -> tf.Tensor:
 def _decode_other(path: tf.Tensor, content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Whatever is not 16-bit PCM WAV, told apart by its first bytes."""
     if tensorflow_io() is None:
-        return _decode_by_libsndfile(path)
+        return _decode_by_libsndfile(path, content)
     magic = tf.strings.substr(content, 0, 4)
     is_vorbis = (magic == b"OggS") & (tf.strings.substr(content, 29, 6) == b"vorbis")
     is_mp3 = tf.strings.regex_full_match(path, r"(?i).*\.mp3")
@@ -103,7 +107,7 @@ def _decode_other(path: tf.Tensor, content: tf.Tensor) -> tuple[tf.Tensor, tf.Te
             ((magic == b"fLaC") & (_flac_bits(content) == 16), lambda: _decode_by_io(path, tf.int16)),
             ((magic == b"fLaC") & (_flac_bits(content) == 24), lambda: _decode_by_io(path, tf.int32)),
         ],
-        default=lambda: _decode_by_libsndfile(path),
+        default=lambda: _decode_by_libsndfile(path, content),
     )
 
 
@@ -123,12 +127,12 @@ def _flac_bits(content: tf.Tensor) -> tf.Tensor:
     return tf.cond(tf.size(header) == 2, lambda: (header[0] % 2) * 16 + header[1] // 16 + 1, lambda: 0)
 
 
-def _decode_by_libsndfile(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _decode_by_libsndfile(path: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     def decode(name: bytes) -> tuple[np.ndarray, np.int64]:
         waveform, rate = soundfile.read(name.decode(), dtype="float32", always_2d=True)
         return waveform.mean(axis=1), np.int64(rate)
 
-    waveform, rate = tf.numpy_function(decode, [path], [tf.float32, tf.int64])
+    waveform, rate = tf.numpy_function(decode, [path], [tf.float32, tf.int64], stateful=False)
     return tf.ensure_shape(waveform, [None]), tf.ensure_shape(rate, [])
 
 
@@ -138,7 +142,8 @@ def _resample(waveform: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.Tens
     def by_soxr(values: np.ndarray, rate_in: np.int64) -> np.ndarray:
         return soxr.resample(values, int(rate_in), sample_rate).astype(np.float32)
 
-    return tf.ensure_shape(tf.numpy_function(by_soxr, [waveform, rate], tf.float32), [None])
+    resampled = tf.numpy_function(by_soxr, [waveform, rate], tf.float32, stateful=False)
+    return tf.ensure_shape(resampled, [None])
 
 
 def decode_picture(path: tf.Tensor, frames: int, bins: int) -> tf.Tensor:

@@ -204,10 +204,13 @@ def _intervals(
     samples = source.config.intervals.samples(features.sample_rate)
     frames = features.frames(samples)
     finish = _finisher(source, named)
+    only_wav = all(path.endswith(".wav") for path in paths)
 
     def load(path: tf.Tensor, label: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, ...]:
         if source.mode == "audio":
-            return finish(decode_clip(path, samples, features.sample_rate), label, weight, path)
+            return finish(
+                decode_clip(path, samples, features.sample_rate, only_wav=only_wav), label, weight, path
+            )
         picture = decode_picture(path, frames, features.stored_bins)
         return finish(_band(source, picture), label, weight, path)
 

@@ -88,3 +88,20 @@ def test_a_clip_that_is_no_audio_raises(decoder, tmp_path):
             decoder(str(tmp_path / name))
     with pytest.raises(tf.errors.OpError):
         decoder(str(tmp_path / "missing.wav"))
+
+
+def test_wavs_alone_are_decoded_without_a_state(tmp_path):
+    """What has a state is neither parallel nor ahead of the training where operations are deterministic."""
+    decode_wav = tf.function(
+        lambda path: decode.decode_clip(path, SAMPLES, RATE, only_wav=True),
+        input_signature=[tf.TensorSpec([], tf.string)],
+    )
+    # A branch with a state in it makes a conditional that has one.
+    operations = decode_wav.get_concrete_function().graph.get_operations()
+    assert [operation.name for operation in operations if operation.op_def.is_stateful] == []
+    for name, (container, subtype) in FORMATS.items():
+        if container in ("WAV", "WAVEX"):
+            for rate in (RATE, 44100):
+                write(tmp_path / name, container, subtype, rate, 2, 1.6)
+                clip = decode_wav(str(tmp_path / name)).numpy()
+                assert np.abs(clip - expected(tmp_path / name)).max() < 1e-6
