@@ -111,8 +111,8 @@ def test_files_with_what_is_no_number_are_named(run, monkeypatch):
     bad = str(source.parts[0][0].folder / next(row.path for row in rows if row.split == "validation"))
     decode = pipelines.inputs.decode_clip
 
-    def decoded(path, *arguments):
-        clip = decode(path, *arguments)
+    def decoded(path, *arguments, **named):
+        clip = decode(path, *arguments, **named)
         return tf.where(path == bad, tf.fill(tf.shape(clip), np.nan), clip)
 
     monkeypatch.setattr(pipelines.inputs, "decode_clip", decoded)
