@@ -52,8 +52,9 @@ def decode_clip(path: tf.Tensor, samples: int, sample_rate: int, *, only_wav: bo
         & (tf.strings.substr(content, 20, 2) == b"\x01\x00")
         & (tf.strings.substr(content, 34, 2) == b"\x10\x00")
     )
-    other = _decode_by_libsndfile if only_wav else _decode_other
-    waveform, rate = tf.cond(is_pcm16, lambda: _decode_wav(content), lambda: other(path, content))
+    waveform, rate = tf.cond(
+        is_pcm16, lambda: _decode_wav(content), lambda: _decode_other(path, content, only_wav)
+    )
     waveform = tf.cond(rate == sample_rate, lambda: waveform, lambda: _resample(waveform, rate, sample_rate))
     # What is of the right length already, as prepared audio is, need not be copied.
     clip = tf.cond(
@@ -94,10 +95,10 @@ def _little_endian(content: tf.Tensor, place: int) -> tf.Tensor:
     )
 
 
-def _decode_other(path: tf.Tensor, content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _decode_other(path: tf.Tensor, content: tf.Tensor, only_wav: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """Whatever is not 16-bit PCM WAV, told apart by its first bytes."""
-    if tensorflow_io() is None:
-        return _decode_by_libsndfile(path, content)
+    if only_wav or tensorflow_io() is None:
+        return _decode_by_libsndfile(path)
     magic = tf.strings.substr(content, 0, 4)
     is_vorbis = (magic == b"OggS") & (tf.strings.substr(content, 29, 6) == b"vorbis")
     is_mp3 = tf.strings.regex_full_match(path, r"(?i).*\.mp3")
@@ -107,7 +108,7 @@ def _decode_other(path: tf.Tensor, content: tf.Tensor) -> tuple[tf.Tensor, tf.Te
             ((magic == b"fLaC") & (_flac_bits(content) == 16), lambda: _decode_by_io(path, tf.int16)),
             ((magic == b"fLaC") & (_flac_bits(content) == 24), lambda: _decode_by_io(path, tf.int32)),
         ],
-        default=lambda: _decode_by_libsndfile(path, content),
+        default=lambda: _decode_by_libsndfile(path),
     )
 
 
@@ -127,7 +128,7 @@ def _flac_bits(content: tf.Tensor) -> tf.Tensor:
     return tf.cond(tf.size(header) == 2, lambda: (header[0] % 2) * 16 + header[1] // 16 + 1, lambda: 0)
 
 
-def _decode_by_libsndfile(path: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _decode_by_libsndfile(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     def decode(name: bytes) -> tuple[np.ndarray, np.int64]:
         waveform, rate = soundfile.read(name.decode(), dtype="float32", always_2d=True)
         return waveform.mean(axis=1), np.int64(rate)

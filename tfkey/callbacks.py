@@ -119,8 +119,13 @@ class RunRecorder(keras.callbacks.Callback):
             with atomic_path(self._best_beside(epoch + 1)) as temporary:
                 self._network.save(temporary, include_optimizer=False)
         target = self._run.checkpoints / f"epoch-{epoch + 1:04d}.keras"
-        with atomic_path(target) as temporary:
-            self.model.save(temporary)
+        try:
+            with atomic_path(target) as temporary:
+                self.model.save(temporary)
+        except BaseException:
+            # On a full disk it takes the room of the next attempt.
+            self._best_beside(epoch + 1).unlink(missing_ok=True)
+            raise
         self._take_best(epoch + 1)
         for older in set(self._run.checkpoints.glob("epoch-*.keras")) - {target}:
             older.unlink()
