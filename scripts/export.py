@@ -31,11 +31,13 @@ def command(run: Path, kind: str, output: Path | None, description: str | None) 
     waveforms of any length and any batch, or from spectrograms, to the probabilities of the 24 keys. The
     other formats judge one interval's spectrogram.
     """
+    from tfkey.export.target import check_target
     from tfkey.runs import open_run
 
     opened = open_run(run)
     target = output or opened.path / "export" / kind
-    _check_target(target, kind)
+    # Again before it writes; here it is refused before TensorFlow has been loaded.
+    check_target(target, kind)
     from pipelines.catalogue import dataset_names, load_spec
     from tfkey.export.formats import export_run
 
@@ -47,15 +49,3 @@ def command(run: Path, kind: str, output: Path | None, description: str | None) 
     }
     written = export_run(opened, kind, target, description=description, licences=licences)
     click.echo(f"{written}: {kind} written")
-
-
-def _check_target(target: Path, kind: str) -> None:
-    """Refuse a place that holds anything but older exports."""
-    if not target.is_dir():
-        return
-    names = {path.name for path in target.iterdir() if not path.name.startswith(".")}
-    own = all(name.isdecimal() for name in names) if kind == "saved_model" else "tfkey.json" in names
-    if names and not own:
-        raise click.UsageError(
-            f"--output {target}: exists and is no export of this format; give a folder that may be replaced"
-        )

@@ -26,7 +26,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         TfkeyError: the folder cannot be made or written to.
     """
-    partial = path.with_name(f".{path.stem}{PARTIAL_SUFFIX}{path.suffix}")
+    partial = path.with_name(_partial_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(partial)
@@ -58,6 +58,11 @@ def remove_partial(folder: Path) -> None:
         _remove(path)
 
 
+def is_partial_of(name: str, of: str) -> bool:
+    """Whether ``name`` is that of a file or folder that :func:`atomic_path` makes beside one named ``of``."""
+    return name in (_partial_name(of), _aside_name(of))
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
     digest = hashlib.sha256()
@@ -67,8 +72,17 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _partial_name(name: str) -> str:
+    path = Path(name)
+    return f".{path.stem}{PARTIAL_SUFFIX}{path.suffix}"
+
+
+def _aside_name(name: str) -> str:
+    return f".{name}.old{PARTIAL_SUFFIX}"
+
+
 def _replace_folder(new: Path, old: Path) -> None:
-    aside = old.with_name(f".{old.name}.old{PARTIAL_SUFFIX}")
+    aside = old.with_name(_aside_name(old.name))
     _remove(aside)
     os.replace(old, aside)
     try:

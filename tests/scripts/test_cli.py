@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, times
+from tfkey.export import FORMATS
 from tfkey.settings import MODES
 
 
@@ -150,9 +151,26 @@ def test_export_and_predict_agree(tfkey, lab, tracks_master, tmp_path):
         probabilities = serve(waveform=tf.constant(read(path, 16000)[np.newaxis]))["probabilities"].numpy()[0]
         assert labels[int(probabilities.argmax())] == key
         assert float(confidence) == pytest.approx(probabilities.max(), abs=6e-4)
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / "thesis.txt").write_text("precious")
-    code, _, err = tfkey("export", lab / "runs" / "tiny", "--output", tmp_path / "kept")
-    assert code == 2
-    assert "no export of this format" in err[-1]
-    assert (tmp_path / "kept" / "thesis.txt").is_file()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_export_replaces_no_folder_of_somebody_else(lab, tmp_path, kind):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for name in ("tfkey.json", "thesis.txt"):
+        (kept / name).write_text("precious")
+    arguments = ["export", str(lab / "runs" / "tiny"), "--format", kind, "--output", str(kept)]
+    # Refused at once, before TensorFlow is loaded.
+    code = (
+        "import sys; sys.modules['tensorflow'] = None; sys.modules['keras'] = None\n"
+        f"sys.argv = ['tfkey', *{arguments!r}]\n"
+        "from scripts.main import main; main()"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert outcome.returncode == 2
+    foreign = "tfkey.json" if kind == "saved_model" else "thesis.txt"
+    assert outcome.stderr.startswith(
+        f"tfkey: {kept}: holds '{foreign}', which is not part of a {kind} export"
+    )
+    assert sorted(path.name for path in kept.iterdir()) == ["tfkey.json", "thesis.txt"]
+    assert (kept / "thesis.txt").read_text() == "precious"

@@ -196,9 +196,66 @@ def test_versions_are_numbered_upwards_and_others_replaced(run: Run, tmp_path: P
     assert export_run(run, "saved_model", tmp_path / "served") == tmp_path / "served" / "11"
     assert (tmp_path / "served" / "10" / "saved_model.pb").read_text() == "older"
     (tmp_path / "keras").mkdir()
-    (tmp_path / "keras" / "stale").write_text("old")
-    export_run(run, "keras", tmp_path / "keras")
+    for name in ("network.keras", "tfkey.json", ".network.partial.keras"):
+        (tmp_path / "keras" / name).write_text("old")
+    (tmp_path / "link").symlink_to("keras", target_is_directory=True)
+    export_run(run, "keras", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
     assert sorted(path.name for path in (tmp_path / "keras").iterdir()) == ["network.keras", "tfkey.json"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "named"),
+    [
+        ("litert", ["thesis.txt"], "thesis.txt"),
+        ("litert", ["network.tflite", "tfkey.json", "thesis.txt"], "thesis.txt"),
+        ("litert", ["network.tflite", "tfkey.json", ".hidden"], ".hidden"),
+        ("litert", ["network.tflite", "tfkey.json", ".thesis.partial.txt"], ".thesis.partial.txt"),
+        ("litert", ["network.keras", "tfkey.json"], "network.keras"),
+        ("litert", ["tfkey.json/thesis.txt"], "tfkey.json"),
+        ("litert", ["network.tflite"], "has no tfkey.json"),
+        ("onnx", ["network.tflite", "tfkey.json"], "network.tflite"),
+        ("keras", ["1/saved_model.pb"], "'1'"),
+        ("saved_model", ["1/saved_model.pb", "2023/diary.txt"], "2023"),
+        ("saved_model", ["1/saved_model.pb", "thesis.txt"], "thesis.txt"),
+        ("saved_model", ["1/saved_model.pb", ".git/config"], ".git"),
+        ("saved_model", ["7"], "'7'"),
+    ],
+)
+@pytest.mark.parametrize("is_link", [False, True])
+def test_folder_of_somebody_else_is_left_alone(
+    run: Run, tmp_path: Path, kind: str, files: list[str], named: str, is_link: bool
+) -> None:
+    folder = tmp_path / "my_documents"
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    target = folder
+    if is_link:
+        target = tmp_path / "link"
+        target.symlink_to(folder, target_is_directory=True)
+    # Before anything is built: this run has no network.
+    empty = Run(run.path.parent / "untrained", run.config)
+    with pytest.raises(UsageError) as caught:
+        export_run(empty, kind, target)
+    assert str(target) in str(caught.value)
+    assert named in str(caught.value)
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == sorted(folder / n for n in files)
+    assert all((folder / name).read_text() == name for name in files)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_file_put_there_meanwhile_is_left_alone(run: Run, tmp_path: Path, monkeypatch) -> None:
+    def convert(*_: object) -> bytes:
+        (tmp_path / "target").mkdir()
+        (tmp_path / "target" / "thesis.txt").write_text("precious")
+        return b"network"
+
+    monkeypatch.setattr("tfkey.export.formats._litert", convert)
+    with pytest.raises(UsageError, match="thesis"):
+        export_run(run, "litert", tmp_path / "target")
+    assert (tmp_path / "target" / "thesis.txt").read_text() == "precious"
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
 @pytest.mark.parametrize("kind", ["saved_model", "litert"])
@@ -221,6 +278,9 @@ def test_place_that_is_a_file_or_below_one(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("precious")
     with pytest.raises(TfkeyError, match=r"file/below.*: cannot be written"):
         export_run(run, "saved_model", tmp_path / "file" / "below")
+    for kind in FORMATS:
+        with pytest.raises(UsageError, match=r"file: is not a folder; choose"):
+            export_run(run, kind, tmp_path / "file")
     assert (tmp_path / "file").read_text() == "precious"
     with pytest.raises(
         UsageError, match="'torch' is unknown; choose one of saved_model, keras, litert, onnx"

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfkey.errors import MissingExtraError, TfkeyError, UsageError
 from tfkey.export import FORMATS
 from tfkey.export.run import export_metadata, with_probabilities
+from tfkey.export.target import check_target, real_target
 from tfkey.export.whole_track import calibrated, whole_track_function
 from tfkey.files import atomic_path
 from tfkey.models import takes_waveforms
@@ -48,7 +49,8 @@ def export_run(
     Args:
         run: the run.
         kind: one of :data:`tfkey.export.FORMATS`.
-        folder: is made, or its older export replaced. Versions of a SavedModel stay.
+        folder: is made, or its older export replaced. Versions of a SavedModel stay. Of a link, the folder
+            that it points to is written.
         description: see :func:`tfkey.export.run.export_metadata`.
         licences: see there.
 
@@ -56,7 +58,8 @@ def export_run(
         The folder of this export: ``folder``, or that of the version.
 
     Raises:
-        UsageError: another format.
+        UsageError: another format; a folder that holds anything but older exports of this format (see
+            :func:`tfkey.export.target.check_target`), before anything is built.
         MissingExtraError: the converter to ONNX is not installed.
         TfkeyError: LiteRT cannot run the network (a recurrent one).
         TfkeyError: the run has no sound network (see :meth:`tfkey.runs.Run.load_network`), or the folder
@@ -64,11 +67,12 @@ def export_run(
     """
     if kind not in FORMATS:
         raise UsageError(f"format {kind!r} is unknown; choose one of {', '.join(FORMATS)}")
+    check_target(folder, kind)
     network = run.load_network()
     metadata = export_metadata(run, description=description, licences=licences)
     text = json.dumps(metadata, indent=1, ensure_ascii=False) + "\n"
     target = folder / str(next_version(folder)) if kind == "saved_model" else folder
-    with atomic_path(target) as partial:
+    with atomic_path(real_target(target)) as partial:
         partial.mkdir()
         if kind == "saved_model":
             _write_saved_model(run, network, metadata["temperature"], partial)
@@ -82,6 +86,8 @@ def export_run(
             else:
                 place.write_bytes(_onnx(run, model, metadata))
         (partial / METADATA).write_text(text, encoding="utf-8", newline="\n")
+        # To build it took a while, in which somebody may have put a file there.
+        check_target(folder, kind)
     return target
 
 

@@ -1,0 +1,63 @@
+"""Where an export may be written: what it would replace must be an older export."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tfkey.errors import UsageError
+from tfkey.files import is_partial_of
+from tfkey.runtime.bundle import METADATA, NETWORK_FILES
+
+SAVED_MODEL_FILE = "saved_model.pb"
+"""The file that makes a folder a SavedModel."""
+
+
+def check_target(folder: Path, kind: str) -> None:
+    """Refuse a place for an export that holds anything but older exports of its format.
+
+    A folder is replaced whole, so nothing of anybody else's may be in it. Every entry has to be one that an
+    export writes: ``tfkey.json`` and the network's file, or, for a SavedModel, numbered folders that hold a
+    ``saved_model.pb`` each. Hidden files are somebody's too, but for what a killed export left.
+
+    Args:
+        folder: where the export is to go; it need not exist. A link is followed.
+        kind: one of :data:`tfkey.export.FORMATS`.
+
+    Raises:
+        UsageError: names the first entry that is foreign.
+    """
+    remedy = "choose a new or empty folder, or one that holds nothing but an older export of this format"
+    if not folder.is_dir():
+        if folder.exists():
+            raise UsageError(f"{folder}: is not a folder; {remedy}")
+        return
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be read ({error.strerror}); {remedy}") from error
+    foreign = [path for path in entries if not _is_own(path, kind)]
+    if foreign:
+        raise UsageError(
+            f"{folder}: holds {foreign[0].name!r}, which is not part of a {kind} export; {remedy}"
+        )
+    shown = [path for path in entries if not path.name.startswith(".")]
+    if kind != "saved_model" and shown and folder / METADATA not in shown:
+        raise UsageError(f"{folder}: has no {METADATA}, so it is not an export; {remedy}")
+
+
+def real_target(folder: Path) -> Path:
+    """Where a folder really lies: the export replaces what a link points to, not the link."""
+    return Path(os.path.realpath(folder))
+
+
+def _is_own(path: Path, kind: str) -> bool:
+    if kind == "saved_model":
+        number = path.name
+        if path.name.startswith("."):
+            number = path.name.removeprefix(".").partition(".")[0]
+            return number.isdecimal() and is_partial_of(path.name, number)
+        return number.isdecimal() and (path / SAVED_MODEL_FILE).is_file()
+    names = (METADATA, NETWORK_FILES[kind])
+    is_known = path.name in names or any(is_partial_of(path.name, name) for name in names)
+    return is_known and path.is_file() and not path.is_symlink()
