@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlparse
 
 import yaml
@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -184,6 +185,16 @@ class DatasetSpec(_Part):
     images: ImageArchive | None = None
     subsets: dict[str, Subset] = Field(default_factory=dict)
     split: SplitPolicy = SplitPolicy()
+    _folder: Path | None = PrivateAttr(None)
+
+    def model_post_init(self, context: Any) -> None:
+        """Remember the catalogue that it stands in, where the datasets of ``same_tracks_as`` stand, too."""
+        self._folder = (context or {}).get("folder")
+
+    @property
+    def folder(self) -> Path | None:
+        """The catalogue that it was read from; None for a dataset of the user's own."""
+        return self._folder
 
     @model_validator(mode="after")
     def _check(self) -> DatasetSpec:
@@ -235,6 +246,24 @@ def dataset_names(folder: Path | None = None) -> list[str]:
     return sorted(path.stem for path in (folder or config_root() / "datasets").glob("*.yaml"))
 
 
+def find_spec(name: str, folder: Path | None) -> DatasetSpec | None:
+    """Look a dataset up that need not be in the catalogue.
+
+    Args:
+        name: of the dataset.
+        folder: of the descriptions (``config.catalogue``); None for those that come with tfkey.
+
+    Returns:
+        Its description; None if the catalogue has none, so that it is the user's own.
+
+    Raises:
+        ConfigError: its description is damaged; names the setting. Or no such folder.
+    """
+    if name not in dataset_names(folder):
+        return None
+    return _read_spec((folder or config_root() / "datasets") / f"{name}.yaml")
+
+
 def load_spec(name: str, source: Path | None = None, folder: Path | None = None) -> DatasetSpec:
     """Look a dataset up.
 
@@ -247,14 +276,24 @@ def load_spec(name: str, source: Path | None = None, folder: Path | None = None)
         UsageError: unknown, and no source given; names the nearest name there is.
         ConfigError: its description is damaged; names the setting. Or no such folder.
     """
-    names = dataset_names(folder)
-    if name in names:
-        return _read_spec((folder or config_root() / "datasets") / f"{name}.yaml")
+    spec = find_spec(name, folder)
+    if spec is not None:
+        return spec
     if source is None:
+        names = dataset_names(folder)
         raise UsageError(
             f"dataset {name!r} is not in the catalogue{near_miss(name, names)}; known: {', '.join(names)}; "
             "give a dataset of your own with --source"
         )
+    return own_spec(name)
+
+
+def own_spec(name: str) -> DatasetSpec:
+    """What is known of a dataset of the user's own.
+
+    Raises:
+        UsageError: a name that no folder can have.
+    """
     if not is_dataset_name(name):
         raise UsageError(
             f"dataset name {name!r}: use letters, digits, - and _ only; it becomes a folder's name"

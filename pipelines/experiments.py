@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from pipelines.catalogue import dataset_names, load_spec
+from pipelines.catalogue import find_spec
 from pipelines.damage import naming_damage
 from pipelines.folder_lock import alone_in
 from pipelines.inputs import (
@@ -228,9 +228,9 @@ def _check_frames(config: Config) -> None:
 
 def _check_recordings(config: Config) -> None:
     """Refuse datasets of the same recordings: each has splits of its own, so one would stand on two sides."""
-    known = dataset_names(config.catalogue)
     for name in config.datasets:
-        same = load_spec(name, folder=config.catalogue).same_tracks_as if name in known else ()
+        spec = find_spec(name, config.catalogue)
+        same = spec.same_tracks_as if spec else ()
         for other in config.datasets:
             if other in same:
                 raise UsageError(_SAME.format(name, other))

@@ -13,9 +13,9 @@ from pipelines.catalogue import (
     ArchiveLabels,
     DatasetSpec,
     ListLabels,
-    dataset_names,
+    find_spec,
     is_dataset_name,
-    load_spec,
+    own_spec,
 )
 from pipelines.labels import key_histogram, select_tracks
 from pipelines.manifest import prepared_folder
@@ -120,14 +120,14 @@ def describe(name: str, data_dir: Path, catalogue: Path | None = None) -> dict[s
         ``on_disk`` (:class:`OnDisk`); ``keys`` (count by long name, empty if unknown) and ``keys_of``, what
         was counted.
     """
-    own = name not in dataset_names(catalogue)
-    spec = load_spec(name, data_dir if own else None, catalogue)
+    listed = find_spec(name, catalogue)
+    spec = listed or own_spec(name)
     disk = find_on_disk(name, data_dir)
     keys, counted = _known_keys(spec, data_dir, disk)
     document = spec.model_dump(mode="json")
     return {
         **document,
-        "role": "your own" if own else spec.role,
+        "role": spec.role if listed else "your own",
         "size": spec.audio_size() if spec.subsets else None,
         "on_disk": asdict(disk),
         "keys": {key.long: count for key, count in keys.items()},

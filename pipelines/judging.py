@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pipelines.catalogue import DatasetSpec, dataset_names, load_spec
+from pipelines.catalogue import find_spec
 from pipelines.damage import naming_damage
 from pipelines.inputs import Source, evaluation_batches, evaluation_steps, open_source
 from pipelines.learned import check_unlearned, shared
@@ -183,7 +183,7 @@ def _check_recordings(run: Run, datasets: Sequence[str]) -> None:
             raise UsageError(f"--dataset {name}: stands there twice; name it once")
         for trained in run.config.datasets:
             # Nothing is trained on a dataset that is for tests alone, though a run may name it.
-            spec = _spec(run, trained)
+            spec = find_spec(trained, run.config.catalogue)
             learned = spec is not None and spec.split.test != 1
             if learned and _same_recordings(run, (name, trained)):
                 raise UsageError(
@@ -195,14 +195,8 @@ def _check_recordings(run: Run, datasets: Sequence[str]) -> None:
 def _same_recordings(run: Run, datasets: Sequence[str]) -> tuple[str, str] | None:
     """The first two of these datasets that hold the same recordings, if any do."""
     for one in datasets:
-        spec = _spec(run, one)
+        spec = find_spec(one, run.config.catalogue)
         for other in datasets:
             if spec is not None and other in spec.same_tracks_as:
                 return one, other
     return None
-
-
-def _spec(run: Run, name: str) -> DatasetSpec | None:
-    """A dataset's description; None of the user's own."""
-    folder = run.config.catalogue
-    return load_spec(name, folder=folder) if name in dataset_names(folder) else None

@@ -20,8 +20,7 @@ from pipelines.catalogue import (
     FolderLabels,
     ListLabels,
     Subset,
-    dataset_names,
-    load_spec,
+    find_spec,
 )
 from pipelines.label_files import LabelText, read_label_files, read_list
 from pipelines.tracks import LeftOut, printable
@@ -108,10 +107,10 @@ def _same_files(spec: DatasetSpec) -> dict[str, str]:
 
     An archive of labels states no MD5; those of a list of the same recordings hold for it, too.
     """
-    others = (load_spec(name) for name in spec.same_tracks_as if name in dataset_names())
+    others = (find_spec(name, spec.folder) for name in spec.same_tracks_as)
     groups: dict[str, str] = {}
     for listed in (spec, *others):
-        if isinstance(listed.labels, ListLabels):
+        if listed is not None and isinstance(listed.labels, ListLabels):
             first: dict[str, str] = {}
             for item in read_list(listed.labels.path):
                 if item.md5 and first.setdefault(item.md5, item.id) != item.id:

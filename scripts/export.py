@@ -38,14 +38,10 @@ def command(run: Path, kind: str, output: Path | None, description: str | None) 
     target = output or opened.path / "export" / kind
     # Again before it writes; here it is refused before TensorFlow has been loaded.
     check_target(target, kind)
-    from pipelines.catalogue import dataset_names, load_spec
+    from pipelines.catalogue import find_spec
     from tfkey.export.formats import export_run
 
-    folder = opened.config.catalogue
-    known = dataset_names(folder)
-    licences = {
-        name: load_spec(name, folder=folder).licence if name in known else "unknown (of one's own)"
-        for name in opened.config.datasets
-    }
+    specs = {name: find_spec(name, opened.config.catalogue) for name in opened.config.datasets}
+    licences = {name: spec.licence if spec else "unknown (of one's own)" for name, spec in specs.items()}
     written = export_run(opened, kind, target, description=description, licences=licences)
     click.echo(f"{written}: {kind} written")

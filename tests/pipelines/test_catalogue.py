@@ -13,6 +13,7 @@ from pipelines.catalogue import (
     FileAudio,
     ListLabels,
     dataset_names,
+    find_spec,
     load_spec,
 )
 from tfkey.config import config_root
@@ -129,6 +130,21 @@ def test_unknown_names(tmp_path: Path) -> None:
     assert load_spec("my-own", source=tmp_path).name == "my-own"
     with pytest.raises(UsageError, match="default, literature, all"):
         load_spec("gs_mtg").subset("letters")
+
+
+def test_lookup_in_one_catalogue_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("{name: mine, title: t, licence: l, citation: c}")
+    mine, tfkeys = find_spec("mine", tmp_path), find_spec("gs_mtg", None)
+    assert mine is not None
+    assert tfkeys is not None
+    assert (mine.folder, tfkeys.folder) == (tmp_path, config_root() / "datasets")
+    assert find_spec("gs_mtg", tmp_path) is None
+    assert find_spec("mine", None) is None
+    own = load_spec("my-own", source=tmp_path)
+    assert own.folder is None
+    assert "folder" not in tfkeys.model_dump()
+    with pytest.raises(ConfigError, match="is no folder"):
+        find_spec("mine", tmp_path / "nowhere")
 
 
 def test_no_tensorflow() -> None:

@@ -138,6 +138,26 @@ def test_identical_files_are_one_group() -> None:
     assert groups["299976"] == groups["297696"] == "297696"
 
 
+def test_same_recordings_are_looked_up_in_the_catalogue_of_the_dataset(tmp_path: Path) -> None:
+    """A name of tfkey's own catalogue can mean other recordings in the user's."""
+    common = "licence: l, citation: c, subsets: {default: {meaning: all}}"
+    for name, others in (("revised", "plain, gs_mtg"), ("plain", "revised"), ("gs_mtg", "revised")):
+        (tmp_path / f"{name}.yaml").write_text(
+            f"{{name: {name}, title: t, {common}, same_tracks_as: [{others}], "
+            f"labels: {{kind: list, path: {name}.csv}}}}"
+        )
+    (tmp_path / "revised.csv").write_text(
+        "track,key,md5\n" + "".join(f"{track},A minor,\n" for track in ("1", "2", "297696", "299976"))
+    )
+    (tmp_path / "plain.csv").write_text(
+        "track,key,md5\n" + "".join(f"{track},A minor,{'a' * 32}\n" for track in ("1", "2"))
+    )
+    (tmp_path / "gs_mtg.csv").write_text("track,key,md5\n")
+    labels, _ = select_tracks(load_spec("revised", folder=tmp_path))
+    # In tfkey's own list the last two are the same file.
+    assert [label.group for label in labels] == ["1", "1", "297696", "299976"]
+
+
 def test_no_track_is_in_training_and_test() -> None:
     mtg, key = select_tracks(load_spec("gs_mtg"), "all")[0], select_tracks(load_spec("gs_key"))[0]
     assert not {label.id for label in mtg} & {label.id for label in key}
