@@ -86,7 +86,8 @@ class Acquirer:
                 )
         else:
             raise UsageError(
-                f"dataset {self.spec.name}: its audio cannot be fetched; give yours with --source"
+                f"dataset {self.spec.name}: its audio cannot be fetched; give a source of your own",
+                remedy="source",
             )
         if not found:
             # The first that failed says what is wrong; later ones are not even asked for from a dead server.
@@ -110,7 +111,9 @@ class Acquirer:
             DataError: it cannot be had.
         """
         if self.spec.images is None:
-            raise UsageError(f"dataset {self.spec.name}: has no image archive; give one with --source")
+            raise UsageError(
+                f"dataset {self.spec.name}: has no image archive; give one as the source", remedy="source"
+            )
         return self.unpacked(self.spec.images)
 
     def archive(self, archive: Archive, mirrors: slice = _ALL) -> Path:

@@ -283,7 +283,8 @@ def load_spec(name: str, source: Path | None = None, folder: Path | None = None)
         names = dataset_names(folder)
         raise UsageError(
             f"dataset {name!r} is not in the catalogue{near_miss(name, names)}; known: {', '.join(names)}; "
-            "give a dataset of your own with --source"
+            "for a dataset of your own, give its source",
+            remedy="source",
         )
     return own_spec(name)
 
@@ -317,7 +318,8 @@ def check_request(config: Config, dataset: str, source: Path | None = None) -> D
         what, there = ("image archive", spec.images) if config.mode == "images" else ("audio", spec.audio)
         if there is None:
             raise UsageError(
-                f"dataset {dataset}: the catalogue has no {what} of it to fetch; give yours with --source"
+                f"dataset {dataset}: the catalogue has no {what} of it to fetch; give a source of your own",
+                remedy="source",
             )
     return spec
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from pipelines.inputs import Source
-from pipelines.manifest import PreparedDataset, Row, prepare_command
+from pipelines.manifest import PreparedDataset, Row, to_prepare
 from tfkey.errors import DataError
 from tfkey.files import sha256
 
@@ -38,6 +38,9 @@ def naming_damage(*sources: Source) -> Iterator[None]:
         for source in sources:
             for dataset, rows in source.parts:
                 if damaged := find_damaged(dataset, rows):
-                    command = prepare_command(source.config, dataset.mode, dataset.name)
-                    raise DataError(f"{damaged}: damaged; delete it and run {command} again") from error
+                    raise DataError(
+                        f"{damaged}: damaged; delete it and prepare {dataset.name} again",
+                        remedy="prepare",
+                        details=to_prepare(source.config, dataset.mode, dataset.name),
+                    ) from error
         raise

@@ -180,7 +180,7 @@ def _check_recordings(run: Run, datasets: Sequence[str]) -> None:
     """Refuse to judge a network on recordings that it learned under another name."""
     for name in datasets:
         if datasets.count(name) > 1:
-            raise UsageError(f"--dataset {name}: stands there twice; name it once")
+            raise UsageError(f"dataset {name}: is named more than once; name it once", remedy="dataset")
         for trained in run.config.datasets:
             # Nothing is trained on a dataset that is for tests alone, though a run may name it.
             spec = find_spec(trained, run.config.catalogue)

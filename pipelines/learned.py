@@ -62,8 +62,9 @@ def remember(run: Run, sources: Iterable[Source]) -> None:
         old, new = ({item.place for item in items} for items in (before, now))
         change = f"{len(new - old)} intervals more, {len(old - new)} less" if old != new else "another order"
         raise UsageError(
-            f"{run.path}: the data is not what the run began with ({change}); give another --name, or delete "
-            "the folder"
+            f"{run.path}: the data is not what the run began with ({change}); give the run another name, "
+            "or delete the folder",
+            remedy="name",
         )
 
 

@@ -173,7 +173,7 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
             file is missing or of another size than was written.
     """
     folder = prepared_folder(config, mode, dataset)
-    command = prepare_command(config, mode, dataset)
+    details = to_prepare(config, mode, dataset)
     document = read_description(config, mode, dataset)
     found = document["parameters"]
     check_parameters(folder, found, preparation_parameters(config, mode))
@@ -186,7 +186,9 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
         if found_rows != counts.get(split, found_rows):
             raise DataError(
                 f"{folder / 'manifest.csv'}: has {found_rows} rows of the {split} split, dataset.json says "
-                f"{counts[split]}; put the manifest back, or run {command} again"
+                f"{counts[split]}; put the manifest back, or prepare {dataset} again",
+                remedy="prepare",
+                details=details,
             )
     for name in dict.fromkeys(row.path for row in rows):
         path = folder / name
@@ -194,16 +196,18 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
         expected = document.get("files", {}).get(name, size)
         if size == 0 or size != expected:
             state = f"{size} bytes, {expected} were written" if size else "missing or empty"
-            raise DataError(f"{path}: {state}; delete it and run {command} again")
+            raise DataError(
+                f"{path}: {state}; delete it and prepare {dataset} again", remedy="prepare", details=details
+            )
     return PreparedDataset(dataset, mode, folder, rows, found)
 
 
-def prepare_command(config: Config, mode: str, dataset: str) -> str:
-    """What to type to prepare a dataset; one's own data has to be named, too."""
-    command = f"tfkey prepare --mode {mode} --dataset {dataset}"
+def to_prepare(config: Config, mode: str, dataset: str) -> dict[str, str]:
+    """The arguments that prepare a dataset, for errors; one's own data needs a source, too."""
+    details = {"mode": mode, "dataset": dataset}
     if dataset not in dataset_names(config.catalogue):
-        command += " --source YOUR_DATA"
-    return command
+        details["source"] = "YOUR_DATA"
+    return details
 
 
 def as_prepared(config: Config, mode: str, dataset: str) -> Config:
@@ -229,18 +233,22 @@ def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
         DataError: not prepared, or damaged.
     """
     path = prepared_folder(config, mode, dataset) / "dataset.json"
-    command = prepare_command(config, mode, dataset)
+    details = to_prepare(config, mode, dataset)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(document["parameters"], dict):
             raise TypeError("parameters are no table")
     except OSError as error:
         raise DataError(
-            f"{path.parent}: dataset {dataset!r} is not prepared in mode {mode}; run {command}, "
-            "with the --config and -o of this call"
+            f"{path.parent}: dataset {dataset!r} is not prepared in mode {mode}; prepare it with this "
+            "configuration",
+            remedy="prepare",
+            details=details,
         ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: damaged; run {command} again") from error
+        raise DataError(
+            f"{path}: damaged; prepare {dataset} again", remedy="prepare", details=details
+        ) from error
     return document
 
 
@@ -257,12 +265,11 @@ def check_replacement(config: Config, mode: str, dataset: str) -> None:
         return
     found = {**document["parameters"], **document.get("selection", {})}
     wanted = {**preparation_parameters(config, mode), **selection_parameters(config, dataset)}
-    mend = "--replace, which throws that away"
-    check_parameters(prepared_folder(config, mode, dataset), found, wanted, or_else=mend)
+    check_parameters(prepared_folder(config, mode, dataset), found, wanted, replaceable=True)
 
 
 def check_parameters(
-    where: Path, found: dict[str, Any], wanted: dict[str, Any], *, or_else: str | None = None
+    where: Path, found: dict[str, Any], wanted: dict[str, Any], *, replaceable: bool = False
 ) -> None:
     """Hold the parameters that data was made with against those asked for.
 
@@ -270,7 +277,7 @@ def check_parameters(
         where: the data.
         found: its parameters.
         wanted: those asked for; what ``found`` says nothing of is taken for the same.
-        or_else: one more mend that the error offers.
+        replaceable: whether it can be replaced in this call, which the error offers then.
 
     Raises:
         DataError: they differ; names each with both values.
@@ -280,9 +287,11 @@ def check_parameters(
         details = ", ".join(
             f"{name}={_as_yaml(found[name])} (asked for: {_as_yaml(wanted[name])})" for name in differing
         )
-        others = "or prepare into another --data-dir" + (f", or give {or_else}" if or_else else "")
+        replacing = ", or replace it, which throws that away" if replaceable else ""
         raise DataError(
-            f"{where}: was prepared with {details}; ask for what it has (by --config or -o), {others}"
+            f"{where}: was prepared with {details}; ask for what it has, or prepare into another data folder"
+            f"{replacing}",
+            remedy="replace" if replaceable else "parameters",
         )
 
 

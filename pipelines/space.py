@@ -127,7 +127,9 @@ def load_search(source: str | Path) -> Search:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--space {source}: cannot be read; give a YAML file, or: tune") from error
+        raise ConfigError(
+            f"search space {source}: cannot be read; give a YAML file, or: tune", remedy="space"
+        ) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML; mend it or give another file") from error
     if not isinstance(values, dict) or not values.get("space"):
@@ -199,7 +201,8 @@ def _check_value(name: str, settings: Mapping[str, Any], config: Config) -> None
     if differing:
         raise ConfigError(
             f"space.{name}: {differing[0]}={new[differing[0]]} needs other data than is prepared in mode "
-            f"{config.mode} ({old[differing[0]]}); search features in --mode audio, and not the sample rate"
+            f"{config.mode} ({old[differing[0]]}); search features in mode audio, and not the sample rate",
+            remedy="mode",
         )
 
 

@@ -105,7 +105,9 @@ def tune(
         TfkeyError: no trial succeeded.
     """
     if algorithm not in ALGORITHMS:
-        raise UsageError(f"--algorithm {algorithm}: unknown; choose one of {', '.join(ALGORITHMS)}")
+        raise UsageError(
+            f"algorithm {algorithm!r} is unknown; choose one of {', '.join(ALGORITHMS)}", remedy="algorithm"
+        )
     if search.epochs:
         config = changed(config, {"train.epochs": search.epochs}, "epochs of the search")
     check_search(search, config, sets_epochs=algorithm == "hyperband")
@@ -273,14 +275,16 @@ def _claim(folder: Path, config: Config, search: Search, algorithm: str) -> None
     """Refuse a folder that holds something else than this very search."""
     path = folder / "search.yaml"
     if (folder / "config.yaml").exists():
-        raise UsageError(f"{folder}: holds a training run; give another --name")
+        raise UsageError(f"{folder}: holds a training run; give the search another name", remedy="name")
     if not path.is_file():
         return
     try:
         before = yaml.safe_load(path.read_text(encoding="utf-8"))
         before, now = dict(before), yaml.safe_load(_document(config, search, algorithm))
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: damaged; give another --name, or delete the folder") from error
+        raise UsageError(
+            f"{path}: damaged; give the search another name, or delete the folder", remedy="name"
+        ) from error
     if before.get("trials", 0) > now["trials"]:
         raise UsageError(
             f"{folder}: holds a search of {before['trials']} trials (now {now['trials']}); give that or more"
@@ -290,7 +294,8 @@ def _claim(folder: Path, config: Config, search: Search, algorithm: str) -> None
     if names:
         details = ", ".join(f"{name}={old.get(name)} (now {new.get(name)})" for name in names)
         raise UsageError(
-            f"{folder}: holds a search with {details}; give another --name, or delete the folder"
+            f"{folder}: holds a search with {details}; give the search another name, or delete the folder",
+            remedy="name",
         )
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scripts.remedies import blame_options
 from tfkey.config import Config, load_config
+from tfkey.errors import ConfigError
 from tfkey.settings import MODES
 
 if TYPE_CHECKING:
@@ -62,7 +64,11 @@ def resolve_config(
     """Build the configuration from the options; options beat overrides, overrides beat the file."""
     named = {"data_dir": data_dir, "runs_dir": runs_dir, "mode": mode, "datasets": list(datasets) or None}
     options = {name: value for name, value in named.items() if value is not None}
-    return load_config(config_name, overrides, options)
+    try:
+        return load_config(config_name, overrides, options)
+    except ConfigError as error:
+        message = blame_options(str(error), overrides)
+        raise ConfigError(message, remedy=error.remedy, details=error.details) from error
 
 
 class ProgressBars:

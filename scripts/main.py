@@ -7,9 +7,11 @@ import io
 import logging
 import os
 import sys
+from typing import Any, NoReturn
 
 import click
 
+from scripts.remedies import message_of
 from tfkey import __version__
 from tfkey.errors import TfkeyError
 
@@ -36,6 +38,13 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         return importlib.import_module(f"scripts.{cmd_name}").command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TfkeyError as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            _fail(message_of(error, command or self), error.exit_code)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -65,8 +74,6 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except TfkeyError as error:
-        _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "tfkey", "pipelines", "scripts"):
@@ -78,6 +85,6 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     click.echo("tfkey: " + " ".join(message.split("\n")), err=True)
     sys.exit(code)

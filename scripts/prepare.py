@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from scripts.common import ProgressBars, config_options, list_failures, mode_option, resolve_config
+from scripts.remedies import message_of
 from tfkey.errors import TfkeyError, UsageError
 
 
@@ -79,8 +80,9 @@ def command(
         except (TfkeyError, OSError) as error:
             # One dataset that cannot be had leaves the others usable.
             incomplete = True
-            reason = str(error)
-            if isinstance(error, OSError):
+            if isinstance(error, TfkeyError):
+                reason = message_of(error, click.get_current_context().command)
+            else:
                 reason = f"{error.filename or 'disk'}: {error.strerror or error}; check that you may use it"
             list_failures([(dataset, reason)], "not prepared")
             continue

@@ -104,14 +104,15 @@ class RunRecorder(keras.callbacks.Callback):
             of = f" (of {_some(files)})" if files else ""
             raise TfkeyError(
                 f"{self._run.path}: {what}{of}; lower train.learning_rate or set train.clip_norm, and give "
-                "another --name"
+                "the run another name",
+                remedy="name",
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the epoch down."""
         figures = {name: float(value) for name, value in (logs or {}).items()}
         if not all(map(math.isfinite, figures.values())):
-            raise TfkeyError(self._no_number(epoch))
+            raise self._no_number(epoch)
         learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.history.append({"epoch": epoch + 1, **figures, "learning_rate": learning_rate})
         _write_history(self._run.history, self.history)
@@ -145,16 +146,17 @@ class RunRecorder(keras.callbacks.Callback):
             else:
                 path.unlink()
 
-    def _no_number(self, epoch: int) -> str:
+    def _no_number(self, epoch: int) -> TfkeyError:
         broken = self._broken() if self._broken else []
         if broken:
-            return (
+            return TfkeyError(
                 f"{self._run.path}: the validation loss is no number: values that are no numbers in "
                 f"{_some(broken)}; delete what is damaged, prepare it again, and train on"
             )
-        return (
+        return TfkeyError(
             f"{self._run.path}: the loss is no longer a number at the end of epoch {epoch + 1}; lower "
-            "train.learning_rate or set train.clip_norm, and give another --name"
+            "train.learning_rate or set train.clip_norm, and give the run another name",
+            remedy="name",
         )
 
     def _best_epoch(self) -> int:

@@ -199,14 +199,16 @@ def compare(
         if a.references[track] != b.references[track]:
             raise DataError(
                 f"{b.path}: track {track!r} has the reference {b.references[track]}, in {a.path} it is "
-                f"{a.references[track]}; give the right ones with --reference"
+                f"{a.references[track]}; give a reference with the right ones",
+                remedy="reference",
             )
     both = [track for track in a.keys if track in b.keys]
     common = [track for track in both if track in truth]
     if not common:
         raise DataError(
             f"{a.path} and {b.path}: no track stands in both and has a reference; give files that name the "
-            "tracks alike, and --reference if neither states the right keys"
+            "tracks alike, and a reference if neither states the right keys",
+            remedy="reference",
         )
     references = [truth[track] for track in common]
     tables = [_scores(references, [system.keys[track] for track in common]) for system in (a, b)]

@@ -1,7 +1,7 @@
 """Configuration: how YAML files and overrides become one checked value (:mod:`tfkey.settings` has its parts).
 
 A configuration is built in layers: ``configs/train.yaml`` (every default), then the file given by
-``--config``, then ``section.setting=value`` overrides, later ones winning. A section given as a word
+the caller, then ``section.setting=value`` overrides, later ones winning. A section given as a word
 (``features: cqt``) is read from the folder of that section (``configs/features/cqt.yaml``).
 """
 
@@ -172,14 +172,19 @@ def _explain(item: Any, origin: str, overrides: Sequence[str]) -> str:
     where = ".".join(str(part) for part in item["loc"])
     complaint = _complaint(item, where)
     guilty = [text for text in overrides if f"{where}.".startswith(f"{_overridden(text)}.")]
-    return f"{complaint} (in {f'-o {guilty[-1]}' if guilty else _set_by(complaint, origin, overrides)})"
+    return f"{complaint} (in {_named(guilty[-1]) if guilty else _set_by(complaint, origin, overrides)})"
 
 
 def _set_by(complaint: str, origin: str, overrides: Sequence[str]) -> str:
     """Who set what a complaint about several settings speaks of: an override that it names, if any."""
     words = set(re.findall(r"\w+", complaint))
     guilty = [text for text in overrides if words.issuperset(_overridden(text).split("."))]
-    return f"-o {guilty[-1]}" if guilty else origin
+    return _named(guilty[-1]) if guilty else origin
+
+
+def _named(override: str) -> str:
+    """An override as errors speak of it."""
+    return f"the override {override}"
 
 
 def _overridden(text: str) -> str:
@@ -217,7 +222,9 @@ def _find(source: str | Path) -> Path:
         return named
     # The space that tfkey tune searches is no configuration.
     names = ", ".join(sorted(path.stem for path in config_root().glob("*.yaml") if path.stem != "tune"))
-    raise ConfigError(f"--config {source}: no such file; give a YAML file or one of: {names}")
+    raise ConfigError(
+        f"configuration {source}: no such file; give a YAML file or one of: {names}", remedy="config"
+    )
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -239,11 +246,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _parse_override(text: str) -> dict[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise ConfigError(f"-o {text}: write it as section.setting=value, such as -o train.batch_size=32")
+        raise ConfigError(f"{_named(text)}: write it as section.setting=value, such as train.batch_size=32")
     try:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise ConfigError(f"-o {text}: the value is not YAML; quote it") from error
+        raise ConfigError(f"{_named(text)}: the value is not YAML; quote it") from error
     for part in reversed(name.strip().split(".")):
         parsed = {part: parsed}
     return parsed

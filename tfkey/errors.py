@@ -1,16 +1,34 @@
 """The errors that a user is meant to read.
 
-Each carries one line that names the file or setting at fault and the mend. The command line
-prints that line and ends with :attr:`TfkeyError.exit_code`; library callers catch the class.
+Each carries one line that names the file or setting at fault and what puts it right, in words that hold for
+any caller: no option of a command is named. :attr:`TfkeyError.remedy` says the same to a program, so that the
+command line can add its option. It prints that line and ends with :attr:`TfkeyError.exit_code`; library
+callers catch the class.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class TfkeyError(Exception):
-    """Work that could not be done (exit code 1)."""
+    """Work that could not be done (exit code 1).
+
+    Args:
+        args: the message.
+        remedy: what puts it right, if a program may know that under a name of its own: an argument of the
+            caller (``"name"``) or work to do first (``"prepare"``).
+        details: the values that the remedy takes, by argument.
+    """
 
     exit_code = 1
+
+    def __init__(
+        self, *args: object, remedy: str | None = None, details: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(*args)
+        self.remedy = remedy
+        self.details = dict(details or {})
 
 
 class UsageError(TfkeyError):

@@ -28,7 +28,7 @@ def check_writable(path: Path, real: Path) -> None:
     """
     # Rights do not stop an administrator, but whoever took them away meant it.
     if not os.access(real, os.W_OK) or not real.stat().st_mode & 0o222:
-        raise TagError(f"{path}: read-only; allow writing to it, or leave out --write-tags")
+        raise TagError(f"{path}: read-only; allow writing to it, or leave its tags as they are")
 
 
 @contextlib.contextmanager

@@ -88,7 +88,9 @@ class Run:
             if self.history.is_file():
                 raise TfkeyError(f"{self.best}: lost; {mend}")
             raise TfkeyError(
-                f"{self.best}: not there; train the run first: tfkey train --name {self.path.name}"
+                f"{self.best}: not there; train the run first",
+                remedy="train",
+                details={"name": self.path.name},
             )
         register_layers()
         try:
@@ -162,7 +164,8 @@ def create_run(config: Config, name: str) -> Run:
             # The learning rate of every step was set by it.
             kept = ", and a run keeps the length that it began with" if length else ""
             raise UsageError(
-                f"{path}: holds a run with {details}{kept}; give another --name, or delete the folder"
+                f"{path}: holds a run with {details}{kept}; give another name, or delete the folder",
+                remedy="name",
             )
         return Run(path, config)
     write_text(path / "config.yaml", config.to_yaml())
@@ -177,7 +180,8 @@ def run_folder(config: Config, name: str) -> Path:
     """
     if not name or name.startswith(".") or any(character in '/\\:*?"<>|' for character in name):
         raise UsageError(
-            f"--name {name!r}: give a name that can be a folder's, without / and not starting with a dot"
+            f"name {name!r}: give one that can be a folder's, without / and not starting with a dot",
+            remedy="name",
         )
     return config.runs_dir / name
 
@@ -191,7 +195,7 @@ def open_run(path: Path) -> Run:
     """
     if not (path / "config.yaml").is_file():
         what = "not a run folder (it has no config.yaml)" if path.is_dir() else "no such folder"
-        raise UsageError(f"{path}: {what}; give one that tfkey train made")
+        raise UsageError(f"{path}: {what}; give one that a training made", remedy="train")
     return Run(path, load_resolved(path / "config.yaml"))
 
 
@@ -203,7 +207,7 @@ def latest_run(runs_dir: Path) -> Run:
     """
     found = sorted(runs_dir.glob("*/best.keras"), key=lambda path: (path.stat().st_mtime, path))
     if not found:
-        raise DataError(f"{runs_dir}: holds no trained run; run tfkey train first, or name a run")
+        raise DataError(f"{runs_dir}: holds no trained run; train one first, or name a run", remedy="train")
     return open_run(found[-1].parent)
 
 
@@ -216,7 +220,7 @@ def _differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
 
 
 def flat_settings(config: Config) -> dict[str, Any]:
-    """Every setting of a configuration by its dotted name, as YAML and ``-o`` know it."""
+    """Every setting of a configuration by its dotted name, as YAML and overrides know it."""
     return _flat(config.model_dump(mode="json"))
 
 

@@ -189,7 +189,7 @@ def test_damaged_files_are_found(mode, make_config, tracks, prepared):
         ):
             source_of(config, "test", "small")
     path.unlink()
-    with pytest.raises(DataError, match="missing or empty; delete it and run tfkey prepare"):
+    with pytest.raises(DataError, match="missing or empty; delete it and prepare"):
         source_of(config, "test", "small")
 
 

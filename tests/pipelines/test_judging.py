@@ -147,5 +147,5 @@ def test_recordings_that_were_learned_are_not_judged(run):
     object.__setattr__(run, "config", learned.model_copy(update={"datasets": ["gs_mtg", "gs_key"]}))
     with pytest.raises(DataError, match="'gs_plus' is not prepared"):
         evaluate(run, learned, ["gs_plus"], "test")
-    with pytest.raises(UsageError, match="stands there twice"):
+    with pytest.raises(UsageError, match="is named more than once"):
         evaluate(run, learned, ["gs_key", "gs_key"], "test")

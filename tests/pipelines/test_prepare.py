@@ -120,7 +120,7 @@ def test_new_settings_leave_nothing_of_the_old(make_config, tracks):
     with pytest.raises(DataError, match=r"intervals\.seconds=1\.0 \(asked for: 2\.0\)"):
         open_prepared(config, "audio", "small")
     before = contents(folder)
-    words = r"intervals\.seconds=1\.0 \(asked for: 2\.0\), .*or give --replace"
+    words = r"intervals\.seconds=1\.0 \(asked for: 2\.0\), .*or replace it"
     with pytest.raises(DataError, match=words):
         prepare(config, "small", source=tracks)
     with pytest.raises(DataError, match=r"split\.folds=null \(asked for: 5\)"):
@@ -190,7 +190,7 @@ def test_nothing_at_all(make_config, tmp_path):
     (tmp_path / "source" / "C-maj" / "a.wav").touch()
     with pytest.raises(DataError, match=r"nothing could be prepared \(C-maj/a.wav: empty"):
         prepare(make_config(), "small", source=tmp_path / "source")
-    with pytest.raises(DataError, match="not prepared in mode audio; run tfkey prepare --mode audio"):
+    with pytest.raises(DataError, match="not prepared in mode audio; prepare it with"):
         open_prepared(make_config(), "audio", "small")
 
 

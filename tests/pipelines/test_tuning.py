@@ -214,11 +214,11 @@ def test_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     other = {**SPACE, "model.maps": {"int": [1, 9]}}
     for search, algorithm, complaint in (
-        (make_search(2, space=other), "random", "space.model.maps=.*give another --name"),
+        (make_search(2, space=other), "random", "space.model.maps=.*give the search another name"),
         (make_search(2, seed=7), "random", r"seed=0 \(now 7\)"),
         (make_search(2), "bayesian", r"algorithm=random \(now bayesian\)"),
         (make_search(1), "random", r"2 trials \(now 1\)"),
-        (make_search(2), "genetic", "--algorithm genetic: unknown"),
+        (make_search(2), "genetic", "algorithm 'genetic' is unknown"),
     ):
         with pytest.raises(UsageError, match=complaint):
             tune(config, search, algorithm, "s", train=training)

@@ -172,7 +172,7 @@ def test_outputs_that_cannot_be_written(tfkey, lab, tracks_master, tmp_path):
 def test_runs_that_are_none(tfkey, lab, tmp_path):
     code, _, err = tfkey("predict", "a.wav", "--runs-dir", tmp_path / "runs")
     assert (code, len(err)) == (1, 1)
-    assert "holds no trained run; run tfkey train first" in err[0]
+    assert err[0].endswith("holds no trained run; train one first, or name a run (run tfkey train)")
     shutil.copytree(lab / "runs" / "tiny", tmp_path / "broken")
     best = tmp_path / "broken" / "best.keras"
     best.write_bytes(best.read_bytes()[:500])

@@ -88,7 +88,7 @@ def test_a_run_of_other_settings_is_not_overwritten(tfkey, lab):
     code, _, err = tfkey("train", "--config", lab / "settings.yaml", "--name", "tiny", "-o", "train.epochs=9")
     assert (code, len(err)) == (2, 1)
     assert "train.epochs=2 (now 9)" in err[0]
-    assert "give another --name" in err[0]
+    assert err[0].endswith("give another name, or delete the folder (option --name)")
     assert times(lab / "runs" / "tiny") == before
 
 

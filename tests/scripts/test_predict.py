@@ -237,7 +237,7 @@ def test_file_that_cannot_be_tagged_is_answered_and_listed(tfkey, at_once, music
     assert (code, len(out)) == (1, 3)
     assert err[-2:] == [
         "not done (1):",
-        f"  {music / 'a.mp3'}: read-only; allow writing to it, or leave out --write-tags",
+        f"  {music / 'a.mp3'}: read-only; allow writing to it, or leave its tags as they are",
     ]
 
 

@@ -76,28 +76,28 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
         ("features.db_min=.nan", ["features.db_min", "finite"]),
         (
             "features.db_max=-50",
-            ["features: db_max (-50.0) must be above db_min (-40.0) (in -o features.db_max=-50)"],
+            ["features: db_max (-50.0) must be above db_min (-40.0) (in the override features.db_max=-50)"],
         ),
         ("features.n_bins=400", ["features: highest bin", "22050 Hz", "n_bins"]),
         ("intervals.remainder=cut", ["intervals.remainder", "'cut'", "'drop'", "'pad'", "'overlap'"]),
         ("split.test=0.9", ["split: ", "add up to less than 1"]),
         ("mode=video", ["mode", "'video'", "'audio', 'spectrograms' or 'images'"]),
         ("datasets=[]", ["datasets", "at least 1"]),
-        ("datasets=5", ["datasets", "list", "(in -o datasets=5)"]),
+        ("datasets=5", ["datasets", "list", "(in the override datasets=5)"]),
         ("train=5", ["train: 5"]),
         ("features={1: 2}", ["features.1"]),
         ("features=mel", ["features: 'mel' is unknown; allowed: cqt, demo"]),
         ("model=resnet", ["model: 'resnet' is unknown; allowed: allconv"]),
         ("model.name=resnet", ["'resnet'", "allconv"]),
-        ("model.dropot=0.1", ["allconv", "'dropot'", "dropout", "(in -o model.dropot=0.1)"]),
-        ("augment.pitch_shift=4", ["features.extra_semitones=0", "(in -o augment.pitch_shift=4)"]),
-        ("weights.nope=0.5", ["nope is none of datasets (demo)", "(in -o weights.nope=0.5)"]),
-        ("train.xla=true", ["train.deterministic=false", "(in -o train.xla=true)"]),
+        ("model.dropot=0.1", ["allconv", "'dropot'", "dropout", "(in the override model.dropot=0.1)"]),
+        ("augment.pitch_shift=4", ["features.extra_semitones=0", "(in the override augment.pitch_shift=4)"]),
+        ("weights.nope=0.5", ["nope is none of datasets (demo)", "(in the override weights.nope=0.5)"]),
+        ("train.xla=true", ["train.deterministic=false", "(in the override train.xla=true)"]),
         ("seed=4294967296", ["seed: 4294967296", "less than or equal to 4294967295"]),
         ("model.dropout=1", ["dropout = 1", "below 1"]),
-        ("train.epochs", ["-o train.epochs: write it as section.setting=value"]),
-        ("=3", ["-o =3: write it as"]),
-        ("train.epochs=[1", ["-o train.epochs=[1: the value is not YAML"]),
+        ("train.epochs", ["the override train.epochs: write it as section.setting=value"]),
+        ("=3", ["the override =3: write it as"]),
+        ("train.epochs=[1", ["the override train.epochs=[1: the value is not YAML"]),
     ],
 )
 def test_bad_setting_names_itself_and_what_is_allowed(override: str, parts: list[str]) -> None:
@@ -114,7 +114,7 @@ def test_options_of_their_own_are_checked_together_with_the_rest() -> None:
     assert (config.datasets, config.weights, config.mode) == (["a", "b"], {"b": 0.5}, "images")
     with pytest.raises(ConfigError, match=r"weights: demo is none of datasets \(a\)"):
         load_config("demo", ["weights.demo=2"], {"datasets": ["a"]})
-    with pytest.raises(ConfigError, match=r"--config nosuch: no such file; .* one of: demo, train$"):
+    with pytest.raises(ConfigError, match=r"configuration nosuch: no such file; .* one of: demo, train$"):
         load_config("nosuch")
 
 
@@ -142,7 +142,7 @@ def test_bad_file_is_named(tmp_path: Path, content: bytes, message: str) -> None
 
 
 def test_missing_file_lists_the_shipped_ones_and_an_empty_one_changes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--config nowhere: no such file; .*one of: demo, .*train"):
+    with pytest.raises(ConfigError, match=r"configuration nowhere: no such file; .*one of: demo, .*train"):
         load_config("nowhere")
     with pytest.raises(ConfigError, match="no such file"):
         load_config(tmp_path)

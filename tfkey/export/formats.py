@@ -148,7 +148,9 @@ def _litert(run: Run, model: keras.Model) -> bytes:
             return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
     except Exception as error:  # ConverterError is no public class
         raise TfkeyError(
-            f"model {run.config.model.name}: LiteRT cannot run it at any length; export it with --format onnx"
+            f"model {run.config.model.name}: LiteRT cannot run it at any length; export it as onnx",
+            remedy="format",
+            details={"format": "onnx"},
         ) from error
 
 

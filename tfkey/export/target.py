@@ -27,23 +27,24 @@ def check_target(folder: Path, kind: str) -> None:
     Raises:
         UsageError: names the first entry that is foreign.
     """
-    remedy = "choose a new or empty folder, or one that holds nothing but an older export of this format"
+    advice = "choose a new or empty folder, or one that holds nothing but an older export of this format"
     if not folder.is_dir():
         if folder.exists():
-            raise UsageError(f"{folder}: is not a folder; {remedy}")
+            raise UsageError(f"{folder}: is not a folder; {advice}", remedy="output")
         return
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be read ({error.strerror}); {remedy}") from error
+        raise UsageError(f"{folder}: cannot be read ({error.strerror}); {advice}", remedy="output") from error
     foreign = [path for path in entries if not _is_own(path, kind)]
     if foreign:
         raise UsageError(
-            f"{folder}: holds {foreign[0].name!r}, which is not part of a {kind} export; {remedy}"
+            f"{folder}: holds {foreign[0].name!r}, which is not part of a {kind} export; {advice}",
+            remedy="output",
         )
     shown = [path for path in entries if not path.name.startswith(".")]
     if kind != "saved_model" and shown and folder / METADATA not in shown:
-        raise UsageError(f"{folder}: has no {METADATA}, so it is not an export; {remedy}")
+        raise UsageError(f"{folder}: has no {METADATA}, so it is not an export; {advice}", remedy="output")
 
 
 def real_target(folder: Path) -> Path:

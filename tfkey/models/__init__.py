@@ -132,7 +132,8 @@ def check_mode(name: str, mode: str, augment: AugmentConfig) -> None:
         return
     if mode != "audio":
         raise UsageError(
-            f"model {name} takes waveforms, mode={mode} has none; use --mode audio or another model"
+            f"model {name} takes waveforms, mode={mode} has none; use mode audio or another model",
+            remedy="mode",
         )
     defaults = type(augment)()
     for setting, value in augment:

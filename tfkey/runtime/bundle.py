@@ -90,7 +90,8 @@ def open_bundle(path: Path) -> Bundle:
         metadata = Metadata.of(values)
     except FileNotFoundError as error:
         raise DataError(
-            f"{path}: not an export (it has no {METADATA}); give a folder that tfkey export made"
+            f"{path}: not an export (it has no {METADATA}); give a folder that an export made",
+            remedy="export",
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path / METADATA}: damaged ({error}); export the run again") from error
@@ -98,5 +99,7 @@ def open_bundle(path: Path) -> Bundle:
         if (path / name).is_file():
             return Bundle(path, kind, metadata)
     raise DataError(
-        f"{path}: holds none of {', '.join(NETWORK_FILES.values())}; export the run with --format litert"
+        f"{path}: holds none of {', '.join(NETWORK_FILES.values())}; export the run as litert",
+        remedy="export",
+        details={"format": "litert"},
     )
