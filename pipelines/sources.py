@@ -5,8 +5,6 @@ Three ways to state keys: folders named by key, a CSV file of path and key, and 
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -26,12 +24,16 @@ from pipelines.tracks import (
     unique_names,
 )
 from tfkey.errors import DataError, KeyParseError, UsageError
+from tfkey.key_tables import Row, find_file, parse_key, read_rows
 from tfkey.keys import Key
 from tfkey.listing import find_audio
 from tfkey.settings import SPLITS
 from tfkey.tagging import TAGGED_EXTENSIONS
 
 Labels = Literal["folders", "csv", "tags"]
+
+_NAME_COLUMNS = ("path", "file", "track")
+_KEY_COLUMNS = ("key", "reference")
 
 
 @dataclass
@@ -57,10 +59,11 @@ def read_source(path: Path, labels: Labels | None = None) -> tuple[list[Track], 
     """List the tracks of the user's own data; nothing of it is changed.
 
     Args:
-        path: one of three. A folder in the layout ``[<split>/]<key>/<file>``. A CSV file with the columns
-            path (or file) and key (or tonic and mode), and maybe split and group (or artist); tracks of one
-            group or artist never stand on two sides. A folder of tagged files, in ``[<split>/]`` or any
-            other folders.
+        path: one of three. A folder in the layout ``[<split>/]<key>/<file>``. A CSV file (see
+            :mod:`tfkey.key_tables`) with the columns path (or file) and key (or tonic and mode), and maybe
+            split and group (or artist); paths begin in its folder, or else in the current one; tracks of one
+            group or artist never stand on two sides. A folder of tagged files, in ``[<split>/]`` or any other
+            folders.
         labels: which of these it is; None for: a CSV file if it is a file, key folders if any folder is
             named by a key, tags otherwise.
 
@@ -130,13 +133,14 @@ def label_files(labels: Sequence[TrackLabel], folder: Path) -> tuple[list[Track]
 def _read_csv(path: Path) -> tuple[list[Track], list[LeftOut]]:
     listing = _Listing([], [])
     by_file: dict[Path, list[tuple[int, Track]]] = defaultdict(list)
-    for line, row in _csv_rows(path):
+    for row in read_rows(path, _NAME_COLUMNS, _KEY_COLUMNS):
         try:
-            track = _csv_track(path.parent, row)
+            track = _csv_track(path, row)
         except DataError as error:
-            listing.refuse(printable(_stated_path(row)) or f"line {line}", f"line {line}: {error}")
+            reason = str(error).removeprefix(f"{path}, line {row.line}: ")
+            listing.refuse(printable(row.name) or f"line {row.line}", f"line {row.line}: {reason}")
         else:
-            by_file[track.path.resolve()].append((line, track))
+            by_file[track.path.resolve()].append((row.line, track))
     for same in by_file.values():
         (first, track), *others = same
         if len({other.key for _, other in same}) == 1:
@@ -151,60 +155,20 @@ def _read_csv(path: Path) -> tuple[list[Track], list[LeftOut]]:
     return listing.finish(f"{path}: no line has both a key and an audio file that is there")
 
 
-def _csv_track(folder: Path, row: dict[str, str]) -> Track:
+def _csv_track(table: Path, row: Row) -> Track:
     """The track of one line; ``DataError`` with the reason if it is none."""
-    text = _stated_path(row)
-    key_text = row.get("key") or f"{row.get('tonic', '')} {row.get('mode', '')}"
-    split = row.get("split", "").strip().lower() or None
-    if not key_text.strip():
+    split = row.cells.get("split", "").strip().lower() or None
+    key = parse_key(table, row.line, row.key_text)
+    if key is None:
         raise DataError(f"no key; {SPELLING}")
-    try:
-        key = Key.parse(key_text)
-    except KeyParseError:
-        raise DataError(f"{printable(key_text)!r} is no key; {SPELLING}") from None
-    if not text or not _is_file(folder / text):
+    path = find_file(row.names, table.parent)
+    if path is None:
         raise DataError("no such file; give its path, from the folder of the CSV file or from the root")
     if split not in {None, *SPLITS}:
         raise DataError(f"split {split!r} is none of {', '.join(SPLITS)}")
-    path = folder / text
-    named = (row.get("group") or row.get("artist") or "").strip()
-    group = f"group {named}" if named else _own_group(Path(text))
-    return Track(safe_name(path.stem), path, key, split, printable(text), group)
-
-
-def _stated_path(row: dict[str, str]) -> str:
-    return row.get("path") or row.get("file") or ""
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The lines of a CSV file with their numbers; column names in lower case."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check that you may read it") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not text in UTF-8; save it as CSV in UTF-8") from error
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        columns = [name.strip().lower() for name in next(reader, [])]
-        if not {"path", "file"} & set(columns) or not ("key" in columns or {"tonic", "mode"} <= set(columns)):
-            found = printable(head.strip())[:80]
-            raise DataError(f"{path}: its first line must name the columns path and key (found: {found!r})")
-        for fields in reader:
-            if any(field.strip() for field in fields):
-                yield reader.line_num, dict(zip(columns, fields, strict=False))
-    except csv.Error as error:
-        raise DataError(f"{path}: is no CSV file ({error}); check its quotes") from error
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        # A name that is too long, or holds a null character.
-        return False
+    named = (row.cells.get("group") or row.cells.get("artist") or "").strip()
+    group = f"group {named}" if named else _own_group(Path(row.name))
+    return Track(safe_name(path.stem), path, key, split, printable(row.name), group)
 
 
 def _own_group(path: Path) -> str:

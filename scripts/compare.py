@@ -38,7 +38,9 @@ def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
         if not path.is_file():
             raise UsageError(f"{path}: no such file; give a CSV file")
     truth = read_references(reference) if reference else None
-    found = compare(read_predictions(a), read_predictions(b), truth)
+    found = compare(read_predictions(a), read_predictions(b), truth.keys if truth else None)
+    if truth and truth.left_out:
+        click.echo(f"{reference}: rows without a track or a key, left out: {truth.left_out}", err=True)
     left_out = {
         f"only in {a}": found.only_a,
         f"only in {b}": found.only_b,

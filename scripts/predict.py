@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
+import dataclasses
 import os
 import sys
 from collections import Counter
@@ -15,8 +15,8 @@ import click
 
 from scripts.common import ProgressBars, list_failures
 from scripts.predictions import FORMATS, SUFFIXES, Form, Results, existing_records
-from tfkey.errors import KeyParseError, UsageError
-from tfkey.keys import Key, Notation
+from scripts.reference import find_reference, read_reference
+from tfkey.keys import Notation
 
 if TYPE_CHECKING:
     from tfkey.batch import Judging, Model, Outcome
@@ -78,7 +78,8 @@ _NOTATIONS = [notation.value for notation in Notation if notation is not Notatio
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
-    help="A CSV with the columns file and key (or tonic and mode): print the known key beside each answer.",
+    help="A CSV with the columns file and key (or tonic and mode): print the known key beside each answer. "
+    "Its paths begin in its folder or in the current one; a name alone will do if it is one file's only.",
 )
 def command(**options: Any) -> None:
     """Name the key of audio files, and of the sound of videos.
@@ -146,7 +147,6 @@ def _form(options: dict[str, Any]) -> Form:
         top=options["top"],
         over_time=options["over_time"],
         has_tags=options["write_tags"],
-        known=_read_reference(options["reference"]) if options["reference"] else None,
     )
     if options["skip_existing"] and output is not None and form.format == "table":
         raise click.UsageError("--skip-existing: a table is not read back; give --format csv, json or jsonl")
@@ -158,7 +158,9 @@ def _predict(options: dict[str, Any], form: Form) -> bool:
     from tfkey.batch import judge_files
     from tfkey.listing import list_files
 
+    reference = read_reference(options["reference"])
     listing = list_files(_named(options["paths"], options["null"]))
+    form = dataclasses.replace(form, known=find_reference(reference, listing.files))
     failures = list(listing.failures)
     files, kept = _split_existing(listing.files, options, form)
     judging = _judging(options)
@@ -268,33 +270,19 @@ def _count(outcome: Outcome, form: Form, counts: Counter[str]) -> None:
     if outcome.estimate is not None:
         counts["judged"] += 1
         counts["without a key"] += outcome.estimate.key is None
-        if form.known is not None and outcome.path.name in form.known:
+        if form.known is not None and outcome.path in form.known:
             counts["known"] += 1
-            counts["right"] += outcome.estimate.key == form.known[outcome.path.name]
+            counts["right"] += outcome.estimate.key == form.known[outcome.path]
     if outcome.change is not None:
         counts[outcome.change.state] += 1
 
 
 def _sum_up(counts: Counter[str], options: dict[str, Any], form: Form) -> None:
-    if form.known is not None:
+    if counts["known"]:
         click.echo(f"{counts['right']} of {counts['known']} as in {options['reference']}", err=True)
+    elif form.known:
+        click.echo(f"no file was judged of the {len(form.known)} in {options['reference']}", err=True)
     if form.has_tags or options["skip_existing"]:
         states = ("judged", "without a key", "skipped", "written", "kept", "would write")
         told = ", ".join(f"{counts[state]} {state}" for state in states if counts[state] or state == "judged")
         click.echo(told, err=True)
-
-
-def _read_reference(path: Path) -> dict[str, Key]:
-    """Keys by file name, from a CSV with the columns file and key, or file, tonic and mode."""
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return {
-                row["file"]: Key.parse(row["key"] if "key" in row else f"{row['tonic']} {row['mode']}")
-                for row in csv.DictReader(stream)
-            }
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"--reference {path}: cannot be read; give a CSV file") from error
-    except KeyError as error:
-        raise UsageError(f"--reference {path}: has no column {error}; it needs file and key") from error
-    except KeyParseError as error:
-        raise UsageError(f"--reference {path}: {error}") from error

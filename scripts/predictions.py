@@ -42,7 +42,7 @@ class Form:
         top: how many keys are named.
         over_time: whether segments are written.
         has_tags: whether it is written what became of tags.
-        known: reference keys by file name; None if there are none.
+        known: reference keys by file; None if none are asked for.
     """
 
     format: str = "table"
@@ -50,7 +50,7 @@ class Form:
     top: int = 1
     over_time: bool = False
     has_tags: bool = False
-    known: dict[str, Key] | None = field(default=None, repr=False)
+    known: dict[Path, Key] | None = field(default=None, repr=False)
 
     def record(self, outcome: Outcome) -> Record:
         """The fields of a file that was judged, as JSON has them."""
@@ -80,7 +80,7 @@ class Form:
                 for part in found.segments
             ]
         if self.known is not None:
-            expected = self.known.get(outcome.path.name)
+            expected = self.known.get(outcome.path)
             record["reference"] = self._write(expected)
             both = expected is not None and found.key is not None
             record["relation"] = relation(expected, found.key) if both else None  # type: ignore[arg-type]

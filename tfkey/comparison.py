@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from tfkey.errors import DataError, KeyParseError
+from tfkey.errors import DataError
+from tfkey.key_tables import parse_key, read_rows
 from tfkey.keys import Key
+from tfkey.known_keys import read_known_keys
 from tfkey.mirex import Figure, bootstrap_means, track_scores
 
 RESAMPLES = 10_000
 _T = TypeVar("_T")
-_NO_KEY = frozenset({"", "-", "x", "o", "none", "nokey", "no key"})
 MATCHES = ("name", "name without dataset", "file name without folder and suffix")
 """How tracks of two files are matched, strictest first; the first that finds any common track is taken."""
 
@@ -41,6 +41,21 @@ class Predictions:
     path: Path
     keys: dict[str, Key | None]
     references: dict[str, Key]
+
+
+@dataclass(frozen=True)
+class References:
+    """Right keys of tracks, as read from a CSV file.
+
+    Attributes:
+        path: the file.
+        keys: by track.
+        left_out: how many rows lack a track or a key.
+    """
+
+    path: Path
+    keys: dict[str, Key]
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -107,7 +122,8 @@ class Comparison:
 def read_predictions(path: Path) -> Predictions:
     """Read the ``predictions.csv`` of ``tfkey evaluate``, or a CSV file with the columns track and key.
 
-    A key that is empty, ``-``, ``X`` or the like is none: the system gave no answer, which counts as wrong.
+    A key that is empty, ``-``, ``X`` or the like (:data:`tfkey.key_tables.NO_KEY`) means that the system gave
+    no answer, which counts as wrong.
 
     Raises:
         DataError: a file that cannot be read, has other columns, names a track twice, or holds a text that
@@ -115,66 +131,39 @@ def read_predictions(path: Path) -> Predictions:
     """
     keys: dict[str, Key | None] = {}
     references: dict[str, Key] = {}
-    for line, track, row in _rows(path):
-        keys[track] = _key(path, line, row["key"])
-        reference = _key(path, line, row.get("reference"))
+    for row in read_rows(path, _TRACK_COLUMNS, _KEY_COLUMNS):
+        track = _new_track(path, row.line, row.name, keys)
+        keys[track] = parse_key(path, row.line, row.key_text)
+        reference = parse_key(path, row.line, row.cells.get("reference", ""))
         if reference is not None:
             references[track] = reference
+    if not keys:
+        raise DataError(f"{path}: holds no tracks; give a line for each")
     return Predictions(path, keys, references)
 
 
-def read_references(path: Path) -> dict[str, Key]:
+def read_references(path: Path) -> References:
     """Read right keys by track: a CSV file with the columns track and reference, or else track and key.
 
     The ``predictions.csv`` of ``tfkey evaluate`` is one, too: its references are taken, not its estimates.
 
     Raises:
-        DataError: as :func:`read_predictions`; a track without a key is an error here.
+        DataError: as :func:`read_predictions`; or no row has a key.
     """
-    found = {}
-    for line, track, row in _rows(path):
-        text = row["reference"] if "reference" in row else row["key"]
-        key = _key(path, line, text)
-        if key is None:
-            raise DataError(f"{path}, line {line}: {text!r} is no key, and a reference needs one")
-        found[track] = key
-    return found
+    known = read_known_keys(path, _TRACK_COLUMNS)
+    keys: dict[str, Key] = {}
+    for row in known.rows:
+        keys[_new_track(path, row.line, row.names[0], keys)] = row.key
+    return References(path, keys, known.left_out)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, dict[str, str]]]:
-    """Line number, track, and the texts called key and reference, of each line of a CSV file."""
-    seen: set[str] = set()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            columns = reader.fieldnames or []
-            track_column = next((name for name in _TRACK_COLUMNS if name in columns), None)
-            key_column = next((name for name in _KEY_COLUMNS if name in columns), None)
-            if track_column is None or key_column is None:
-                raise DataError(f"{path}: its first line must name the columns track and key")
-            for row in reader:
-                track = row[track_column] or ""
-                if track in seen:
-                    raise DataError(f"{path}, line {reader.line_num}: track {track!r} stands there twice")
-                seen.add(track)
-                texts = {"key": row[key_column] or ""}
-                if "reference" in columns:
-                    texts["reference"] = row["reference"] or ""
-                yield reader.line_num, track, texts
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read ({error}); give a CSV file in UTF-8") from error
-    if not seen:
-        raise DataError(f"{path}: holds no tracks; give a line for each")
-
-
-def _key(path: Path, line: int, text: str | None) -> Key | None:
-    text = (text or "").strip()
-    if text.casefold() in _NO_KEY:
-        return None
-    try:
-        return Key.parse(text)
-    except KeyParseError as error:
-        raise DataError(f"{path}, line {line}: {error}") from error
+def _new_track(path: Path, line: int, name: str, known: Mapping[str, Any]) -> str:
+    track = name.strip()
+    if not track:
+        raise DataError(f"{path}, line {line}: names no track; name it, or delete the line")
+    if track in known:
+        raise DataError(f"{path}, line {line}: track {track!r} stands there twice; delete one of the lines")
+    return track
 
 
 def compare(

@@ -158,8 +158,8 @@ def test_splits_do_not_depend_on_where_the_data_lies(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (b"name,tone\na,b\n", "columns path and key"),
-        (b"", "columns path and key"),
+        (b"name,tone\na,b\n", r"columns path \(or file or track\) and key \(or tonic and mode"),
+        (b"", r"columns path \("),
         (b"path,key\ngone.wav,Am\n", "no such file"),
         (b'path,key\n"a.wav,Am\n', "quotes"),
         (b"path,key\n\xff\xfe,Am\n", "UTF-8"),

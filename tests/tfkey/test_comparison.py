@@ -92,7 +92,7 @@ def test_no_answer_is_wrong_and_strangers_are_named(tmp_path: Path) -> None:
     [
         ("track,key\nx,H flat major\n", "line 2: "),
         ("track,key\nx,Am\nx,C\n", "line 3: track 'x' stands there twice"),
-        ("name,value\nx,Am\n", "columns track and key"),
+        ("name,value\nx,Am\n", "columns track (or file or path) and estimate (or key or tonic and mode)"),
         ("track,key\n", "holds no tracks"),
     ],
 )
@@ -124,9 +124,19 @@ def test_a_few_tracks_show_nothing_and_p_values_are_those_of_every_toss(tmp_path
 def test_references_of_a_predictions_file_are_its_references(tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     path.write_text("track,reference,estimate\na,C major,G major\n")
-    assert read_references(path) == {"a": Key.parse("C major")}
-    path.write_text("track,key\na,C major\nb,-\n")
-    with pytest.raises(DataError, match="line 3: '-' is no key, and a reference needs one"):
+    assert read_references(path).keys == {"a": Key.parse("C major")}
+    path.write_text("track,reference,estimate\na,,G major\n")
+    with pytest.raises(DataError, match="none of its 1 rows has both a track and a key"):
+        read_references(path)
+
+
+def test_references_without_a_key_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "keys.csv"
+    path.write_text("track,key\na,C major\nb,-\nc,\n,A minor\n")
+    found = read_references(path)
+    assert (found.keys, found.left_out) == ({"a": Key.parse("C major")}, 3)
+    path.write_text("track,key\na,C major\na,C major\n")
+    with pytest.raises(DataError, match="line 3: track 'a' stands there twice"):
         read_references(path)
 
 

@@ -1,0 +1,46 @@
+"""The option ``--reference`` of ``tfkey predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tfkey.errors import DataError, UsageError
+from tfkey.keys import Key
+from tfkey.known_keys import KnownKeys, find_known, read_known_keys
+
+_NAME_COLUMNS = ("file", "path", "track")
+
+
+def read_reference(path: Path | None) -> KnownKeys | None:
+    """Read the table; None if there is none.
+
+    Raises:
+        UsageError: it cannot be read, or is no such table.
+    """
+    try:
+        return None if path is None else read_known_keys(path, _NAME_COLUMNS)
+    except DataError as error:
+        raise UsageError(f"--reference {error}") from error
+
+
+def find_reference(reference: KnownKeys | None, files: list[Path]) -> dict[Path, Key] | None:
+    """The known keys of the files; None without a table. Rows that are of no use are counted on stderr.
+
+    Raises:
+        UsageError: see :func:`tfkey.known_keys.find_known`.
+    """
+    if reference is None or not files:
+        return None if reference is None else {}
+    try:
+        found = find_known(reference, files)
+    except DataError as error:
+        raise UsageError(f"--reference {error}") from error
+    if reference.left_out:
+        click.echo(
+            f"{reference.path}: rows without a file or a key, left out: {reference.left_out}", err=True
+        )
+    if found.unused:
+        click.echo(f"{reference.path}: rows that name none of these files: {found.unused}", err=True)
+    return found.keys
