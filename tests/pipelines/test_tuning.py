@@ -185,7 +185,7 @@ def test_trial_in_a_process_of_its_own(lab: Path, tmp_path: Path) -> None:
         ({"split.seed": {"choice": [1, 2]}}, "space.split.seed: cannot be searched"),
         ({"train": {"choice": [1, 2]}}, "space.train: cannot be searched"),
         ({"train.limit": {"float": [0.1, 1]}}, "space.train.limit: cannot be searched"),
-        ({"features.n_bins": {"choice": [60, 120]}}, "features.n_bins=60 needs other data .*--mode audio"),
+        ({"features.n_bins": {"choice": [60, 120]}}, "features.n_bins=60 needs other data .*in mode audio"),
         (
             {"model.dropout": {"float": [0, 0.5], "when": {"model.pooling": "time"}}},
             "space.model.dropout: when: model.pooling is no unconditional choice",

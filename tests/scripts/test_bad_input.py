@@ -97,8 +97,9 @@ def test_prepared_data_that_does_not_fit_or_is_damaged(tfkey, lab, tracks_master
         return err[0]
 
     assert "features.db_min=-50.0 (asked for: -40.0)" in complaint("spectrograms")
-    assert "is not prepared in mode images; run tfkey prepare --mode images --dataset small" in complaint(
-        "images"
+    assert complaint("images").endswith(
+        "is not prepared in mode images; prepare it with this configuration "
+        "(run tfkey prepare --mode images --dataset small --source YOUR_DATA)"
     )
 
     for mode in MODES:

@@ -48,7 +48,7 @@ def test_run_of_another_configuration_is_refused_with_every_difference(tmp_path:
         "seed=0 (now 5)",
         "datasets=['demo'] (now ['ncs'])",
         "model.dropout=0.3 (now 0.5)",
-        "another --name",
+        "another name",
     ):
         assert part in message
     assert "patience" not in message
