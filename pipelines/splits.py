@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipelines.catalogue import SplitPolicy
+from pipelines.catalogue.specs import SplitPolicy
 from pipelines.tracks import Track, stable_digest
 from tfkey.errors import UsageError
 from tfkey.keys import Key

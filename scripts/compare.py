@@ -31,8 +31,8 @@ def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
     figure of both and the difference B - A, with 95 % intervals of a paired bootstrap over tracks and the
     two-sided p-value of a paired randomisation test.
     """
-    from tfkey.comparison import MATCHES, compare, read_predictions, read_references
     from tfkey.errors import UsageError
+    from tfkey.scoring.comparison import MATCHES, compare, read_predictions, read_references
 
     for path in (a, b, *([reference] if reference else [])):
         if not path.is_file():

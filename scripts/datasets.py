@@ -34,8 +34,8 @@ def command(
     What they are for, how large they are, under which licence, and what of them is on disk already. With a
     NAME also: addresses, checksums, what to cite, subsets, and how often each key occurs.
     """
-    from pipelines.catalogue import dataset_names, near_miss
-    from pipelines.inventory import describe, names_on_disk
+    from pipelines.catalogue.specs import dataset_names, near_miss
+    from pipelines.datasets_on_disk import describe, names_on_disk
 
     config = resolve_config(config_name, overrides, data_dir=data_dir, runs_dir=runs_dir)
     known = dataset_names(config.catalogue)

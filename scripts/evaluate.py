@@ -11,8 +11,8 @@ from scripts.common import mode_option
 from tfkey.settings import SPLITS
 
 if TYPE_CHECKING:
-    from tfkey.evaluation import Evaluation
-    from tfkey.mirex import Figure
+    from tfkey.scoring.evaluation import Evaluation
+    from tfkey.scoring.mirex import Figure
 
 
 @click.command("evaluate")
@@ -42,7 +42,7 @@ def command(
     config = opened.config.model_copy(
         update={name: value for name, value in named.items() if value is not None}
     )
-    from pipelines.judging import evaluate
+    from pipelines.experiments.evaluate import evaluate
 
     judged = evaluate(
         opened, config, datasets or tuple(config.datasets), split, lambda line: click.echo(line, err=True)
@@ -53,7 +53,7 @@ def command(
 
 
 def _show(run: Path, evaluation: Evaluation) -> None:
-    from tfkey.report import FIGURE_TITLES
+    from tfkey.scoring.report import FIGURE_TITLES
 
     whole, single = evaluation.summary, evaluation.interval_summary
     click.echo(

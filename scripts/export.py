@@ -38,7 +38,7 @@ def command(run: Path, kind: str, output: Path | None, description: str | None) 
     target = output or opened.path / "export" / kind
     # Again before it writes; here it is refused before TensorFlow has been loaded.
     check_target(target, kind)
-    from pipelines.catalogue import find_spec
+    from pipelines.catalogue.specs import find_spec
     from tfkey.export.formats import export_run
 
     specs = {name: find_spec(name, opened.config.catalogue) for name in opened.config.datasets}

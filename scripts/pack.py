@@ -35,8 +35,8 @@ def command(
     if not archive.name.endswith(".tar.xz"):
         raise click.UsageError(f"--output {archive}: give a name that ends in .tar.xz")
     config = resolve_config(config_name, overrides, data_dir=data_dir, runs_dir=runs_dir)
-    from pipelines.manifest import as_prepared, open_prepared
-    from pipelines.packing import pack
+    from pipelines.prepared.manifest import as_prepared, open_prepared
+    from pipelines.publishing.packing import pack
 
     prepared = open_prepared(as_prepared(config, "spectrograms", dataset), "spectrograms", dataset)
     with ProgressBars(f"{dataset}: packing") as bars:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scripts.common import ProgressBars, list_failures
-from scripts.predictions import FORMATS, SUFFIXES, Form, Results, existing_records
+from scripts.predict_output import FORMATS, SUFFIXES, Form, Results, existing_records
 from scripts.reference import find_reference, read_reference
 from tfkey.keys import Notation
 
 if TYPE_CHECKING:
-    from tfkey.batch import Judging, Model, Outcome
+    from tfkey.inference.many_files import Judging, Model, Outcome
 
 # How far apart the intervals are from which key over time is read.
 _STEP_SECONDS = 10.0
@@ -155,8 +155,8 @@ def _form(options: dict[str, Any]) -> Form:
 
 def _predict(options: dict[str, Any], form: Form) -> bool:
     """Do the work; whether all of it could be done."""
-    from tfkey.batch import judge_files
-    from tfkey.listing import list_files
+    from tfkey.audio.finding import list_files
+    from tfkey.inference.many_files import judge_files
 
     reference = read_reference(options["reference"])
     listing = list_files(_named(options["paths"], options["null"]))
@@ -213,8 +213,8 @@ def _named(paths: Sequence[Path], null: bool) -> list[Path]:
 
 def _split_existing(files: list[Path], options: dict[str, Any], form: Form) -> tuple[list[Path], list[str]]:
     """The files that are to be judged, and the records of an earlier output that stay."""
-    from tfkey.batch import has_key_tag
-    from tfkey.listing import identity
+    from tfkey.audio.finding import identity
+    from tfkey.inference.many_files import has_key_tag
 
     output = options["output"]
     if output is None or not options["skip_existing"]:
@@ -232,7 +232,7 @@ def _split_existing(files: list[Path], options: dict[str, Any], form: Form) -> t
 
 
 def _judging(options: dict[str, Any]) -> Judging:
-    from tfkey.batch import Judging, Tagging
+    from tfkey.inference.many_files import Judging, Tagging
 
     tagging = None
     if options["write_tags"]:
@@ -248,7 +248,7 @@ def _judging(options: dict[str, Any]) -> Judging:
 
 
 def _model(options: dict[str, Any]) -> Model:
-    from tfkey.batch import Model
+    from tfkey.inference.many_files import Model
 
     if options["model"] is not None:
         return Model("export", options["model"])

@@ -55,11 +55,11 @@ def command(
     )
     if png and config.mode != "spectrograms":
         raise click.UsageError("--png goes with --mode spectrograms")
-    from pipelines.catalogue import check_request
+    from pipelines.catalogue.specs import check_request
 
     for dataset in config.datasets:
         check_request(config, dataset, source)
-    from pipelines.prepare import prepare
+    from pipelines.prepare.prepare import prepare
 
     incomplete = False
     for dataset in config.datasets:

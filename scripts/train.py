@@ -8,7 +8,7 @@ import click
 
 from scripts.common import config_options, mode_option, resolve_config
 from tfkey.config import Config
-from tfkey.heap import use_one_heap
+from tfkey.training.heap import use_one_heap
 
 
 @click.command("train")
@@ -55,7 +55,7 @@ def command(
     if find_learning_rate:
         _find_learning_rate(config, config.runs_dir / f"{name}-learning-rate")
         return
-    from pipelines.experiments import train
+    from pipelines.experiments.train import train
 
     def report(epoch: int, epochs: int, figures: dict[str, float]) -> None:
         click.echo(
@@ -72,20 +72,20 @@ def command(
 
 
 def _check(config: Config, kind: str) -> None:
-    from pipelines import checks
+    from pipelines.experiments import self_checks
 
     if kind == "overfit":
-        steps, loss = checks.overfit(config)
+        steps, loss = self_checks.overfit(config)
         click.echo(f"overfit: loss {loss:.4f} after {steps} steps on one batch")
         return
-    figures = checks.one_step(config) if kind == "fdr" else checks.one_percent(config)
+    figures = self_checks.one_step(config) if kind == "fdr" else self_checks.one_percent(config)
     click.echo(f"{kind}: loss {figures['loss']:.3f}, validation loss {figures['val_loss']:.3f}")
 
 
 def _find_learning_rate(config: Config, folder: Path) -> None:
-    from pipelines.experiments import find_learning_rate
-    from tfkey.charts import png, sweep_figure
+    from pipelines.experiments.train import find_learning_rate
     from tfkey.files import atomic_path, write_text
+    from tfkey.scoring.charts import png, sweep_figure
 
     found = find_learning_rate(config)
     lines = [f"{rate:.6g},{loss:.6g}\n" for rate, loss in zip(found.rates, found.losses, strict=True)]

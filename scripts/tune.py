@@ -10,7 +10,7 @@ import click
 from scripts.common import config_options, mode_option, resolve_config
 
 if TYPE_CHECKING:
-    from pipelines.tuning import Trial
+    from pipelines.experiments.tune import Trial
 
 
 @click.command("tune")
@@ -48,13 +48,13 @@ def command(
     config = resolve_config(
         config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode, datasets=datasets
     )
-    from pipelines.space import check_search, load_search
+    from pipelines.experiments.search_space import check_search, load_search
 
     search = load_search(space)
     if trials:
         search = search.model_copy(update={"trials": trials})
     check_search(search, config, sets_epochs=algorithm == "hyperband")
-    from pipelines.tuning import best_of, tune
+    from pipelines.experiments.tune import best_of, tune
 
     def report(trial: Trial, done: int, best: Trial | None) -> None:
         settings = "  ".join(f"{name}={_brief(value)}" for name, value in trial.settings.items())

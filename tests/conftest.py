@@ -153,7 +153,7 @@ def in_subprocess(
 @pytest.fixture(scope="session")
 def lab(tracks_master: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with settings, data prepared in all modes, and a trained run."""
-    from pipelines.prepare import prepare
+    from pipelines.prepare.prepare import prepare
     from tfkey.config import load_config
 
     root = tmp_path_factory.mktemp("lab")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tfkey._version import __version__
 
 if TYPE_CHECKING:
-    from tfkey.estimator import Estimate, KeyEstimator
+    from tfkey.inference.estimator import Estimate, KeyEstimator
 
 __all__ = ["Estimate", "KeyEstimator", "__version__"]
 
@@ -15,7 +15,7 @@ __all__ = ["Estimate", "KeyEstimator", "__version__"]
 def __getattr__(name: str) -> Any:
     # Whoever asks for the version only is not to wait for NumPy and the decoders.
     if name in ("Estimate", "KeyEstimator"):
-        from tfkey import estimator
+        from tfkey.inference import estimator
 
         return getattr(estimator, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

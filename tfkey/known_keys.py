@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfkey.audio.finding import EXTENSIONS, identity
 from tfkey.errors import DataError
 from tfkey.key_tables import find_file, parse_key, read_rows, whole_paths
 from tfkey.keys import Key
-from tfkey.listing import EXTENSIONS, identity
 
 TRUTH_COLUMNS = ("reference", "key", "estimate")
 """Columns of right keys. Beside ``reference``, the others are answers in the tables that tfkey writes."""

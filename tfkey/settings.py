@@ -124,7 +124,7 @@ class ModelConfig(BaseModel):
 
 
 class LossConfig(Section):
-    """What the network is taught; see :mod:`tfkey.losses`."""
+    """What the network is taught; see :mod:`tfkey.training.losses`."""
 
     name: Literal["cross_entropy", "mirex"] = Field(
         "cross_entropy", description="the true key alone, or part of the target to keys that MIREX credits"
@@ -133,7 +133,7 @@ class LossConfig(Section):
 
 
 class AugmentConfig(Section):
-    """How training spectrograms are varied; see :mod:`tfkey.augmentation`. 0 or empty: not at all."""
+    """How training spectrograms are varied (:mod:`tfkey.training.augmentation`). 0 or empty: not at all."""
 
     pitch_shift: int = Field(0, ge=0, description="semitones up or down, at most features.extra_semitones")
     crop_seconds: float | None = Field(None, gt=0, description="length of a random part of the interval")

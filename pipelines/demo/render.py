@@ -14,7 +14,7 @@ from pipelines.demo.arrange import arrange
 from pipelines.demo.passages import Voice, cut
 from pipelines.demo.recipes import Recipe
 from pipelines.demo.scores import Note, Score, read_score
-from tfkey.audio import encode
+from tfkey.audio.reading import encode
 from tfkey.errors import DataError
 from tfkey.files import atomic_path
 

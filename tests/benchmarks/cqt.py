@@ -54,7 +54,7 @@ def clips(batch: int) -> np.ndarray:
 
 
 def definition(x: np.ndarray) -> np.ndarray:
-    """The magnitude of the sum that ``tfkey.cqt`` documents, in float64 at :data:`FRAMES`."""
+    """The magnitude of the sum that ``tfkey.spectrogram.cqt`` documents, in float64 at :data:`FRAMES`."""
     q = 1 / np.tanh(np.log(2) / PER_OCTAVE)
     x = x.astype(np.float64)
     result = np.empty((len(FRAMES), BINS))
@@ -74,7 +74,7 @@ def tensorflow_rivals(threads: int, device: str) -> dict[str, Callable[[int], ob
     import librosa
     import tensorflow as tf
 
-    from tfkey.cqt import CQT
+    from tfkey.spectrogram.cqt import CQT
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)

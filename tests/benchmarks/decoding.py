@@ -23,7 +23,7 @@ import soundfile
 from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.prepare import RATE, REAL, librosa_transform, make_mp3s
-from tfkey.audio import read
+from tfkey.audio.reading import read
 from tfkey.config import Config
 
 CLIP_SECONDS = 30
@@ -58,7 +58,7 @@ def print_steps(corpus: Path, files: int = 6, rounds: int = 5) -> None:
     import librosa
     import tensorflow as tf
 
-    from pipelines.spectrograms import picture_function
+    from pipelines.prepare.spectrograms import picture_function
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -79,7 +79,7 @@ def print_steps(corpus: Path, files: int = 6, rounds: int = 5) -> None:
     steps: dict[str, tuple[float, Callable[[], object]]] = {
         "MP3, stereo, by libsndfile alone": (seconds, by_libsndfile),
         **{f"the same by {name}": (seconds, decode) for name, decode in other_decoders(paths)},
-        "tfkey.audio.read": (seconds, lambda: [read(path, RATE) for path in paths]),
+        "tfkey.audio.reading.read": (seconds, lambda: [read(path, RATE) for path in paths]),
         "tfkey's spectrogram": (
             len(clips) * config.intervals.seconds,
             lambda: [transform(clip).numpy() for clip in clips],
@@ -104,7 +104,7 @@ def print_formats(rounds: int = 7) -> None:
     """The second table: decoding one interval, by one thread after the other, and what it takes on disk."""
     import tensorflow as tf
 
-    from pipelines.decode import decode_clip, tensorflow_io
+    from pipelines.prepared.decode import decode_clip, tensorflow_io
 
     samples = CLIP_SECONDS * RATE
     in_graph = tf.function(

@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.train import MODES, ROOT, make_data
-from tfkey.heap import use_one_heap
+from tfkey.training.heap import use_one_heap
 
 MARKS = (2, 5, 10, 20, 40)
 """After so many epochs the peak is read."""
@@ -34,7 +34,7 @@ def peak() -> int:
 def contend(overrides: list[str]) -> None:
     """Train as ``tfkey train`` does, and print the peak after every epoch of :data:`MARKS`."""
     use_one_heap()
-    from pipelines.experiments import train
+    from pipelines.experiments.train import train
     from tfkey.config import load_config
 
     epochs = 0

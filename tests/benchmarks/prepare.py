@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tfkey.audio import read
+from tfkey.audio.reading import read
 from tfkey.config import Config
 from tfkey.keys import Key
 
@@ -85,7 +85,7 @@ def make_mp3s(folder: Path, hours: float) -> tuple[Path, float]:
 
 def by_tfkey(corpus: Path, out: Path, workers: int, started: Callable[[], None]) -> None:
     """Spectrograms as tfkey prepares them."""
-    from pipelines.prepare import prepare
+    from pipelines.prepare.prepare import prepare
 
     started()
     config = Config(mode="spectrograms", data_dir=out)

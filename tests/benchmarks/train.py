@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfkey.heap import use_one_heap
+from tfkey.training.heap import use_one_heap
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "tests" / "data" / "real"
@@ -43,8 +43,8 @@ def make_data(folder: Path, intervals: int, overrides: list[str]) -> None:
     """Prepare ``intervals`` intervals in every mode, all of them for training but one for validation."""
     import soundfile
 
-    from pipelines.prepare import prepare
-    from tfkey.audio import read
+    from pipelines.prepare.prepare import prepare
+    from tfkey.audio.reading import read
     from tfkey.config import load_config
     from tfkey.keys import Key
 
@@ -78,12 +78,12 @@ def by_keras(contender: str, folder: Path, overrides: list[str]) -> Callable[[in
     import keras
     import tensorflow as tf
 
-    from pipelines.inputs import open_source, steps_per_epoch, training_batches
-    from pipelines.manifest import open_prepared
+    from pipelines.prepared.inputs import open_source, steps_per_epoch, training_batches
+    from pipelines.prepared.manifest import open_prepared
     from tfkey.config import load_config
-    from tfkey.features import build_frontend
     from tfkey.models import build_model
-    from tfkey.training import compile_model
+    from tfkey.spectrogram.frontend import build_frontend
+    from tfkey.training.fit import compile_model
 
     mode = "spectrograms" if contender == IN_MEMORY else contender
     config = load_config(None, [*overrides, f"data_dir={folder}", f"mode={mode}"])
@@ -211,8 +211,8 @@ def contend(name: str, folder: Path, threads: int, overrides: list[str]) -> None
 
 def keep_pictures(folder: Path, overrides: list[str]) -> None:
     """Write what the training sees as NumPy arrays, for a framework that reads none of the formats."""
-    from pipelines.inputs import open_source, steps_per_epoch, training_batches
-    from pipelines.manifest import open_prepared
+    from pipelines.prepared.inputs import open_source, steps_per_epoch, training_batches
+    from pipelines.prepared.manifest import open_prepared
     from tfkey.config import load_config
 
     config = load_config(None, [*overrides, f"data_dir={folder}", "mode=spectrograms"])

@@ -27,8 +27,8 @@ from typing import Any
 
 from tfkey.config import Config, load_config
 from tfkey.keys import Key
-from tfkey.mirex import Summary, summarise
 from tfkey.runs import Run
+from tfkey.scoring.mirex import Summary, summarise
 
 DEMO, SIX = "demo", "six"
 SEEN = tuple(Key.parse(name) for name in ("C major", "E major", "Ab major", "A minor", "Db minor", "F minor"))
@@ -64,8 +64,8 @@ def originals(config: Config) -> Path:
 
 def prepare_both(config: Config, folder: Path) -> None:
     """Prepare the demo, and as a dataset of their own its tracks in the six keys, splits kept."""
-    from pipelines.manifest import open_prepared
-    from pipelines.prepare import prepare
+    from pipelines.prepare.prepare import prepare
+    from pipelines.prepared.manifest import open_prepared
 
     prepare(config, DEMO)
     tracks = folder / "tracks-in-six-keys"
@@ -82,7 +82,7 @@ def prepare_both(config: Config, folder: Path) -> None:
 
 def train_network(config: Config, network: str) -> Run:
     """Train one network on the six keys, or take it up where an earlier call left it."""
-    from pipelines.experiments import train
+    from pipelines.experiments.train import train
 
     def report(epoch: int, epochs: int, figures: dict[str, float]) -> None:
         if epoch % 10 == 0:
@@ -94,8 +94,8 @@ def train_network(config: Config, network: str) -> Run:
 
 def judge(run: Run) -> dict[str, Summary]:
     """Judge a run on the demo's test tracks of the six keys, and on all of them."""
-    from pipelines.manifest import open_prepared
-    from tfkey.estimator import KeyEstimator
+    from pipelines.prepared.manifest import open_prepared
+    from tfkey.inference.estimator import KeyEstimator
 
     config = run.config
     rows = open_prepared(config, config.mode, DEMO).split("test")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipelines.catalogue import load_spec
+from pipelines.catalogue.specs import load_spec
 from pipelines.demo import render_demo
 from pipelines.demo.arrange import arrange
 from pipelines.demo.instruments import PALETTES, PROGRAM_NAMES, TEST_PALETTE, TRAIN_PALETTE

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import pipelines.acquire
+import pipelines.originals.acquire
 from pipelines.download import DownloadSettings, download
-from pipelines.experiments import train
-from pipelines.judging import evaluate
-from pipelines.manifest import open_prepared, read_manifest
-from pipelines.prepare import prepare
+from pipelines.experiments.evaluate import evaluate
+from pipelines.experiments.train import train
+from pipelines.prepare.prepare import prepare
+from pipelines.prepared.manifest import open_prepared, read_manifest
 from tests.conftest import contents, times, write_settings
 from tests.faulty_server import Fault, FaultyServer
 from tests.killing import in_fork
@@ -57,7 +57,9 @@ def _impatient(monkeypatch):
     """Faults are over in moments."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     settings = DownloadSettings(timeout_seconds=0.3, retries=1, backoff_seconds=0.01)
-    monkeypatch.setattr(pipelines.acquire, "download", functools.partial(download, settings=settings))
+    monkeypatch.setattr(
+        pipelines.originals.acquire, "download", functools.partial(download, settings=settings)
+    )
 
 
 @pytest.fixture

@@ -34,9 +34,9 @@ SETTINGS = {
 
 
 def _train(config: Config, name: str) -> None:
-    from pipelines.experiments import train
-    from tfkey.board import Pictures
-    from tfkey.callbacks import RunRecorder
+    from pipelines.experiments.train import train
+    from tfkey.training.callbacks import RunRecorder
+    from tfkey.training.tensorboard import Pictures
 
     ending = RunRecorder.on_train_batch_end
 
@@ -64,7 +64,7 @@ def _outcome(run: Path) -> list[np.ndarray]:
 
 def _main(settings: Path, scratch: Path) -> None:
     # Imported once for all of the forks; none of it is run before the last of them.
-    import pipelines.experiments  # noqa: F401
+    import pipelines.experiments.train  # noqa: F401
 
     config = load_config(settings)
     drawn, reached = random.Random(SEED), []
@@ -84,7 +84,7 @@ def _main(settings: Path, scratch: Path) -> None:
 def test_a_run_that_is_killed_at_random_ends_with_the_same_weights(
     tracks_master: Path, tmp_path: Path
 ) -> None:
-    from pipelines.prepare import prepare
+    from pipelines.prepare.prepare import prepare
     from tests.conftest import SETTINGS as SMALL
 
     folders = {"data_dir": str(tmp_path / "data"), "runs_dir": str(tmp_path / "runs")}

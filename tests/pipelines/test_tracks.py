@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipelines.manifest import read_manifest
-from pipelines.prepare import prepare
+from pipelines.prepare.prepare import prepare
+from pipelines.prepared.manifest import read_manifest
 from pipelines.splits import assign_splits
 from pipelines.tracks import Track, scan_key_folders, unique_names
 from tests.conftest import RATE, chord
+from tfkey.audio.finding import find_audio
 from tfkey.errors import DataError
 from tfkey.keys import KEYS
-from tfkey.listing import find_audio
 from tfkey.settings import SplitConfig
 
 

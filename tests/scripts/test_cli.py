@@ -135,7 +135,7 @@ def test_evaluate_in_every_mode(tfkey, lab):
 def test_export_and_predict_agree(tfkey, lab, tracks_master, tmp_path):
     import tensorflow as tf
 
-    from tfkey.audio import read
+    from tfkey.audio.reading import read
 
     target = tmp_path / "exported"
     code, _, err = tfkey("export", lab / "runs" / "tiny", "--output", target)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipelines.inventory import find_on_disk
-from pipelines.manifest import Row, write_prepared
+from pipelines.datasets_on_disk import find_on_disk
+from pipelines.prepared.manifest import Row, write_prepared
 from scripts.datasets import command
 from tfkey.errors import UsageError
 

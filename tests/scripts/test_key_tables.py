@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from pipelines.sources import read_source
+from pipelines.originals.own_data import read_source
 from tests.media import chord
 from tests.tfkey.test_key_tables import DIALECTS
-from tfkey.comparison import read_predictions, read_references
 from tfkey.keys import Key
 from tfkey.known_keys import find_known, read_known_keys
+from tfkey.scoring.comparison import read_predictions, read_references
 
 TABLES = {
     **DIALECTS,
@@ -58,7 +58,7 @@ def test_all_readers_read_all_tables(table: bytes, reader, tmp_path: Path) -> No
 def music(tmp_path: Path, monkeypatch) -> Path:
     """The same two seconds in two folders, and the current folder above them."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tfkey.workers.in_processes", in_this_process)
+    monkeypatch.setattr("tfkey.processes.in_processes", in_this_process)
     for name in ("one/song.wav", "two/song.wav"):
         (tmp_path / name).parent.mkdir()
         soundfile.write(tmp_path / name, chord(2), 44100)
@@ -100,7 +100,7 @@ def test_predict_refuses_a_reference_before_work(table, words, tfkey, music, mon
     def fail(*arguments):
         raise AssertionError("work has begun")
 
-    monkeypatch.setattr("tfkey.batch.judge_files", fail)
+    monkeypatch.setattr("tfkey.inference.many_files.judge_files", fail)
     (music / "keys.csv").write_text(table)
     code, out, err = tfkey("predict", "one", "two", "--reference", "keys.csv")
     assert (code, out, len(err)) == (2, [], 1)

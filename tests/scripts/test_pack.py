@@ -11,13 +11,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipelines.archive import archive_parts
-from pipelines.manifest import open_prepared
-from pipelines.spectrograms import iter_pictures
+from pipelines.originals.unpacking import archive_parts
+from pipelines.prepare.spectrograms import iter_pictures
+from pipelines.prepared.manifest import open_prepared
 from tests.conftest import contents, times
 from tests.faulty_server import FaultyServer
 from tfkey.config import load_config
-from tfkey.features import to_pixels
+from tfkey.spectrogram.frontend import to_pixels
 
 
 def publish(folder, server, checksum, urls=("published/small.tar.xz",)):

@@ -21,9 +21,9 @@ import soundfile
 from tests.conftest import ROOT
 from tests.library import write_library
 from tests.media import chord, packets
-from tfkey.batch import Judging, Tagging, confident, judge_files
 from tfkey.errors import UsageError
-from tfkey.estimator import Estimate, Segment
+from tfkey.inference.estimator import Estimate, Segment
+from tfkey.inference.many_files import Judging, Tagging, confident, judge_files
 from tfkey.keys import KEYS, Key, Notation
 
 REAL = ROOT / "tests" / "data" / "real"
@@ -45,7 +45,7 @@ def music(tmp_path: Path) -> Path:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The work is done in this process, which has everything loaded."""
-    monkeypatch.setattr("tfkey.workers.in_processes", in_this_process)
+    monkeypatch.setattr("tfkey.processes.in_processes", in_this_process)
 
 
 def in_this_process(make, tasks, workers, on_ready):
@@ -291,7 +291,7 @@ def test_interrupted_run_goes_on(tfkey, at_once, music, tmp_path, monkeypatch, s
 
     output = tmp_path / f"keys.{suffix}"
     with monkeypatch.context() as patch:
-        patch.setattr("tfkey.batch.judge_files", interrupted)
+        patch.setattr("tfkey.inference.many_files.judge_files", interrupted)
         code, _, err = tfkey("predict", music, "--output", output)
     assert code == 130
     assert "stopped" in err[-1]

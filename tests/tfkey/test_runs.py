@@ -57,7 +57,7 @@ def test_run_of_another_configuration_is_refused_with_every_difference(tmp_path:
 
 @pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "/abs", "a\\b", "a:b", "what?"])
 def test_name_that_is_no_folder_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="^name .*: give one"):
+    with pytest.raises(UsageError, match=r"^name .*: give one"):
         create_run(make_config(tmp_path / "runs"), name)
     assert not (tmp_path / "runs").exists()
 

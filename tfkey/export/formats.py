@@ -12,14 +12,14 @@ import tensorflow as tf
 
 from tfkey.errors import MissingExtraError, TfkeyError, UsageError
 from tfkey.export import FORMATS
-from tfkey.export.run import export_metadata, with_probabilities
 from tfkey.export.target import check_target, real_target
 from tfkey.export.whole_track import calibrated, whole_track_function
 from tfkey.files import atomic_path
+from tfkey.inference.bundle import METADATA, NETWORK_FILES
+from tfkey.inference.from_run import export_metadata, with_probabilities
+from tfkey.inference.networks import quiet
 from tfkey.models import takes_waveforms
 from tfkey.runs import Run
-from tfkey.runtime.bundle import METADATA, NETWORK_FILES
-from tfkey.runtime.networks import quiet
 
 _ONNX_OPSET = 17
 
@@ -51,7 +51,7 @@ def export_run(
         kind: one of :data:`tfkey.export.FORMATS`.
         folder: is made, or its older export replaced. Versions of a SavedModel stay. Of a link, the folder
             that it points to is written.
-        description: see :func:`tfkey.export.run.export_metadata`.
+        description: see :func:`tfkey.inference.from_run.export_metadata`.
         licences: see there.
 
     Returns:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfkey.errors import UsageError
 from tfkey.files import is_partial_of
-from tfkey.runtime.bundle import METADATA, NETWORK_FILES
+from tfkey.inference.bundle import METADATA, NETWORK_FILES
 
 SAVED_MODEL_FILE = "saved_model.pb"
 """The file that makes a folder a SavedModel."""

@@ -8,22 +8,22 @@ import keras
 import tensorflow as tf
 
 from tfkey.config import Config
-from tfkey.features import build_frontend
 from tfkey.models import minimum_frames, takes_waveforms
+from tfkey.spectrogram.frontend import build_frontend
 
 
 def whole_track_function(config: Config, network: keras.Model, temperature: float = 1.0) -> Any:
     """A compiled function that judges whole tracks.
 
-    A track is covered by the intervals of :func:`tfkey.runtime.intervals.interval_starts`, of the length that
-    the network was trained on; their probabilities are averaged and then calibrated. A shorter one is taken
-    as it is, padded with silence to the least that the network can see. One interval stands in memory at a
-    time.
+    A track is covered by the intervals of :func:`tfkey.inference.covering.interval_starts`, of the length
+    that the network was trained on; their probabilities are averaged and then calibrated. A shorter one is
+    taken as it is, padded with silence to the least that the network can see.
+    One interval is in memory at a time.
 
     Args:
         config: that the network was trained with.
         network: to logits.
-        temperature: see :mod:`tfkey.calibration`.
+        temperature: see :mod:`tfkey.scoring.calibration`.
 
     Returns:
         A ``tf.function`` from float32 ``[batch, samples]``, any batch and length, to float32 ``[batch, 24]``.
@@ -78,6 +78,8 @@ def whole_track_function(config: Config, network: keras.Model, temperature: floa
 
 
 def calibrated(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
-    """Apply a temperature to float32 ``[batch, classes]``, as :func:`tfkey.calibration.calibrated` does."""
+    """Apply a temperature to float32 ``[batch, classes]``, as
+    :func:`tfkey.scoring.calibration.calibrated` does.
+    """
     tiny = tf.constant(1e-37, tf.float32)
     return tf.nn.softmax(tf.math.log(tf.maximum(probabilities, tiny)) / temperature)

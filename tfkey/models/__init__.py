@@ -146,5 +146,5 @@ def check_mode(name: str, mode: str, augment: AugmentConfig) -> None:
 
 def register_layers() -> None:
     """Make tfkey's own layers known to ``keras.models.load_model``, whatever was imported before."""
-    importlib.import_module("tfkey.cqt")
-    importlib.import_module("tfkey.features")
+    importlib.import_module("tfkey.spectrogram.cqt")
+    importlib.import_module("tfkey.spectrogram.frontend")

@@ -1,8 +1,8 @@
 """AllConv behind a constant-Q transform whose filters are trained with it.
 
-The front of the network is tfkey's own (:class:`tfkey.cqt.CQT`, then decibels), starting from the analytic
-filters; with ``train_filters`` each filter is free to become another one. The idea is that of Cheuk et al.,
-*nnAudio*, IEEE Access 8, 2020, arXiv 1912.12055. Behind it stands :mod:`tfkey.models.allconv`.
+The front of the network is tfkey's own (:class:`tfkey.spectrogram.cqt.CQT`, then decibels), starting from the
+analytic filters; with ``train_filters`` each filter may become another one. The idea is that of Cheuk et
+al., *nnAudio*, IEEE Access 8, 2020, arXiv 1912.12055. Behind it stands :mod:`tfkey.models.allconv`.
 
 **This model takes waveforms**, float32 ``[batch, samples]`` at ``features.sample_rate``, and so data of audio
 mode only: spectrograms that were made beforehand have no filters left to train. It needs the TensorFlow
@@ -88,8 +88,8 @@ def build(input_shape: tuple[int | None], settings: Settings, features: FeatureC
     check_features(features)
     import keras
 
-    from tfkey.cqt import CQT
-    from tfkey.features import LogMagnitude
+    from tfkey.spectrogram.cqt import CQT
+    from tfkey.spectrogram.frontend import LogMagnitude
 
     waveform = keras.Input(tuple(input_shape), dtype="float32", name="waveform")
     magnitude = CQT(

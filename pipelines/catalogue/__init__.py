@@ -1,0 +1,1 @@
+"""The datasets that tfkey knows: descriptions, and lists of labels."""

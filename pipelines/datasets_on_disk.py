@@ -1,0 +1,159 @@
+"""What of a dataset is on disk: originals, whole and partial, and prepared data of each mode; its keys."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pipelines.catalogue.labels import key_histogram, select_tracks
+from pipelines.catalogue.specs import (
+    ArchiveLabels,
+    DatasetSpec,
+    ListLabels,
+    find_spec,
+    is_dataset_name,
+    own_spec,
+)
+from pipelines.prepared.manifest import prepared_folder
+from tfkey.config import Config
+from tfkey.errors import DataError
+from tfkey.files import PARTIAL_SUFFIX
+from tfkey.keys import Key
+from tfkey.settings import MODES, SPLITS
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset's folder of one mode.
+
+    Attributes:
+        state: ``ready``; ``unfinished`` (stopped, or at work now), ``damaged`` (of ``dataset.json``).
+        intervals: by split.
+        tracks: by split, by the long name of the key.
+    """
+
+    state: Literal["ready", "unfinished", "damaged"]
+    intervals: dict[str, int] = field(default_factory=dict)
+    tracks: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """What of a dataset is on disk.
+
+    Attributes:
+        files: originals that are complete, and ``size``, their bytes.
+        partial: originals of which a part is there, and ``partial_size``, its bytes.
+        prepared: by mode; a mode of which nothing is there is missing.
+    """
+
+    files: int
+    size: int
+    partial: int
+    partial_size: int
+    prepared: dict[str, Prepared]
+
+
+def find_on_disk(name: str, data_dir: Path) -> OnDisk:
+    """Look for the originals (``<data_dir>/originals/<name>``) and the prepared data of a dataset."""
+    config = Config(data_dir=data_dir)
+    sizes: dict[bool, list[int]] = {False: [], True: []}
+    folder = data_dir / "originals" / name
+    for path in folder.rglob("*"):
+        hidden = [part for part in path.relative_to(folder).parts if part.startswith(".")]
+        # Half downloads end in .part; what is half written or unpacked carries a mark of its own.
+        is_partial = any(PARTIAL_SUFFIX in part or part.endswith(".part") for part in hidden)
+        if path.is_file() and (is_partial or not hidden):
+            sizes[is_partial].append(path.stat().st_size)
+    prepared = {
+        mode: _read_prepared(folder)
+        for mode in MODES
+        if (folder := prepared_folder(config, mode, name)).is_dir()
+    }
+    return OnDisk(len(sizes[False]), sum(sizes[False]), len(sizes[True]), sum(sizes[True]), prepared)
+
+
+def names_on_disk(data_dir: Path) -> list[str]:
+    """The datasets that are prepared in some mode, or begun, sorted; the user's own are among them."""
+    return sorted(
+        {
+            path.name
+            for mode in MODES
+            for path in (data_dir / mode).glob("*")
+            if path.is_dir() and is_dataset_name(path.name)
+        }
+    )
+
+
+def _read_prepared(folder: Path) -> Prepared:
+    try:
+        document = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        return Prepared(
+            "ready",
+            {split: int(document["intervals"][split]) for split in SPLITS},
+            {split: _key_counts(document["tracks"][split]) for split in SPLITS},
+        )
+    except FileNotFoundError:
+        return Prepared("unfinished")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Prepared("damaged")
+
+
+def _key_counts(counts: dict[str, int]) -> dict[str, int]:
+    return {Key.parse(name).long: int(count) for name, count in counts.items()}
+
+
+def describe(name: str, data_dir: Path, catalogue: Path | None = None) -> dict[str, Any]:
+    """All that is known of a dataset, as JSON values: description, what is on disk, count of each key.
+
+    Args:
+        name: in the catalogue, or of a dataset of the user's own that is on disk.
+        data_dir: folder of the data.
+        catalogue: folder of the descriptions; None for those that come with tfkey.
+
+    Returns:
+        The fields of :class:`pipelines.catalogue.specs.DatasetSpec`; ``size`` (bytes of audio to fetch, or
+        None); ``on_disk`` (:class:`OnDisk`); ``keys`` (count by long name, empty if unknown) and
+        ``keys_of``, what was counted.
+    """
+    listed = find_spec(name, catalogue)
+    spec = listed or own_spec(name)
+    disk = find_on_disk(name, data_dir)
+    keys, counted = _known_keys(spec, data_dir, disk)
+    document = spec.model_dump(mode="json")
+    return {
+        **document,
+        "role": spec.role if listed else "your own",
+        "size": spec.audio_size() if spec.subsets else None,
+        "on_disk": asdict(disk),
+        "keys": {key.long: count for key, count in keys.items()},
+        "keys_of": counted,
+    }
+
+
+def _known_keys(spec: DatasetSpec, data_dir: Path, disk: OnDisk) -> tuple[dict[Key, int], str]:
+    """Keys from the list of labels, else from labels on disk, else from prepared data."""
+    archives = (data_dir / "originals" / spec.name).glob("**/keys.zip")
+    if isinstance(spec.labels, ListLabels):
+        return key_histogram(label.key for label in select_tracks(spec)[0]), "subset default"
+    if isinstance(spec.labels, ArchiveLabels):
+        for path in archives:
+            try:
+                return key_histogram(label.key for label in select_tracks(spec, labels=path)[0]), path.name
+            except DataError:
+                continue
+    for mode, prepared in disk.prepared.items():
+        if prepared.state == "ready":
+            return key_histogram(_repeat(prepared.tracks.values())), f"the {mode} on disk"
+    return {}, ""
+
+
+def _repeat(splits: Iterable[dict[str, int]]) -> Iterable[Key]:
+    total: Counter[str] = Counter()
+    for counts in splits:
+        total.update(counts)
+    return [Key.parse(name) for name in total.elements()]

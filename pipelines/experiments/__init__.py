@@ -1,0 +1,1 @@
+"""Training, judging and tuning on prepared data."""

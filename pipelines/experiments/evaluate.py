@@ -1,0 +1,202 @@
+"""Judging: a trained run on whole tracks of prepared data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pipelines.catalogue.specs import find_spec
+from pipelines.experiments.learned import check_unlearned, shared
+from pipelines.prepared.find_damaged import naming_damage
+from pipelines.prepared.inputs import Source, evaluation_batches, evaluation_steps, open_source
+from pipelines.prepared.manifest import open_prepared, read_description
+from tfkey.config import Config
+from tfkey.errors import DataError, TfkeyError, UsageError
+from tfkey.files import sha256
+from tfkey.models import check_mode, takes_waveforms
+from tfkey.runs import Run
+from tfkey.scoring.calibration import (
+    Calibration,
+    calibrated,
+    fit_temperature,
+    log_probabilities,
+    negative_log_likelihood,
+    read_calibration,
+)
+from tfkey.scoring.evaluation import Evaluation, Judgement, join, judge, softmax
+from tfkey.scoring.report import write_report
+from tfkey.spectrogram.frontend import build_frontend
+
+
+def evaluate(
+    run: Run,
+    config: Config,
+    datasets: Sequence[str],
+    split: str,
+    report: Callable[[str], None] | None = None,
+) -> list[tuple[Evaluation, Path]]:
+    """Judge a run on whole tracks; each dataset's figures go to ``evaluation/<dataset>-<mode>-<split>/``.
+
+    A run that has no ``calibration.json`` gets one first, if its validation data is there.
+
+    Args:
+        run: a trained run.
+        config: the run's configuration; mode and data_dir may differ.
+        datasets: names, prepared in ``config.mode``, each once.
+        split: ``train``, ``validation`` or ``test``.
+        report: told, in a line each, what was left out and why.
+
+    Returns:
+        What each dataset that has such a split came to, in order, and the folder that it was written to; of
+        several datasets also what they came to together, unless two of them hold the same recordings, which
+        would then count twice.
+
+    Raises:
+        UsageError: a dataset holds recordings that the run was trained on, under another name or in another
+            split.
+        DataError: data that is not prepared, or damaged; the split is empty in all of the datasets.
+        TfkeyError: no network, or one that gives what is no number.
+    """
+    check_mode(config.model.name, config.mode, config.augment)
+    _check_recordings(run, datasets)
+    say = report or (lambda line: None)
+    prepared = [open_prepared(config, config.mode, name) for name in datasets]
+    check_unlearned(run, prepared, split)
+    # Of all together, an empty split is an error.
+    open_source(config, prepared, split)
+    named: list[tuple[tuple[str, ...], Source]] = []
+    for dataset in prepared:
+        if dataset.split(split):
+            named.append(((dataset.name,), open_source(config, [dataset], split)))
+        else:
+            say(f"{dataset.name}: left out, its {split} split is empty")
+    model = _model(run, config)
+    calibration = _calibration_or_none(run, config, model, say)
+    judged = [(names, _judge(run, model, source)) for names, source in named]
+    if len(judged) > 1:
+        together = tuple(name for (name,), _ in named)
+        pair = _same_recordings(run, together) or shared(prepared, split, prepared, split)
+        if pair:
+            say(f"no figures of all together: {pair[0]} and {pair[1]} hold the same recordings")
+        else:
+            judged.append((together, join([judgement for _, judgement in judged])))
+    found = []
+    for names, judgement in judged:
+        evaluation = Evaluation(run.path.name, names, config.mode, split, judgement, calibration)
+        folder = run.path / "evaluation" / evaluation.folder_name
+        evaluation.write_tables(folder)
+        write_report(evaluation, folder, config=run.config.to_yaml(), about=_about(config, names))
+        found.append((evaluation, folder))
+    return found
+
+
+def calibrate(run: Run, config: Config, model: keras.Model | None = None) -> Calibration | None:
+    """The temperature of a run, fitted on its validation split where that has not been done.
+
+    Args:
+        run: a trained run.
+        config: the run's configuration; mode and data_dir may differ.
+        model: the run's network, behind a frontend in audio mode, if it is at hand.
+
+    Returns:
+        The calibration that ``calibration.json`` holds now; None if there is no validation data to fit it on.
+
+    Raises:
+        DataError: the validation data is damaged.
+    """
+    path, network = run.path / "calibration.json", sha256(run.best)
+    before = read_calibration(path)
+    if before is not None and before.network == network:
+        return before
+    try:
+        datasets = [open_prepared(config, config.mode, name) for name in run.config.datasets]
+        source = open_source(config, datasets, "validation")
+    except DataError:
+        return None
+    judgement = _judge(run, model or _model(run, config), source)
+    labels = judgement.labels
+    temperature = fit_temperature(log_probabilities(judgement.probabilities), labels)
+    calibration = Calibration(
+        temperature,
+        len(labels),
+        tuple(run.config.datasets),
+        config.mode,
+        negative_log_likelihood(judgement.probabilities, labels),
+        negative_log_likelihood(calibrated(judgement.probabilities, temperature), labels),
+        network,
+    )
+    calibration.write(path)
+    return calibration
+
+
+def _calibration_or_none(
+    run: Run, config: Config, model: keras.Model, say: Callable[[str], None]
+) -> Calibration | None:
+    """As :func:`calibrate`; data for the temperature alone must not stop a judgement of other data."""
+    try:
+        found = calibrate(run, config, model)
+    except TfkeyError as error:
+        say(f"not calibrated: {error}")
+        return None
+    if found is None:
+        say(f"not calibrated: no validation data of {', '.join(run.config.datasets)} in {config.mode} mode")
+    return found
+
+
+def _model(run: Run, config: Config) -> keras.Model:
+    """The run's network, from what the mode's data are to logits."""
+    network = run.load_network()
+    if config.mode != "audio" or takes_waveforms(config.model.name):
+        return network
+    frontend = build_frontend(config.features, config.intervals.samples(config.features.sample_rate))
+    return keras.Model(frontend.input, network(frontend.output))
+
+
+def _judge(run: Run, model: keras.Model, source: Source) -> Judgement:
+    size = source.config.train.batch_size
+    batches = evaluation_batches(source, size).map(lambda data, _: data)
+    with naming_damage(source):
+        logits = model.predict(batches, steps=evaluation_steps(source, size), verbose=0)
+    if not np.isfinite(logits).all():
+        raise TfkeyError(f"{run.best}: gives what is no number (NaN or infinity); train the run again")
+    owners = [f"{part.name}/{row.track}" for part, rows in source.parts for row in rows]
+    return judge(owners, source.labels, softmax(np.asarray(logits)), [row.part for row in source.rows])
+
+
+def _about(config: Config, datasets: Sequence[str]) -> dict[str, str]:
+    """Licence and citation of datasets, as far as their prepared data states them."""
+    found = {}
+    for name in datasets:
+        document = read_description(config, config.mode, name)
+        stated = [document.get(entry) for entry in ("title", "licence", "citation")]
+        found[name] = "; ".join(text for text in stated if text) or "nothing is stated of it"
+    return found
+
+
+def _check_recordings(run: Run, datasets: Sequence[str]) -> None:
+    """Refuse to judge a network on recordings that it learned under another name."""
+    for name in datasets:
+        if datasets.count(name) > 1:
+            raise UsageError(f"dataset {name}: is named more than once; name it once", remedy="dataset")
+        for trained in run.config.datasets:
+            # Nothing is trained on a dataset that is for tests alone, though a run may name it.
+            spec = find_spec(trained, run.config.catalogue)
+            learned = spec is not None and spec.split.test != 1
+            if learned and _same_recordings(run, (name, trained)):
+                raise UsageError(
+                    f"{run.path}: was trained on {trained}, whose recordings {name} holds, too; "
+                    "judge it on others"
+                )
+
+
+def _same_recordings(run: Run, datasets: Sequence[str]) -> tuple[str, str] | None:
+    """The first two of these datasets that hold the same recordings, if any do."""
+    for one in datasets:
+        spec = find_spec(one, run.config.catalogue)
+        for other in datasets:
+            if spec is not None and other in spec.same_tracks_as:
+                return one, other
+    return None

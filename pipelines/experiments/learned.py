@@ -1,0 +1,123 @@
+"""What a run learned from: ``learned.csv`` in its folder, by which nothing of it is taken for a test.
+
+The intervals that a run is trained and validated on are written down as it begins. Names tell a track that
+has changed sides, whatever the mode; digests tell a recording that goes by another name in the same mode.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipelines.prepared.inputs import Source
+from pipelines.prepared.manifest import PreparedDataset
+from tfkey.errors import DataError, UsageError
+from tfkey.files import write_text
+from tfkey.runs import Run
+from tfkey.settings import SPLITS
+
+_COLUMNS = ("dataset", "key", "track", "part", "split", "digest")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """An interval that a run was trained or validated on; see :class:`pipelines.prepared.manifest.Row`."""
+
+    dataset: str
+    key: str
+    track: str
+    part: str
+    split: str
+    digest: str
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """All but the digest, which another machine may find otherwise."""
+        return self.dataset, self.key, self.track, self.part, self.split
+
+
+def remember(run: Run, sources: Iterable[Source]) -> None:
+    """Write down what a run is about to learn from, or hold it against what it began with.
+
+    Raises:
+        UsageError: the run began with other intervals.
+        DataError: see :func:`read_learned`.
+    """
+    now = [
+        Learned(dataset.name, row.key, row.track, str(row.part), row.split, row.digest)
+        for source in sources
+        for dataset, rows in source.parts
+        for row in rows
+    ]
+    before = read_learned(run)
+    if before is None:
+        stream = io.StringIO(newline="")
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows([*item.place, item.digest] for item in now)
+        write_text(run.path / "learned.csv", stream.getvalue())
+    elif [item.place for item in before] != [item.place for item in now]:
+        old, new = ({item.place for item in items} for items in (before, now))
+        change = f"{len(new - old)} intervals more, {len(old - new)} less" if old != new else "another order"
+        raise UsageError(
+            f"{run.path}: the data is not what the run began with ({change}); give the run another name, "
+            "or delete the folder",
+            remedy="name",
+        )
+
+
+def read_learned(run: Run) -> list[Learned] | None:
+    """The intervals that a run was trained and validated on; None if that was not written down.
+
+    Raises:
+        DataError: ``learned.csv`` is damaged.
+    """
+    path = run.path / "learned.csv"
+    if not path.is_file():
+        return None
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return [Learned(**{name: line[name] for name in _COLUMNS}) for line in csv.DictReader(stream)]
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise DataError(f"{path}: damaged; put it back, or delete {run.path} and train again") from error
+
+
+def check_unlearned(run: Run, datasets: Sequence[PreparedDataset], split: str) -> None:
+    """Refuse to judge a run on what it learned, or chose its best epoch by, for another split than this.
+
+    Of one dataset only names are compared: recordings that it holds twice are the user's own.
+
+    Raises:
+        UsageError: names the dataset and the first of the tracks.
+    """
+    rank = {name: number for number, name in enumerate(SPLITS)}
+    learned = [item for item in read_learned(run) or () if rank[item.split] < rank[split]]
+    names = {(item.dataset, item.key, item.track) for item in learned}
+    for dataset in datasets:
+        elsewhere = {item.digest for item in learned if item.dataset != dataset.name}
+        rows = dataset.split(split)
+        tracks = [
+            row.track
+            for row in rows
+            if (dataset.name, row.key, row.track) in names or row.digest in elsewhere
+        ]
+        if tracks:
+            share = f"{len(set(tracks))} of the {len({row.track for row in rows})} tracks"
+            raise UsageError(
+                f"{run.path}: was trained or validated on {share} in the {split} split of {dataset.name}, "
+                f"such as {tracks[0]}; judge it on others"
+            )
+
+
+def shared(
+    some: Sequence[PreparedDataset], split: str, others: Sequence[PreparedDataset], other_split: str
+) -> tuple[str, str] | None:
+    """The first two datasets of different names of which one's split holds recordings of the other's."""
+    for one in some:
+        digests = {row.digest for row in one.split(split)}
+        for other in others:
+            if other.name != one.name and any(row.digest in digests for row in other.split(other_split)):
+                return one.name, other.name
+    return None

@@ -1,0 +1,107 @@
+"""Quick checks that a set-up can learn at all, before hours are spent on it."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from pipelines.experiments.train import Experiment, train
+from pipelines.prepared.find_damaged import naming_damage
+from tfkey.config import Config
+from tfkey.errors import TfkeyError
+from tfkey.models import model_settings
+from tfkey.settings import AugmentConfig, LossConfig
+from tfkey.training.fit import compile_model
+
+ENOUGH = 0.02
+"""A loss, in nats, that only a network that has learned a batch by heart reaches."""
+
+_CHECKED_AT_A_TIME = 25
+
+
+def overfit(config: Config, most_steps: int = 500) -> tuple[int, float]:
+    """Train on one batch over and over: a sound network and a sound training learn it by heart.
+
+    Augmentation, dropout, weight decay and the softness of targets are left out, as they are there to
+    prevent it.
+
+    Returns:
+        How many steps it took, and the mean loss of the last 25.
+
+    Raises:
+        TfkeyError: the loss has not come down to :data:`ENOUGH` after ``most_steps``.
+    """
+    settings = {**config.model.settings}
+    if hasattr(model_settings(config.model.name, **settings), "dropout"):
+        settings["dropout"] = 0.0
+    changes = {"weight_decay": 0.0, "schedule": "constant", "warmup_epochs": 0.0}
+    config = config.model_copy(
+        update={
+            "augment": AugmentConfig(),
+            "loss": LossConfig(),
+            "model": type(config.model)(name=config.model.name, **settings),
+            "train": config.train.model_copy(update=changes),
+        }
+    )
+    experiment = Experiment.open(config)
+    experiment.seed()
+    network = experiment.network()
+    model = compile_model(network, experiment.frontend(), config, most_steps)
+    with naming_damage(experiment.training):
+        inputs, labels, *_ = next(iter(experiment.batches(0)))
+
+    def stop_at_enough(_: int, logs: dict[str, float]) -> None:
+        model.stop_training = logs["loss"] <= ENOUGH or not math.isfinite(logs["loss"])
+
+    losses = model.fit(
+        tf.data.Dataset.from_tensors((inputs, labels)).repeat(),
+        steps_per_epoch=_CHECKED_AT_A_TIME,
+        epochs=most_steps // _CHECKED_AT_A_TIME,
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=stop_at_enough)],
+        shuffle=False,
+        verbose=0,
+    ).history["loss"]
+    loss, steps = losses[-1], len(losses) * _CHECKED_AT_A_TIME
+    if loss <= ENOUGH:
+        return steps, loss
+    raise TfkeyError(
+        f"one batch of {len(labels)} intervals is not learned by heart: loss {loss:.3f} after {steps} "
+        f"steps, {ENOUGH:g} was to be reached; look at train.learning_rate, the model's size and the labels"
+    )
+
+
+def one_step(config: Config) -> dict[str, float]:
+    """One training step, one validation step, a checkpoint, and the best network loaded: all in a moment.
+
+    Returns:
+        The figures of that epoch.
+    """
+    return _for_a_trial(config, {"epochs": 1}, most_steps=1)
+
+
+def one_percent(config: Config) -> dict[str, float]:
+    """One epoch on 1 % of the tracks.
+
+    Returns:
+        The figures of that epoch.
+    """
+    return _for_a_trial(config, {"epochs": 1, "limit": 0.01})
+
+
+def _for_a_trial(
+    config: Config, changes: dict[str, float], most_steps: int | None = None
+) -> dict[str, float]:
+    """Train in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        update = {"runs_dir": Path(folder), "train": config.train.model_copy(update=changes)}
+        trial = config.model_copy(update=update)
+        run, history = train(trial, "trial", most_steps=most_steps)
+        run.load_network()
+        # Called again, it loads the checkpoint and finds that there is nothing left to train.
+        if train(trial, "trial", most_steps=most_steps)[1] != history:
+            raise TfkeyError("the checkpoint of a finished run was trained on; this is a fault of tfkey")
+    return history[-1]

@@ -1,0 +1,238 @@
+"""Training experiments: a configuration and prepared data to a trained run."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from pipelines.catalogue.specs import find_spec
+from pipelines.experiments.learned import remember, shared
+from pipelines.folder_lock import alone_in
+from pipelines.prepared.find_damaged import naming_damage
+from pipelines.prepared.input_meter import InputMeter
+from pipelines.prepared.inputs import (
+    Source,
+    batch_members,
+    broken_members,
+    evaluation_batches,
+    evaluation_steps,
+    open_source,
+    steps_per_epoch,
+    training_batches,
+)
+from pipelines.prepared.manifest import open_prepared
+from tfkey.config import Config
+from tfkey.errors import UsageError
+from tfkey.models import build_network, check_mode, minimum_frames, takes_waveforms
+from tfkey.runs import Run, create_run, run_folder
+from tfkey.spectrogram.frontend import build_frontend
+from tfkey.training.fit import Report, TrainingData, fit
+from tfkey.training.learning_rate import Sweep, sweep
+
+_SAME = (
+    "datasets: {} and {} hold the same recordings, which would be trained on and validated on at once; "
+    "take one of them"
+)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Prepared data and a configuration that have been checked against each other.
+
+    Attributes:
+        config: everything about the run.
+        training: the intervals to train on.
+        validation: the intervals to choose the best network by.
+    """
+
+    config: Config
+    training: Source
+    validation: Source
+
+    @classmethod
+    def open(cls, config: Config) -> Experiment:
+        """Open the data that a configuration names.
+
+        Raises:
+            DataError: the data is not prepared, damaged, or of other parameters; a split is empty.
+            UsageError: intervals or bands that are too small for the network; a network that takes waveforms
+                in another mode than audio; datasets that hold the same recordings.
+        """
+        check_mode(config.model.name, config.mode, config.augment)
+        _check_frames(config)
+        _check_recordings(config)
+        datasets = [open_prepared(config, config.mode, dataset) for dataset in config.datasets]
+        pair = shared(datasets, "train", datasets, "validation")
+        if pair:
+            raise UsageError(_SAME.format(*pair))
+        weighted = bool(config.weights) or config.train.class_weights != "none"
+        training, validation = (
+            open_source(
+                config,
+                datasets,
+                split,
+                wide=config.augment.pitch_shift > 0,
+                weighted=weighted,
+                limit=config.train.limit,
+            )
+            for split in ("train", "validation")
+        )
+        return cls(config, training, validation)
+
+    def seed(self) -> None:
+        """Seed all that draws numbers, before the network is built."""
+        keras.utils.set_random_seed(self.config.seed)
+        if self.config.train.deterministic:
+            tf.config.experimental.enable_op_determinism()
+
+    def network(self) -> keras.Model:
+        """An untrained network that computes in the configured precision; its weights are float32 in any."""
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.config.train.precision)
+        try:
+            return build_network(self.config.model, self.config.features)
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    def frontend(self) -> keras.Model | None:
+        """In audio mode, what turns waveforms into pictures on the device, unless the network does."""
+        config = self.config
+        if config.mode != "audio" or takes_waveforms(config.model.name):
+            return None
+        samples = config.intervals.samples(config.features.sample_rate)
+        return build_frontend(config.features, samples, wide=self.training.wide)
+
+    def batches(self, epoch: int) -> tf.data.Dataset:
+        """Training batches without end, from the start of an epoch."""
+        size, seed = self.config.train.batch_size, self.config.seed
+        return training_batches(self.training, size, seed=seed, first_epoch=epoch)
+
+    def suspects(self, epoch: int, batch: int) -> tuple[list[str], list[str]]:
+        """Which files were in a training batch, and which of them hold what is no finite number."""
+        size, seed = self.config.train.batch_size, self.config.seed
+        return batch_members(self.training, size, seed=seed, epoch=epoch, batch=batch)
+
+    def data(
+        self, meter: InputMeter | None = None, most_steps: int | None = None, devices: int = 1
+    ) -> TrainingData:
+        """What :func:`tfkey.training.fit.fit` takes; an epoch of ``most_steps`` batches at most.
+
+        Raises:
+            UsageError: batches that several devices cannot share.
+        """
+        size = self._shared_size(devices)
+        steps = (
+            steps_per_epoch(self.training, self.config.train.batch_size),
+            evaluation_steps(self.validation, size),
+        )
+        training_steps, validation_steps = (min(count, most_steps or count) for count in steps)
+        return TrainingData(
+            batches=lambda epoch: meter.watch(self.batches(epoch)) if meter else self.batches(epoch),
+            steps=training_steps,
+            validation=evaluation_batches(self.validation, size).take(validation_steps),
+            validation_steps=validation_steps,
+            meter=meter,
+            suspects=self.suspects,
+            broken=lambda: broken_members(self.validation),
+        )
+
+    def _shared_size(self, devices: int) -> int:
+        """The size of a validation batch, chosen so that no device is ever left without an interval.
+
+        Of the last batch, which may be smaller, each device in turn takes as many as it takes of any other;
+        a network that is given none at all fails, or reports what is no number.
+        """
+        size = self.config.train.batch_size
+        if devices == 1:
+            return size
+        if size % devices or len(self.training.rows) < size:
+            raise UsageError(
+                f"train.batch_size={size}: {devices} GPUs cannot share batches of {size} out of "
+                f"{len(self.training.rows)} intervals; take a multiple of {devices} that is no larger, "
+                "or let CUDA_VISIBLE_DEVICES name one GPU"
+            )
+        count = len(self.validation.rows)
+        for share in range(size // devices, 0, -1):
+            rest = count % (share * devices)
+            if rest == 0 or rest > share * (devices - 1):
+                return share * devices
+        raise UsageError(
+            f"validation: {devices} GPUs cannot share {count} intervals; prepare more, or let "
+            "CUDA_VISIBLE_DEVICES name one GPU"
+        )
+
+
+def train(
+    config: Config, name: str, report: Report | None = None, *, most_steps: int | None = None
+) -> tuple[Run, list[dict[str, float]]]:
+    """Train a network on prepared data, or go on with a run that was interrupted.
+
+    Args:
+        config: everything about the run.
+        name: of the run's folder below ``config.runs_dir``.
+        report: told about every epoch.
+        most_steps: batches an epoch at most, for a trial.
+
+    Returns:
+        The run, and the figures of its epochs.
+
+    Raises:
+        DataError: see :meth:`Experiment.open`.
+        UsageError: see there; a run of that name and of another configuration or of other data exists.
+    """
+    experiment = Experiment.open(config)
+    experiment.seed()
+    strategy = _strategy()
+    # Across devices no one step waits for a batch.
+    devices = strategy.num_replicas_in_sync if strategy else 1
+    data = experiment.data(InputMeter() if strategy is None else None, most_steps, devices)
+    scope = strategy.scope() if strategy else contextlib.nullcontext()
+    with naming_damage(experiment.training, experiment.validation), scope:
+        network = experiment.network()
+        # Only now that nothing is wrong with the configuration is there a folder.
+        with alone_in(run_folder(config, name)):
+            run = create_run(config, name)
+            remember(run, (experiment.training, experiment.validation))
+            history = fit(run, network, experiment.frontend(), data, report)
+    return run, history
+
+
+def find_learning_rate(config: Config, steps: int = 150) -> Sweep:
+    """Try learning rates on a network that is thrown away (see :mod:`tfkey.training.learning_rate`)."""
+    experiment = Experiment.open(config)
+    experiment.seed()
+    with naming_damage(experiment.training):
+        return sweep(experiment.network(), experiment.frontend(), config, experiment.batches(0), steps)
+
+
+def _strategy() -> tf.distribute.Strategy | None:
+    """Several GPUs take a share of every batch each; one device needs no strategy."""
+    if len(tf.config.list_logical_devices("GPU")) < 2:
+        return None
+    return tf.distribute.MirroredStrategy()
+
+
+def _check_frames(config: Config) -> None:
+    frames = config.features.frames(config.intervals.samples(config.features.sample_rate))
+    least = minimum_frames(config.model.name)
+    if frames < least:
+        raise UsageError(
+            f"intervals.seconds={config.intervals.seconds:g} gives {frames} frames, "
+            f"{config.model.name} needs {least}; raise it, or "
+            f"lower features.hop_length={config.features.hop_length}"
+        )
+
+
+def _check_recordings(config: Config) -> None:
+    """Refuse datasets of the same recordings: each has splits of its own, so one would stand on two sides."""
+    for name in config.datasets:
+        spec = find_spec(name, config.catalogue)
+        same = spec.same_tracks_as if spec else ()
+        for other in config.datasets:
+            if other in same:
+                raise UsageError(_SAME.format(name, other))
+            if config.datasets.count(other) > 1:
+                raise UsageError(f"datasets: {other} stands there twice; name it once")

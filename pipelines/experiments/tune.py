@@ -1,0 +1,315 @@
+"""Searching for the settings that train best: keras-tuner chooses, each trial is a training run of its own.
+
+``runs/<name>/`` of a search:
+
+| file | content |
+|---|---|
+| ``search.yaml`` | the search and the configuration that it varies |
+| ``trials/<id>/`` | a run folder for each trial |
+| ``trials.csv`` | what was tried, and what came of it |
+| ``best.yaml`` | the configuration of the best trial, which ``tfkey train --config`` takes |
+| ``tuner/`` | keras-tuner's state after the last step of the search |
+| ``tensorboard/`` | what the HParams page shows of the trials |
+
+Each trial trains in a process of its own, so that what it leaves in memory goes with it, on a GPU, too, and
+one that the system kills takes nothing else along.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.errors import FailedTrialError, FatalError
+
+from pipelines.experiments.apart import train_apart
+from pipelines.experiments.search_algorithms import ALGORITHMS, build_oracle
+from pipelines.experiments.search_space import Search, check_search, searched_settings
+from pipelines.folder_lock import alone_in
+from pipelines.prepared.manifest import open_prepared
+from tfkey.config import Config, changed
+from tfkey.errors import TfkeyError, UsageError
+from tfkey.files import atomic_path, write_text
+from tfkey.runs import FREE_SETTINGS, flat_settings, run_folder
+from tfkey.training.tensorboard_events import EventLog, experiment
+
+Trainer = Callable[[Config, str], list[dict[str, float]]]
+"""Trains a configuration under a name and gives the figures of every epoch; TfkeyError if that fails."""
+
+# A network is kept by its MIREX score, whatever is searched for.
+_KEPT_BY = "val_mirex"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a search.
+
+    Attributes:
+        name: of its run below ``trials/``.
+        settings: what was searched, by dotted name.
+        value: the objective at the epoch that the run keeps; None if it failed or is not finished.
+        reason: why it failed; empty if it did not.
+        finished: whether it is over.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    value: float | None
+    reason: str
+    finished: bool
+
+
+Report = Callable[[Trial, int, Trial | None], None]
+"""Called after each trial with it, the number of finished ones, and the best so far."""
+
+
+def tune(
+    config: Config,
+    search: Search,
+    algorithm: str,
+    name: str,
+    report: Report | None = None,
+    train: Trainer | None = None,
+) -> tuple[Path, list[Trial]]:
+    """Search for the best settings, or go on with a search that was interrupted.
+
+    Finished trials are not repeated; one that was under way goes on after its last finished epoch. With
+    Hyperband, a configuration that is promoted is trained anew for more epochs, since the learning rate's
+    schedule depends on their number.
+
+    Args:
+        config: all settings that are not searched.
+        search: what to search; with more ``trials`` than before, a search goes on where it ended.
+        algorithm: one of :data:`ALGORITHMS`.
+        name: of the search's folder below ``config.runs_dir``.
+        report: told about every trial.
+        train: trains a trial; None for :func:`train_apart`.
+
+    Returns:
+        The folder, and all trials in the order in which they began.
+
+    Raises:
+        ConfigError: a space that cannot be searched.
+        UsageError: an unknown algorithm, or a folder that holds something else.
+        DataError: the data is not prepared.
+        TfkeyError: no trial succeeded.
+    """
+    if algorithm not in ALGORITHMS:
+        raise UsageError(
+            f"algorithm {algorithm!r} is unknown; choose one of {', '.join(ALGORITHMS)}", remedy="algorithm"
+        )
+    if search.epochs:
+        config = changed(config, {"train.epochs": search.epochs}, "epochs of the search")
+    check_search(search, config, sets_epochs=algorithm == "hyperband")
+    folder = run_folder(config, name)
+    _claim(folder, config, search, algorithm)
+    if train is None:
+        for dataset in config.datasets:
+            open_prepared(config, config.mode, dataset)
+    with alone_in(folder), tempfile.TemporaryDirectory(prefix="tfkey-tune-") as workplace:
+        write_text(folder / "search.yaml", _document(config, search, algorithm))
+        _write_experiment(folder, config, search)
+        tuner = _Tuner(config, search, algorithm, folder, Path(workplace), report, train or train_apart)
+        try:
+            # It prints a traceback for every trial that fails; the reason is in the table.
+            with redirect_stderr(io.StringIO()):
+                tuner.search(verbose=0)
+        except FatalError as error:
+            raise (error.__cause__ or error) from None
+        trials = tuner.trials()
+        tuner.write_tables()
+    if all(trial.value is None for trial in trials):
+        raise TfkeyError(
+            f"{folder}: none of {len(trials)} trials succeeded, the last: {trials[-1].reason}; "
+            f"{folder / 'trials.csv'} has all reasons"
+        )
+    return folder, trials
+
+
+def best_of(trials: Sequence[Trial], search: Search) -> Trial | None:
+    """The first of the best trials."""
+    found = [trial for trial in trials if trial.value is not None]
+    sign = -1 if search.objective == "val_loss" else 1
+    return max(found, key=lambda trial: sign * (trial.value or 0.0), default=None)
+
+
+class _Tuner(BaseTuner):
+    """keras-tuner's loop around whole training runs.
+
+    keras-tuner writes its state in several files, one after the other. It does so in ``workplace``, and what
+    is whole is put in the search's folder at once.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        search: Search,
+        algorithm: str,
+        folder: Path,
+        workplace: Path,
+        report: Report | None,
+        train: Trainer,
+    ) -> None:
+        self._config = config
+        self._search = search
+        self._folder = folder
+        self._state = workplace / "tuner"
+        self._report = report
+        self._train = train
+        self._entries = list(search.entries())
+        if (folder / "tuner").is_dir():
+            shutil.copytree(folder / "tuner", self._state)
+        # It prints where it reads its state from.
+        with redirect_stdout(io.StringIO()):
+            super().__init__(
+                build_oracle(search, algorithm, config), directory=workplace, project_name="tuner"
+            )
+
+    def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
+        """Train a trial, or take the figures of an earlier one with the same settings."""
+        try:
+            self._keep()
+            settings = self._settings(trial)
+            for other in self.trials():
+                if other.settings == settings and other.value is not None:
+                    return {self._search.objective: other.value}
+        except Exception as error:
+            raise FatalError(str(error)) from error
+        try:
+            config = changed(self._config, settings, "the search space")
+            config = config.model_copy(update={"runs_dir": self._folder / "trials"})
+            history = self._train(config, trial.trial_id)
+            best = max(history, key=lambda line: line[_KEPT_BY])
+        except (TfkeyError, ValueError) as error:
+            raise FailedTrialError(" ".join(str(error).split())) from error
+        return {self._search.objective: best[self._search.objective]}
+
+    def on_trial_end(self, trial: Any) -> None:
+        """Write everything down."""
+        super().on_trial_end(trial)
+        self._keep()
+        self.write_tables()
+        if self._report:
+            trials = self.trials()
+            ended = next(each for each in trials if each.name == trial.trial_id)
+            done = sum(each.finished for each in trials)
+            self._report(ended, done, best_of(trials, self._search))
+
+    def trials(self) -> list[Trial]:
+        """All trials in the order in which they began."""
+        found = []
+        for name in self.oracle.start_order:
+            trial = self.oracle.trials[name]
+            completed = trial.status == "COMPLETED"
+            found.append(
+                Trial(
+                    name,
+                    self._settings(trial),
+                    float(trial.score) if completed else None,
+                    (trial.message or "").strip().rpartition("FailedTrialError: ")[2],
+                    completed or trial.status == "FAILED",
+                )
+            )
+        return found
+
+    def write_tables(self) -> None:
+        """Write ``trials.csv`` and ``best.yaml``."""
+        trials = self.trials()
+        names = list(dict.fromkeys(name for trial in trials for name in trial.settings))
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["trial", "status", self._search.objective, *names, "reason"])
+        for trial in trials:
+            status = "completed" if trial.value is not None else "failed" if trial.finished else "running"
+            values = [trial.settings.get(name, "") for name in names]
+            writer.writerow([trial.name, status, trial.value, *values, trial.reason])
+        write_text(self._folder / "trials.csv", stream.getvalue())
+        best = best_of(trials, self._search)
+        if best is not None:
+            header = f"# {self._folder.name}, trial {best.name}: {self._search.objective} {best.value:.4f}\n"
+            config = changed(self._config, best.settings, "the search space")
+            write_text(self._folder / "best.yaml", header + config.to_yaml())
+
+    def _settings(self, trial: Any) -> dict[str, Any]:
+        """What a trial sets, by dotted name."""
+        values = trial.hyperparameters.values
+        settings = {}
+        for name, entry in self._entries:
+            parent, wanted = entry.condition or ("", [])
+            if name in values and (not parent or json.loads(values[parent]) in wanted):
+                value = values[name]
+                # Bayesian search can come out one above a whole number's greatest.
+                value = json.loads(value) if entry.choice is not None else min(value, entry.bounds[1])
+                settings[name] = value
+        if "tuner/epochs" in values:
+            settings["train.epochs"] = values["tuner/epochs"]
+        return settings
+
+    def _keep(self) -> None:
+        self.save()
+        self.oracle.save()
+        with atomic_path(self._folder / "tuner") as temporary:
+            shutil.copytree(self._state, temporary)
+
+
+def _document(config: Config, search: Search, algorithm: str) -> str:
+    """What makes a search the one that it is, as YAML."""
+    settings = {name: value for name, value in flat_settings(config).items() if name not in FREE_SETTINGS}
+    search_values = search.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    search_values |= {"objective": search.objective, "trials": search.trials, "seed": search.seed}
+    document = {"algorithm": algorithm, **search_values, "settings": settings}
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _claim(folder: Path, config: Config, search: Search, algorithm: str) -> None:
+    """Refuse a folder that holds something else than this very search."""
+    path = folder / "search.yaml"
+    if (folder / "config.yaml").exists():
+        raise UsageError(f"{folder}: holds a training run; give the search another name", remedy="name")
+    if not path.is_file():
+        return
+    try:
+        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+        before, now = dict(before), yaml.safe_load(_document(config, search, algorithm))
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise UsageError(
+            f"{path}: damaged; give the search another name, or delete the folder", remedy="name"
+        ) from error
+    if before.get("trials", 0) > now["trials"]:
+        raise UsageError(
+            f"{folder}: holds a search of {before['trials']} trials (now {now['trials']}); give that or more"
+        )
+    old, new = (_flat(document) for document in (before, now))
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if names:
+        details = ", ".join(f"{name}={old.get(name)} (now {new.get(name)})" for name in names)
+        raise UsageError(
+            f"{folder}: holds a search with {details}; give the search another name, or delete the folder",
+            remedy="name",
+        )
+
+
+def _flat(document: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same for a search to go on, by names that tell the search from the configuration."""
+    search = {name: value for name, value in document.items() if name not in ("space", "settings", "trials")}
+    return {
+        **{f"search.{name}": value for name, value in search.items()},
+        **{f"space.{name}": entry for name, entry in document.get("space", {}).items()},
+        **document.get("settings", {}),
+    }
+
+
+def _write_experiment(folder: Path, config: Config, search: Search) -> None:
+    """Tell the HParams page, once, which settings and figures make its columns."""
+    if not (folder / "tensorboard").is_dir():
+        EventLog(folder / "tensorboard", 0).write(0, [experiment(searched_settings(search, config))])

@@ -1,0 +1,1 @@
+"""Original recordings and their keys: downloaded, unpacked, or the user's own."""

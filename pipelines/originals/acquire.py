@@ -1,0 +1,206 @@
+"""Acquiring the originals of a catalogue dataset: fetched from its mirrors, or taken from the user, verified.
+
+They lie below ``<data_dir>/originals/<name>/`` and are never changed: per-track files in ``audio/``, archives
+as they came in ``archives/``, what was in them in ``unpacked/<archive>/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlparse
+
+from pipelines.catalogue.labels import TrackLabel, select_tracks
+from pipelines.catalogue.specs import (
+    Archive,
+    ArchiveAudio,
+    ArchiveLabels,
+    DatasetSpec,
+    FileAudio,
+    FolderLabels,
+)
+from pipelines.download import DownloadProgress, Item, download
+from pipelines.originals.own_data import label_files, read_source
+from pipelines.originals.unpacking import content_root, unpack_once
+from pipelines.splits import policy_splits
+from pipelines.tracks import LeftOut, Track, printable, safe_name, unique_names
+from tfkey.config import Config
+from tfkey.errors import DataError, UsageError
+
+Progress = Callable[[DownloadProgress], None]
+T = TypeVar("T")
+
+_ALL = slice(None)
+_AT_ONCE = 8  # connections; the network is waited for, not the processor
+
+
+@dataclass(frozen=True)
+class Acquirer:
+    """Gets what a dataset consists of.
+
+    Attributes:
+        spec: the dataset.
+        config: where data lies.
+        source: a folder of the user's that holds the files under the names they are published with (or one
+            of these files, for a dataset of archives); they are verified and copied from there, and the
+            network is left alone. None to fetch them.
+        progress: told how far the fetching is.
+    """
+
+    spec: DatasetSpec
+    config: Config
+    source: Path | None = None
+    progress: Progress | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the originals lie."""
+        return self.config.data_dir / "originals" / self.spec.name
+
+    def tracks(self) -> tuple[list[Track], list[LeftOut]]:
+        """Fetch the audio and the labels of the configured subset.
+
+        Returns:
+            The tracks that are there, each with its split, and what was left out: labels that state no one
+            key, files that could not be had.
+
+        Raises:
+            UsageError: the dataset has no audio to fetch, or no such subset.
+            DataError: an archive cannot be had.
+        """
+        subset = self.config.subsets.get(self.spec.name, "default")
+        self.spec.subset(subset)
+        left_out: list[LeftOut] = []
+        if isinstance(self.spec.audio, FileAudio):
+            labels, left_out = _by_choice(select_tracks(self.spec, subset))
+            found, failures = self._files(self.spec.audio, labels)
+            left_out += failures
+        elif isinstance(self.spec.audio, ArchiveAudio):
+            name = str(self.spec.subset(subset).archive)
+            folder = self.unpacked(self.spec.audio.archives[name])
+            if isinstance(self.spec.labels, FolderLabels):
+                found, left_out = _by_choice(read_source(folder, "folders"))
+            elif isinstance(self.spec.labels, ArchiveLabels):
+                keys = self.archive(self.spec.labels.archive)
+                labels, left_out = _by_choice(select_tracks(self.spec, subset, keys))
+                found, lost = label_files(labels, folder)
+                left_out = [*left_out, *lost]
+            else:
+                raise UsageError(
+                    f"dataset {self.spec.name}: an archive of audio needs labels; mend its description"
+                )
+        else:
+            raise UsageError(
+                f"dataset {self.spec.name}: its audio cannot be fetched; give a source of your own",
+                remedy="source",
+            )
+        if not found:
+            # The first that failed says what is wrong; later ones are not even asked for from a dead server.
+            telling = [item for item in left_out if not item.by_choice][:1] or left_out[:2]
+            reasons = "; ".join(f"{item.source}: {item.reason}" for item in telling)
+            raise DataError(f"dataset {self.spec.name}: none of its audio could be had ({reasons})")
+        return policy_splits(found, self.spec.split, self.config.split), left_out
+
+    def has_source(self, archive: Archive | None) -> bool:
+        """Whether the user's source holds an archive under the name that it is published with."""
+        if archive is None or self.source is None:
+            return False
+        name = _name(archive.urls[0])
+        return self.source.name == name if self.source.is_file() else (self.source / name).is_file()
+
+    def images(self) -> Path:
+        """Fetch the archive of pre-generated spectrograms; the folder in which its splits or keys lie.
+
+        Raises:
+            UsageError: the dataset has none.
+            DataError: it cannot be had.
+        """
+        if self.spec.images is None:
+            raise UsageError(
+                f"dataset {self.spec.name}: has no image archive; give one as the source", remedy="source"
+            )
+        return self.unpacked(self.spec.images)
+
+    def archive(self, archive: Archive, mirrors: slice = _ALL) -> Path:
+        """Fetch one archive. The user's own, if nothing is known to verify it by, is used where it lies."""
+        name = _name(archive.urls[0])
+        own = self._own(name)
+        if own is not None and own.is_file() and archive.checksum is None:
+            return own
+        item = Item(name, self._places(name, archive.urls[mirrors]), archive.checksum)
+        return fetch(item, self.folder / "archives", self.progress)
+
+    def unpacked(self, archive: Archive) -> Path:
+        """Fetch an archive and unpack it, once; the folder in which its splits, keys or files lie.
+
+        What no checksum vouches for can prove damaged here: it is thrown away, and the next mirror asked.
+
+        Raises:
+            DataError: it cannot be had whole from any mirror.
+        """
+        troubles = []
+        for number in range(len(archive.urls)):
+            path = self.archive(archive, slice(number, None))
+            try:
+                return content_root(unpack_once(path, self.folder / "unpacked"))
+            except DataError as error:
+                if self.source is not None or archive.checksum is not None:
+                    raise
+                path.unlink()
+                troubles.append(str(error))
+        raise DataError("; ".join(dict.fromkeys(troubles)))
+
+    def _files(self, audio: FileAudio, labels: Sequence[TrackLabel]) -> tuple[list[Track], list[LeftOut]]:
+        """The tracks whose file could be had, in the order of the labels, and the files that could not."""
+        names = {label.id: _name(audio.track_urls(label.id)[0]) for label in labels}
+        items = [
+            Item(
+                names[label.id],
+                self._places(names[label.id], audio.track_urls(label.id)),
+                f"md5:{label.md5}" if label.md5 else None,
+            )
+            for label in labels
+        ]
+        report = download(items, self.folder / "audio", workers=_AT_ONCE, progress=self.progress)
+        tracks = [
+            Track(safe_name(label.id), path, label.key, None, printable(path.name), label.group)
+            for label in labels
+            if (path := report.paths.get(names[label.id]))
+        ]
+        return unique_names(tracks), report.failures
+
+    def _own(self, name: str) -> Path | None:
+        """Where a file of this name would lie among the user's own; None without a source."""
+        if self.source is None:
+            return None
+        return self.source.with_name(name) if self.source.is_file() else self.source / name
+
+    def _places(self, name: str, urls: Sequence[str]) -> tuple[str, ...]:
+        """Where to get a file: its mirrors, or with a source nothing but the user's own copy."""
+        own = self._own(name)
+        return tuple(urls) if own is None else (own.resolve().as_uri(),)
+
+
+def _name(url: str) -> str:
+    """The name that a file is published with."""
+    return Path(urlparse(url).path).name
+
+
+def fetch(item: Item, folder: Path, progress: Progress | None = None) -> Path:
+    """Have one file in a folder, verified.
+
+    Raises:
+        DataError: it cannot be had from any of its places.
+    """
+    report = download([item], folder, progress=progress)
+    if report.failures:
+        raise DataError(f"{report.failures[0].source}: {report.failures[0].reason}")
+    return report.paths[item.name]
+
+
+def _by_choice(selected: tuple[list[T], list[LeftOut]]) -> tuple[list[T], list[LeftOut]]:
+    """What was left out because its label, or its folder's name, states no one key."""
+    labels, left_out = selected
+    return labels, [replace(item, by_choice=True) for item in left_out]

@@ -1,0 +1,78 @@
+"""The originals of a dataset: found, fetched or made, and listed as tracks with a split each."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from pipelines.catalogue.specs import DEMO, Archive, ArchiveAudio, DatasetSpec, FileAudio
+from pipelines.originals.acquire import Acquirer
+from pipelines.originals.acquire import Progress as FetchProgress
+from pipelines.originals.own_data import read_source
+from pipelines.originals.unpacking import content_root, is_archive, unpack_once
+from pipelines.prepare.work import Progress
+from pipelines.splits import policy_splits
+from pipelines.tracks import LeftOut, Track
+from tfkey.config import Config
+from tfkey.keys import Key
+
+
+def original_tracks(
+    spec: DatasetSpec,
+    config: Config,
+    source: Path | None,
+    *,
+    workers: int,
+    progress: Progress | None = None,
+    fetching: FetchProgress | None = None,
+) -> tuple[list[Track], list[LeftOut]]:
+    """The tracks of a dataset, their audio on disk.
+
+    Args:
+        spec: the dataset.
+        config: where data lies, which subset, and how to split what has no split.
+        source: the user's data (see :func:`pipelines.originals.own_data.read_source`), maybe in an archive,
+            which is only read; for a catalogue dataset, a folder with its files or archives as they are
+            published. None to fetch or make them.
+        workers: how many files to make at a time.
+        progress: told how far the making is.
+        fetching: told how far the fetching is.
+
+    Returns:
+        Tracks, all with a split, in a stable order; and what was left out.
+    """
+    if spec.name == DEMO and source is None:
+        return _demo_tracks(config.data_dir / "originals" / DEMO, workers=workers, progress=progress), []
+    acquirer = Acquirer(spec, config, source, fetching)
+    if source is None or isinstance(spec.audio, FileAudio) or acquirer.has_source(_archive(spec, config)):
+        return acquirer.tracks()
+    if is_archive(source) and source.is_file():
+        source = content_root(unpack_once(source, config.data_dir / "originals" / spec.name / "unpacked"))
+    tracks, left_out = read_source(source)
+    return policy_splits(tracks, spec.split, config.split), left_out
+
+
+def _archive(spec: DatasetSpec, config: Config) -> Archive | None:
+    """The archive of the configured subset's audio, if it comes in one."""
+    if not isinstance(spec.audio, ArchiveAudio):
+        return None
+    return spec.audio.archives[str(spec.subset(config.subsets.get(spec.name, "default")).archive)]
+
+
+def _demo_tracks(folder: Path, *, workers: int, progress: Progress | None = None) -> list[Track]:
+    """Render the demo dataset (once) and list it. A piece of music stands in one split only."""
+    from pipelines.demo import render_demo
+
+    listing = render_demo(folder, workers=workers, progress=progress)
+    with listing.open(encoding="utf-8", newline="") as stream:
+        return [
+            Track(
+                row["track"],
+                folder / row["path"],
+                Key.parse(row["key"]),
+                row["split"],
+                row["path"],
+                row["piece"],
+            )
+            for row in csv.DictReader(stream)
+        ]

@@ -1,0 +1,223 @@
+"""The user's own data, and originals that were fetched: audio files and their keys, listed as tracks.
+
+Three ways to state keys: folders named by key, a CSV file of path and key, and tags in the files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipelines.catalogue.label_files import track_id
+from pipelines.catalogue.labels import TrackLabel
+from pipelines.originals.tags import SPELLING, read_key_tag
+from pipelines.tracks import (
+    LeftOut,
+    Track,
+    printable,
+    safe_name,
+    scan_key_folders,
+    unique_names,
+)
+from tfkey.audio.finding import find_audio
+from tfkey.errors import DataError, KeyParseError, UsageError
+from tfkey.key_tables import Row, find_file, parse_key, read_rows
+from tfkey.keys import Key
+from tfkey.settings import SPLITS
+from tfkey.tags.key_tags import TAGGED_EXTENSIONS
+
+Labels = Literal["folders", "csv", "tags"]
+
+_NAME_COLUMNS = ("path", "file", "track")
+_KEY_COLUMNS = ("key", "reference")
+
+
+@dataclass
+class _Listing:
+    """Tracks as they are found, and what is left out on the way."""
+
+    tracks: list[Track]
+    left_out: list[LeftOut]
+
+    def refuse(self, source: str, reason: str) -> None:
+        self.left_out.append(LeftOut(source, reason))
+
+    def finish(self, nothing: str) -> tuple[list[Track], list[LeftOut]]:
+        """Name the tracks apart; ``nothing`` is the error if there are none."""
+        if not self.tracks:
+            detail = f" ({self.left_out[0].source}: {self.left_out[0].reason})" if self.left_out else ""
+            raise DataError(f"{nothing}{detail}")
+        ordered = sorted(self.tracks, key=lambda track: track.source)
+        return unique_names(ordered), self.left_out
+
+
+def read_source(path: Path, labels: Labels | None = None) -> tuple[list[Track], list[LeftOut]]:
+    """List the tracks of the user's own data; nothing of it is changed.
+
+    Args:
+        path: one of three. A folder in the layout ``[<split>/]<key>/<file>``. A CSV file (see
+            :mod:`tfkey.key_tables`) with the columns path (or file) and key (or tonic and mode), and maybe
+            split and group (or artist); paths begin in its folder, or else in the current one; tracks of one
+            group or artist never stand on two sides. A folder of tagged files, in ``[<split>/]`` or any other
+            folders.
+        labels: which of these it is; None for: a CSV file if it is a file, key folders if any folder is
+            named by a key, tags otherwise.
+
+    Returns:
+        Tracks sorted by source, with names of their own, and a split if their folder or line states one;
+        and what was left out, why, and how to mend it.
+
+    Raises:
+        UsageError: ``labels`` does not go with the path.
+        DataError: missing or unreadable, no track with a key at all (says what was looked for), or a group
+            that the CSV file puts in two splits.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; give a folder of audio or a CSV file of path,key")
+    if labels is None:
+        labels = "csv" if path.is_file() else "folders" if _has_key_folders(path) else "tags"
+    if (labels == "csv") != path.is_file():
+        what = "a file" if path.is_file() else "a folder"
+        raise UsageError(
+            f"{path}: is {what}; labels={labels} needs {'a CSV file' if labels == 'csv' else 'a folder'}"
+        )
+    if labels == "csv":
+        return _read_csv(path)
+    if labels == "tags":
+        return _read_tags(path)
+    return scan_key_folders(path, find_audio)
+
+
+def _has_key_folders(folder: Path) -> bool:
+    parents = [folder, *(folder / split for split in SPLITS)]
+    names = [item.name for parent in parents if parent.is_dir() for item in parent.iterdir() if item.is_dir()]
+    keys = [name for name in names if _is_key(name)]
+    # A library filed under its artists' first letters is not in seven major keys.
+    by_letter = all(len(name) == 1 for name in keys)
+    return bool(keys) and not (by_letter and any(len(name) == 1 and name not in keys for name in names))
+
+
+def _is_key(text: str) -> bool:
+    try:
+        Key.parse(text)
+    except KeyParseError:
+        return False
+    return True
+
+
+def label_files(labels: Sequence[TrackLabel], folder: Path) -> tuple[list[Track], list[LeftOut]]:
+    """Find the audio of labelled tracks below a folder, by the numbers in the files' names.
+
+    Returns:
+        Tracks in the order of the labels, without a split, those of the same file in one group; and the
+        labels without a file.
+    """
+    files: dict[str, Path] = {}
+    for path in find_audio(folder):
+        files.setdefault(track_id(path.name), path)
+    listing = _Listing([], [])
+    for label in labels:
+        found = files.get(label.id)
+        if found is None:
+            listing.refuse(label.id, "its audio is not on disk; fetch it, or leave it out")
+            continue
+        source = printable(found.relative_to(folder).as_posix())
+        listing.tracks.append(Track(safe_name(label.id), found, label.key, None, source, label.group))
+    return unique_names(listing.tracks), listing.left_out
+
+
+def _read_csv(path: Path) -> tuple[list[Track], list[LeftOut]]:
+    listing = _Listing([], [])
+    by_file: dict[Path, list[tuple[int, Track]]] = defaultdict(list)
+    for row in read_rows(path, _NAME_COLUMNS, _KEY_COLUMNS):
+        try:
+            track = _csv_track(path, row)
+        except DataError as error:
+            reason = str(error).removeprefix(f"{path}, line {row.line}: ")
+            listing.refuse(printable(row.name) or f"line {row.line}", f"line {row.line}: {reason}")
+        else:
+            by_file[track.path.resolve()].append((row.line, track))
+    for same in by_file.values():
+        (first, track), *others = same
+        if len({other.key for _, other in same}) == 1:
+            listing.tracks.append(track)
+            for line, other in others:
+                listing.refuse(other.source, f"line {line}: the same file as in line {first}; delete one")
+            continue
+        # Nothing says which of them is right.
+        stated = ", ".join(f"{other.key} in line {line}" for line, other in same)
+        listing.refuse(track.source, f"is given more than one key ({stated}); delete the wrong lines")
+    _check_groups(path, listing.tracks)
+    return listing.finish(f"{path}: no line has both a key and an audio file that is there")
+
+
+def _csv_track(table: Path, row: Row) -> Track:
+    """The track of one line; ``DataError`` with the reason if it is none."""
+    split = row.cells.get("split", "").strip().lower() or None
+    key = parse_key(table, row.line, row.key_text)
+    if key is None:
+        raise DataError(f"no key; {SPELLING}")
+    path = find_file(row.names, table.parent)
+    if path is None:
+        raise DataError("no such file; give its path, from the folder of the CSV file or from the root")
+    if split not in {None, *SPLITS}:
+        raise DataError(f"split {split!r} is none of {', '.join(SPLITS)}")
+    named = (row.cells.get("group") or row.cells.get("artist") or "").strip()
+    group = f"group {named}" if named else _own_group(Path(row.name))
+    return Track(safe_name(path.stem), path, key, split, printable(row.name), group)
+
+
+def _own_group(path: Path) -> str:
+    """Files of one folder that differ in their suffix only are one recording."""
+    return f"file {path.with_suffix('')}"
+
+
+def _check_groups(path: Path, tracks: Sequence[Track]) -> None:
+    splits: dict[str, set[str]] = defaultdict(set)
+    for track in tracks:
+        if track.split:
+            splits[track.group].add(track.split)
+    for group, found in splits.items():
+        if len(found) > 1:
+            sides = " and ".join(sorted(found))
+            raise DataError(f"{path}: {printable(group)} stands in the splits {sides}; put all of it in one")
+
+
+def _read_tags(folder: Path) -> tuple[list[Track], list[LeftOut]]:
+    listing = _Listing([], [])
+
+    def refuse_folder(error: OSError) -> None:
+        listing.refuse(
+            printable(str(error.filename)), f"cannot be opened ({error.strerror}); check its rights"
+        )
+
+    for path in _walk(folder, refuse_folder):
+        relative = path.relative_to(folder)
+        source = printable(relative.as_posix())
+        try:
+            key = read_key_tag(path)
+        except DataError as error:
+            listing.refuse(source, str(error))
+            continue
+        split = relative.parts[0] if relative.parts[0] in SPLITS else None
+        listing.tracks.append(Track(safe_name(path.stem), path, key, split, source, _own_group(relative)))
+    _check_groups(folder, listing.tracks)
+    if not listing.tracks and not listing.left_out:
+        raise DataError(f"{folder}: holds no audio files ({', '.join(sorted(TAGGED_EXTENSIONS))})")
+    return listing.finish(
+        f"{folder}: no keys found: no folder is named by a key (such as C-maj), and no audio file has one in "
+        "its tags (TKEY, INITIALKEY, KEY); give a CSV file of path,key",
+    )
+
+
+def _walk(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder, onerror=on_error):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.suffix.lower() in TAGGED_EXTENSIONS and not name.startswith(".") and path.is_file():
+                yield path

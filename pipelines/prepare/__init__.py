@@ -1,0 +1,1 @@
+"""From originals to prepared data, in each of the three modes."""

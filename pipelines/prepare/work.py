@@ -1,0 +1,176 @@
+"""Resumable work: a job of many units, each done once however often the job is stopped and started."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pipelines.prepared.manifest import Row
+from pipelines.tracks import LeftOut
+from tfkey.errors import TfkeyError
+
+Progress = Callable[[int, int], None]
+"""Called with how much is done and how much there is in all."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Unit(Generic[T]):
+    """A piece of work: its name, what its result depends on, and what to work on."""
+
+    name: str
+    fingerprint: str
+    payload: T
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a unit gave: rows of the manifest, and what had to be left out."""
+
+    rows: list[Row] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def fingerprint(*parts: Any) -> str:
+    """A digest of everything that a unit's result depends on (JSON values)."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def file_state(path: Path) -> list[Any]:
+    """What tells a file that was changed from one that was not: name, size, time of change."""
+    status = path.stat()
+    return [str(path), status.st_size, status.st_mtime_ns]
+
+
+class Journal:
+    """The finished units of a job, one JSON line each, appended as they finish.
+
+    A line that a kill cut short is ignored, and so is a unit whose fingerprint has changed or one of
+    whose files is gone; both are done again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / ".journal.jsonl"
+        self._entries: dict[str, tuple[str, Result]] = {}
+        self._written: set[str] = set()
+        if self._path.is_file():
+            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    entry = json.loads(line)
+                    rows = [Row(**row) for row in entry["rows"]]
+                    left_out = [LeftOut(**item) for item in entry["left_out"]]
+                except (ValueError, TypeError, KeyError):
+                    continue
+                self._entries[entry["unit"]] = (entry["fingerprint"], Result(rows, left_out))
+                self._written.update(row.path for row in rows)
+
+    def finished(self, unit: Unit[Any]) -> Result | None:
+        """The result of a unit if it still stands."""
+        mark, result = self._entries.get(unit.name, ("", Result()))
+        if mark != unit.fingerprint:
+            return None
+        return (
+            result
+            if all((self._folder / path).is_file() for path in {row.path for row in result.rows})
+            else None
+        )
+
+    def add(self, unit: Unit[Any], result: Result) -> None:
+        """Write down a finished unit; it is on disk when this returns."""
+        entry = {
+            "unit": unit.name,
+            "fingerprint": unit.fingerprint,
+            "rows": [asdict(row) for row in result.rows],
+            "left_out": [asdict(item) for item in result.left_out],
+        }
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # A kill can leave half a line; starting on a new one keeps it from spoiling this entry.
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(("\n" if stream.tell() else "") + json.dumps(entry))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise TfkeyError(
+                f"{self._path}: cannot be written ({error.strerror}); choose another data_dir"
+            ) from error
+        self._entries[unit.name] = (unit.fingerprint, result)
+        self._written.update(row.path for row in result.rows)
+
+    def reopen(self) -> None:
+        """Take away ``dataset.json``, so that nobody reads the dataset while it changes."""
+        (self._folder / "dataset.json").unlink(missing_ok=True)
+
+    def drop_stale(self, keep: set[str]) -> None:
+        """Remove every file that a unit ever wrote, unless it is to be kept."""
+        stale = [path for path in self._written - keep if (self._folder / path).is_file()]
+        if stale:
+            self.reopen()
+        for path in stale:
+            (self._folder / path).unlink(missing_ok=True)
+
+
+def run_units(
+    units: Sequence[Unit[T]],
+    work: Callable[[T], Result],
+    journal: Journal,
+    *,
+    workers: int,
+    progress: Progress | None = None,
+) -> tuple[Result, int]:
+    """Do every unit that the journal does not hold, several at a time.
+
+    Results are taken in the order of the units, and at most two units a worker are under way or waiting,
+    so that memory is bounded and the outcome does not depend on timing.
+
+    Returns:
+        The results of all units together, and how many were done now.
+    """
+    rows: list[Row] = []
+    left_out: list[LeftOut] = []
+    before = {unit.name: journal.finished(unit) for unit in units}
+    fresh = [unit for unit in units if before[unit.name] is None]
+    done = len(units) - len(fresh)
+    if progress:
+        progress(done, len(units))
+    if fresh:
+        journal.reopen()
+    results = iter_in_order([unit.payload for unit in fresh], work, workers)
+    for unit in units:
+        result = before[unit.name]
+        if result is None:
+            result = next(results)
+            journal.add(unit, result)
+            done += 1
+            if progress:
+                progress(done, len(units))
+        rows += result.rows
+        left_out += result.left_out
+    journal.drop_stale({row.path for row in rows})
+    return Result(rows, left_out), len(fresh)
+
+
+def iter_in_order(items: Sequence[T], work: Callable[[T], R], workers: int) -> Iterator[R]:
+    """Map with threads, in order, with at most ``2 * workers`` items under way or waiting."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                if len(waiting) >= 2 * workers:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(work, item))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,1 @@
+"""Prepared data: its manifest, and how training reads it."""

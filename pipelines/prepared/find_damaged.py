@@ -1,0 +1,46 @@
+"""Finding out which file of prepared data cannot be read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from pipelines.prepared.inputs import Source
+from pipelines.prepared.manifest import PreparedDataset, Row, to_prepare
+from tfkey.errors import DataError
+from tfkey.files import sha256
+
+
+def find_damaged(dataset: PreparedDataset, rows: Sequence[Row]) -> Path | None:
+    """The first file of ``rows`` that is not what was written, or None. Reads them all."""
+    for row in rows:
+        path = dataset.folder / row.path
+        if dataset.mode != "spectrograms" and (not path.is_file() or sha256(path) != row.digest):
+            return path
+    for name in dict.fromkeys(row.path for row in rows) if dataset.mode == "spectrograms" else ():
+        try:
+            for _ in tf.data.TFRecordDataset(str(dataset.folder / name)):
+                pass
+        except tf.errors.OpError:
+            return dataset.folder / name
+    return None
+
+
+@contextlib.contextmanager
+def naming_damage(*sources: Source) -> Iterator[None]:
+    """Turn TensorFlow's complaint about a file that it cannot read into one line that names the file."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        for source in sources:
+            for dataset, rows in source.parts:
+                if damaged := find_damaged(dataset, rows):
+                    raise DataError(
+                        f"{damaged}: damaged; delete it and prepare {dataset.name} again",
+                        remedy="prepare",
+                        details=to_prepare(source.config, dataset.mode, dataset.name),
+                    ) from error
+        raise

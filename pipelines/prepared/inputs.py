@@ -1,0 +1,301 @@
+"""Prepared data of any mode as ``tf.data``, ready for a network or, in audio mode, for its frontend.
+
+Training datasets run on from epoch to epoch; the order within epoch ``e`` depends on the seed and ``e``
+alone, so that a run that resumes at epoch ``e`` sees what an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.prepare.spectrograms import parse_example
+from pipelines.prepared.decode import decode_clip, decode_picture
+from pipelines.prepared.manifest import PreparedDataset, Row
+from pipelines.tracks import stable_digest
+from tfkey.config import Config
+from tfkey.errors import DataError
+from tfkey.keys import N_CLASSES, Key
+
+_OPEN_SHARDS = 8
+
+
+@dataclass(frozen=True)
+class Source:
+    """The intervals of one split, of one or more prepared datasets of one mode.
+
+    Attributes:
+        mode: of all of them.
+        config: says what is in them.
+        parts: each dataset with its rows.
+        wide: give spectrograms as they are stored, with the extra semitones; else the network's band.
+        weighted: give the weight of each interval in the loss, too.
+    """
+
+    mode: str
+    config: Config
+    parts: tuple[tuple[PreparedDataset, tuple[Row, ...]], ...]
+    wide: bool = False
+    weighted: bool = False
+
+    @property
+    def rows(self) -> list[Row]:
+        """All intervals in the order in which :func:`evaluation_batches` gives them."""
+        return [row for _, rows in self.parts for row in rows]
+
+    @property
+    def labels(self) -> list[int]:
+        """The class index of each of :attr:`rows`."""
+        return [Key.parse(row.key).index for row in self.rows]
+
+    @property
+    def dataset_weights(self) -> list[float]:
+        """How much an interval of each of :attr:`parts` counts, before the weight of its key."""
+        return [self.config.weights.get(dataset.name, 1.0) for dataset, _ in self.parts]
+
+    def key_weights(self) -> np.ndarray:
+        """How much an interval of each key counts, float32 ``[24]``; 1 is the mean over all intervals."""
+        counts = np.bincount(self.labels, minlength=N_CLASSES)
+        weights = np.ones(N_CLASSES)
+        if self.config.train.class_weights == "balanced":
+            # As if every key that occurs at all occurred equally often.
+            weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        owners = np.repeat(self.dataset_weights, [len(rows) for _, rows in self.parts])
+        return (weights / np.mean(owners * weights[self.labels])).astype(np.float32)
+
+
+def open_source(
+    config: Config,
+    datasets: Sequence[PreparedDataset],
+    split: str,
+    *,
+    wide: bool = False,
+    weighted: bool = False,
+    limit: float = 1.0,
+) -> Source:
+    """Take one split of prepared datasets.
+
+    Args:
+        config: what is in them.
+        datasets: opened, of one mode.
+        split: its name.
+        wide: see :class:`Source`.
+        weighted: see :class:`Source`.
+        limit: share of the tracks of each dataset to take.
+
+    Raises:
+        DataError: the split is empty.
+    """
+    parts = tuple((dataset, _limited(dataset.split(split), limit)) for dataset in datasets)
+    if not any(rows for _, rows in parts):
+        where = ", ".join(str(dataset.folder) for dataset in datasets)
+        raise DataError(f"{where}: the {split} split is empty; prepare data for it or name another split")
+    return Source(datasets[0].mode, config, parts, wide, weighted)
+
+
+def _limited(rows: tuple[Row, ...], limit: float) -> tuple[Row, ...]:
+    """The rows of a share of the tracks, at least one; keys in turns, so that few tracks are of many keys."""
+    if limit >= 1 or not rows:
+        return rows
+    by_key: dict[str, list[str]] = defaultdict(list)
+    for track, key in sorted({row.track: row.key for row in rows}.items(), key=lambda t: stable_digest(t[0])):
+        by_key[key].append(track)
+    turns = itertools.zip_longest(*(by_key[key] for key in sorted(by_key, key=stable_digest)))
+    ordered = [track for turn in turns for track in turn if track is not None]
+    kept = set(ordered[: max(1, round(limit * len(ordered)))])
+    return tuple(row for row in rows if row.track in kept)
+
+
+def steps_per_epoch(source: Source, batch_size: int) -> int:
+    """Whole batches in an epoch; 1 if there are fewer intervals than a batch holds."""
+    return max(1, len(source.rows) // batch_size)
+
+
+def training_batches(source: Source, batch_size: int, *, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
+    """Shuffled batches without end, :func:`steps_per_epoch` of them an epoch.
+
+    Args:
+        source: what to train on.
+        batch_size: intervals a batch; the rest of an epoch is left over (the next one is shuffled anew).
+        seed: of the order.
+        first_epoch: the epoch to start at.
+
+    Returns:
+        Pairs of float32 ``[batch, samples]`` (audio) or ``[batch, frames, bins, 1]``, and int32 ``[batch]``;
+        of a weighted source with the weights, float32 ``[batch]``.
+    """
+    steps = steps_per_epoch(source, batch_size)
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        return (
+            _intervals(source, [seed, number])
+            .batch(batch_size, num_parallel_calls=tf.data.AUTOTUNE)
+            .take(steps)
+        )
+
+    return tf.data.Dataset.range(first_epoch, 2**31).flat_map(epoch).prefetch(tf.data.AUTOTUNE)
+
+
+def batch_members(
+    source: Source, batch_size: int, *, seed: int, epoch: int, batch: int
+) -> tuple[list[str], list[str]]:
+    """Find the files of one of the :func:`training_batches` by reading it again.
+
+    Args:
+        source: what was trained on.
+        batch_size: as it was.
+        seed: as it was.
+        epoch: from 0.
+        batch: of that epoch, from 0.
+
+    Returns:
+        All files of the batch, in order, and those with values that are no finite numbers. In spectrograms
+        mode a file is told as ``<track>, part <part> in <shard>``.
+    """
+    named = _intervals(source, [tf.constant(seed), tf.constant(epoch)], named=True)
+    members = named.skip(batch * batch_size).take(batch_size)
+    read = [(name.decode("utf-8", "replace"), data) for data, *_, name in members.as_numpy_iterator()]
+    return [name for name, _ in read], [name for name, data in read if not np.isfinite(data).all()]
+
+
+def broken_members(source: Source) -> list[str]:
+    """The files of a source, told as in :func:`batch_members`, with values that are no finite numbers."""
+    members = _intervals(replace(source, weighted=False), None, named=True).as_numpy_iterator()
+    return [name.decode("utf-8", "replace") for data, _, name in members if not np.isfinite(data).all()]
+
+
+def evaluation_batches(source: Source, batch_size: int) -> tf.data.Dataset:
+    """All intervals once, in the order of :attr:`Source.rows`; pairs as in :func:`training_batches`."""
+    plain = replace(source, weighted=False)
+    # Keras has to know where a dataset ends to read it again on several devices.
+    known = tf.data.experimental.assert_cardinality(evaluation_steps(source, batch_size))
+    return _intervals(plain, None).batch(batch_size).apply(known).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_steps(source: Source, batch_size: int) -> int:
+    """The number of batches that :func:`evaluation_batches` gives."""
+    return math.ceil(len(source.rows) / batch_size)
+
+
+def _intervals(
+    source: Source, order: Sequence[int | tf.Tensor] | None, *, named: bool = False
+) -> tf.data.Dataset:
+    """Single intervals of one epoch, shuffled by the seed pair ``order`` unless that is None.
+
+    Each is a spectrogram or waveform, its label, of a weighted source its weight, and, ``named``, its file.
+    """
+    if source.mode == "spectrograms":
+        return _from_records(source, order, named)
+    paths = [str(dataset.folder / row.path) for dataset, rows in source.parts for row in rows]
+    labels = tf.constant(source.labels, tf.int32)
+    names = tf.constant(paths)
+    owners = np.repeat(source.dataset_weights, [len(rows) for _, rows in source.parts]).astype(np.float32)
+    weights = tf.constant(owners)
+    if order is not None:
+        index = tf.random.experimental.stateless_shuffle(tf.range(len(paths)), tf.stack(order))
+        names, labels, weights = (tf.gather(values, index) for values in (names, labels, weights))
+    features = source.config.features
+    samples = source.config.intervals.samples(features.sample_rate)
+    frames = features.frames(samples)
+    finish = _finisher(source, named)
+    only_wav = all(path.endswith(".wav") for path in paths)
+
+    def load(path: tf.Tensor, label: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        if source.mode == "audio":
+            return finish(
+                decode_clip(path, samples, features.sample_rate, only_wav=only_wav), label, weight, path
+            )
+        picture = decode_picture(path, frames, features.stored_bins)
+        return finish(_band(source, picture), label, weight, path)
+
+    dataset = tf.data.Dataset.from_tensor_slices((names, labels, weights))
+    return dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _finisher(source: Source, named: bool) -> Callable[..., tuple[tf.Tensor, ...]]:
+    """What puts together the parts of an interval that are asked for."""
+    by_key = tf.constant(source.key_weights()) if source.weighted else None
+
+    def finish(
+        data: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, name: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        weights = () if by_key is None else (weight * tf.gather(by_key, label),)
+        return (data, label, *weights, *((name,) if named else ()))
+
+    return finish
+
+
+def _from_records(
+    source: Source, order: Sequence[int | tf.Tensor] | None, named: bool = False
+) -> tf.data.Dataset:
+    files = [
+        (str(dataset.folder / path), weight)
+        for (dataset, rows), weight in zip(source.parts, source.dataset_weights, strict=True)
+        for path in dict.fromkeys(row.path for row in rows)
+    ]
+    wanted = _wanted(source)
+    shards, weights = tf.constant([path for path, _ in files]), tf.constant([w for _, w in files], tf.float32)
+    features = source.config.features
+    shape = [features.frames(source.config.intervals.samples(features.sample_rate)), features.stored_bins, 1]
+    finish = _finisher(source, named)
+
+    def load(serialised: tf.Tensor, weight: tf.Tensor, shard: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        example = parse_example(serialised)
+        picture = tf.ensure_shape(example["spectrogram"][..., tf.newaxis], shape)
+        part = tf.strings.as_string(example["part"])
+        name = tf.strings.join([example["track"], ", part ", part, " in ", shard]) if named else shard
+        return finish(_band(source, picture), example["label"], weight, name)
+
+    def opened(shard: tf.Tensor, weight: tf.Tensor) -> tf.data.Dataset:
+        records = tf.data.TFRecordDataset(shard)
+        if wanted is not None:
+            records = records.filter(lambda record: wanted(record, shard))
+        return records.map(lambda record: (record, weight, shard))
+
+    if order is None:
+        records = tf.data.Dataset.from_tensor_slices((shards, weights)).flat_map(opened)
+    else:
+        # Shards in a new order, several read in turns, then a buffer: far from any order on disk.
+        index = tf.random.experimental.stateless_shuffle(tf.range(len(files)), tf.stack(order))
+        shuffled = (tf.gather(shards, index), tf.gather(weights, index))
+        records = tf.data.Dataset.from_tensor_slices(shuffled).interleave(
+            opened, cycle_length=_OPEN_SHARDS, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        # This is traced into a dataset's function, where it sets the seed of that function alone: the
+        # program's must not matter, and 0 would be compared with a tensor.
+        tf.random.set_seed(1)
+        mixed = tf.cast(order[0], tf.int64) * 1_000_003 + tf.cast(order[1], tf.int64)
+        records = records.shuffle(source.config.train.shuffle_buffer, seed=mixed)
+    return records.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _wanted(source: Source) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
+    """Tells whether the source has a record of a shard: a limit leaves some tracks out. None: it has all."""
+    if all(len(rows) == len(dataset.split(rows[0].split)) for dataset, rows in source.parts if rows):
+        return None
+    # Two datasets may have tracks of the same name.
+    names = sorted(
+        {f"{dataset.folder / row.path}/{row.track}" for dataset, rows in source.parts for row in rows}
+    )
+    table = tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(tf.constant(names), tf.ones(len(names), tf.int32)), 0
+    )
+
+    def wanted(record: tf.Tensor, shard: tf.Tensor) -> tf.Tensor:
+        return table.lookup(tf.strings.join([shard, "/", parse_example(record)["track"]])) == 1
+
+    return wanted
+
+
+def _band(source: Source, picture: tf.Tensor) -> tf.Tensor:
+    """What ``source`` gives of a stored spectrogram ``[frames, bins, 1]``."""
+    if source.wide:
+        return picture
+    features = source.config.features
+    return picture[:, features.extra_bins : features.extra_bins + features.n_bins]

@@ -1,0 +1,313 @@
+"""What lies beside prepared data: ``manifest.csv``, ``dataset.json`` and ``left_out.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pipelines.catalogue.specs import dataset_names
+from pipelines.tracks import LeftOut
+from tfkey import __version__
+from tfkey.config import Config, validated
+from tfkey.errors import DataError, KeyParseError
+from tfkey.files import write_text
+from tfkey.keys import Key
+from tfkey.settings import SPLITS
+
+
+@dataclass(frozen=True)
+class Row:
+    """One interval of a prepared dataset.
+
+    Attributes:
+        track: the name of its track.
+        part: its number within the track, from 0.
+        path: the file that holds it, relative to the dataset's folder, ``/`` as separator.
+        key: the long name of its key.
+        split: ``train``, ``validation`` or ``test``.
+        seconds: its length.
+        source: the original, as in :class:`pipelines.tracks.Track`.
+        digest: SHA-256 of the file (audio, images) or of the float16 spectrogram (spectrograms).
+    """
+
+    track: str
+    part: int
+    path: str
+    key: str
+    split: str
+    seconds: float
+    source: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A prepared dataset on disk, opened and checked by :func:`open_prepared`.
+
+    Attributes:
+        name: of the dataset.
+        mode: ``audio``, ``spectrograms`` or ``images``.
+        folder: where it lies.
+        rows: its intervals, in the manifest's order.
+        parameters: what it was prepared with: ``features`` (not in audio mode) and ``intervals``.
+    """
+
+    name: str
+    mode: str
+    folder: Path
+    rows: tuple[Row, ...]
+    parameters: dict[str, Any]
+
+    def split(self, name: str) -> tuple[Row, ...]:
+        """The rows of one split."""
+        return tuple(row for row in self.rows if row.split == name)
+
+
+def prepared_folder(config: Config, mode: str, dataset: str) -> Path:
+    """Where a dataset lies once prepared: ``<data_dir>/<mode>/<dataset>``."""
+    return config.data_dir / mode / dataset
+
+
+def preparation_parameters(config: Config, mode: str) -> dict[str, Any]:
+    """The settings that prepared data depends on, flat: ``features.hop_length`` and so on.
+
+    In audio mode the constant-Q transform is computed in training, so only the sample rate counts.
+    """
+    features = config.features.model_dump(mode="json")
+    if mode == "audio":
+        features = {"sample_rate": features["sample_rate"]}
+    intervals = {
+        f"intervals.{name}": value for name, value in config.intervals.model_dump(mode="json").items()
+    }
+    return {**{f"features.{name}": value for name, value in features.items()}, **intervals}
+
+
+def selection_parameters(config: Config, dataset: str) -> dict[str, Any]:
+    """The settings that say which tracks prepared data holds and on which sides they stand, flat."""
+    split = {f"split.{name}": value for name, value in config.split.model_dump(mode="json").items()}
+    return {**split, f"subsets.{dataset}": config.subsets.get(dataset, "default")}
+
+
+def write_prepared(
+    folder: Path,
+    rows: Sequence[Row],
+    left_out: Sequence[LeftOut],
+    *,
+    description: dict[str, Any],
+    parameters: dict[str, Any],
+) -> None:
+    """Write the three files; ``dataset.json`` last, since its presence says that the data is complete.
+
+    A file that would not change is left alone.
+    """
+    _write_changed(
+        folder / "left_out.csv", _csv(["source", "reason"], ([item.source, item.reason] for item in left_out))
+    )
+    names = [field.name for field in fields(Row)]
+    _write_changed(folder / "manifest.csv", _csv(names, (list(asdict(row).values()) for row in rows)))
+    tracks = {(row.split, row.key, row.track) for row in rows}
+    document = {
+        **description,
+        "tfkey_version": __version__,
+        "parameters": parameters,
+        "intervals": {split: sum(row.split == split for row in rows) for split in SPLITS},
+        "tracks": {split: _key_counts(key for at, key, _ in tracks if at == split) for split in SPLITS},
+        "files": {
+            path: (folder / path).stat().st_size
+            for path in sorted({row.path for row in rows if "tfrecord" in row.path})
+        },
+    }
+    _write_changed(folder / "dataset.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def _write_changed(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_text(path, text)
+
+
+def read_manifest(path: Path) -> list[Row]:
+    """Read ``manifest.csv``.
+
+    Raises:
+        DataError: a file that is missing, or a line edited into something that cannot be; names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read; prepare the dataset again") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    if set(reader.fieldnames or ()) != {field.name for field in fields(Row)}:
+        wanted = ", ".join(field.name for field in fields(Row))
+        raise DataError(f"{path}: its first line must name the columns {wanted}; prepare the dataset again")
+    return [_parse_row(path, reader.line_num, values) for values in reader]
+
+
+def _parse_row(path: Path, line: int, values: dict[str, str]) -> Row:
+    try:
+        Key.parse(values["key"])
+        if values["split"] not in SPLITS:
+            raise ValueError(f"split {values['split']!r} is none of {', '.join(SPLITS)}")
+        if Path(values["path"]).is_absolute() or ".." in Path(values["path"]).parts:
+            raise ValueError(f"path {values['path']!r} leads out of the dataset's folder")
+        return Row(
+            values["track"], int(values["part"]), values["path"], values["key"], values["split"],
+            float(values["seconds"]), values["source"], values["digest"],
+        )  # fmt: skip
+    except (KeyParseError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}, line {line}: {error}; mend the line or prepare the dataset again"
+        ) from error
+
+
+def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
+    """Open prepared data and hold its parameters against those asked for.
+
+    Raises:
+        DataError: not prepared (or not wholly), prepared with other parameters (both are named), or a
+            file is missing or of another size than was written.
+    """
+    folder = prepared_folder(config, mode, dataset)
+    details = to_prepare(config, mode, dataset)
+    document = read_description(config, mode, dataset)
+    found = document["parameters"]
+    check_parameters(folder, found, preparation_parameters(config, mode))
+    # Evaluated on other splits than it was trained on, a network would meet what it has learned.
+    check_parameters(folder, document.get("selection", {}), selection_parameters(config, dataset))
+    rows = tuple(read_manifest(folder / "manifest.csv"))
+    counts = document.get("intervals", {})
+    for split in SPLITS:
+        found_rows = sum(row.split == split for row in rows)
+        if found_rows != counts.get(split, found_rows):
+            raise DataError(
+                f"{folder / 'manifest.csv'}: has {found_rows} rows of the {split} split, dataset.json says "
+                f"{counts[split]}; put the manifest back, or prepare {dataset} again",
+                remedy="prepare",
+                details=details,
+            )
+    for name in dict.fromkeys(row.path for row in rows):
+        path = folder / name
+        size = path.stat().st_size if path.is_file() else 0
+        expected = document.get("files", {}).get(name, size)
+        if size == 0 or size != expected:
+            state = f"{size} bytes, {expected} were written" if size else "missing or empty"
+            raise DataError(
+                f"{path}: {state}; delete it and prepare {dataset} again", remedy="prepare", details=details
+            )
+    return PreparedDataset(dataset, mode, folder, rows, found)
+
+
+def to_prepare(config: Config, mode: str, dataset: str) -> dict[str, str]:
+    """The arguments that prepare a dataset, for errors; one's own data needs a source, too."""
+    details = {"mode": mode, "dataset": dataset}
+    if dataset not in dataset_names(config.catalogue):
+        details["source"] = "YOUR_DATA"
+    return details
+
+
+def as_prepared(config: Config, mode: str, dataset: str) -> Config:
+    """A configuration with the features, intervals and selection that prepared data was made with.
+
+    Raises:
+        DataError: not prepared, or its ``dataset.json`` is damaged.
+        ConfigError: it states parameters that cannot be.
+    """
+    document = read_description(config, mode, dataset)
+    values = config.model_dump(mode="json")
+    for name, value in {**document["parameters"], **document.get("selection", {})}.items():
+        section, _, setting = name.partition(".")
+        if value != "default" or section != "subsets":
+            values.get(section, {})[setting] = value
+    return validated(values, str(prepared_folder(config, mode, dataset) / "dataset.json"))
+
+
+def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
+    """The ``dataset.json`` of prepared data.
+
+    Raises:
+        DataError: not prepared, or damaged.
+    """
+    path = prepared_folder(config, mode, dataset) / "dataset.json"
+    details = to_prepare(config, mode, dataset)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document["parameters"], dict):
+            raise TypeError("parameters are no table")
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: dataset {dataset!r} is not prepared in mode {mode}; prepare it with this "
+            "configuration",
+            remedy="prepare",
+            details=details,
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: damaged; prepare {dataset} again", remedy="prepare", details=details
+        ) from error
+    return document
+
+
+def check_replacement(config: Config, mode: str, dataset: str) -> None:
+    """Refuse to prepare over a whole dataset of other settings, which would be lost.
+
+    Raises:
+        DataError: there is one; names what differs.
+    """
+    try:
+        document = read_description(config, mode, dataset)
+    except DataError:
+        # None, or one that nobody can open.
+        return
+    found = {**document["parameters"], **document.get("selection", {})}
+    wanted = {**preparation_parameters(config, mode), **selection_parameters(config, dataset)}
+    check_parameters(prepared_folder(config, mode, dataset), found, wanted, replaceable=True)
+
+
+def check_parameters(
+    where: Path, found: dict[str, Any], wanted: dict[str, Any], *, replaceable: bool = False
+) -> None:
+    """Hold the parameters that data was made with against those asked for.
+
+    Args:
+        where: the data.
+        found: its parameters.
+        wanted: those asked for; what ``found`` says nothing of is taken for the same.
+        replaceable: whether it can be replaced in this call, which the error offers then.
+
+    Raises:
+        DataError: they differ; names each with both values.
+    """
+    differing = [name for name in wanted if name in found and found[name] != wanted[name]]
+    if differing:
+        details = ", ".join(
+            f"{name}={_as_yaml(found[name])} (asked for: {_as_yaml(wanted[name])})" for name in differing
+        )
+        replacing = ", or replace it, which throws that away" if replaceable else ""
+        raise DataError(
+            f"{where}: was prepared with {details}; ask for what it has, or prepare into another data folder"
+            f"{replacing}",
+            remedy="replace" if replaceable else "parameters",
+        )
+
+
+def _as_yaml(value: Any) -> str:
+    """A setting's value as the user would write it."""
+    return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _key_counts(keys: Iterable[str]) -> dict[str, int]:
+    counts = Counter(keys)
+    return {name: counts[name] for name in sorted(counts, key=lambda name: Key.parse(name).index)}
+
+
+def _csv(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    return stream.getvalue()

@@ -1,0 +1,1 @@
+"""Archives of prepared spectrograms, for others."""

@@ -1,0 +1,84 @@
+"""Packing: prepared spectrograms to an archive of PNGs that anybody can publish.
+
+It is laid out as ``<dataset>/[<split>/]<key>/<track>-<part>.png``: 8-bit grey, one row a bin, the lowest
+first, with ``<dataset>/dataset.json``, which states the parameters.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+from PIL import Image
+
+from pipelines.prepare.spectrograms import iter_pictures
+from pipelines.prepare.work import Progress
+from pipelines.prepared.manifest import PreparedDataset
+from tfkey.files import atomic_path, sha256, write_text
+from tfkey.keys import Key
+from tfkey.spectrogram.frontend import to_pixels
+
+
+def pack(
+    prepared: PreparedDataset,
+    archive: Path,
+    progress: Progress | None = None,
+    *,
+    licence: str | None = None,
+    citation: str | None = None,
+) -> str:
+    """Write the PNG archive (``.tar.xz``) of a dataset prepared in spectrograms mode.
+
+    The same spectrograms give the same bytes: entries are sorted and carry no time and no owner. Beside it
+    goes ``<archive>.sha256``, in the form that ``sha256sum --check`` reads.
+
+    Args:
+        prepared: the dataset.
+        archive: where to write.
+        progress: told how many spectrograms are packed.
+        licence: what others may do with it; None for what the dataset states.
+        citation: how to cite it; None for what the dataset states.
+
+    Returns:
+        The SHA-256 of the archive.
+    """
+    # PNG is compressed already; the container's preset only costs time.
+    with atomic_path(archive) as temporary:
+        with tarfile.open(temporary, "w:xz", preset=0) as tar:
+            description = json.loads((prepared.folder / "dataset.json").read_text(encoding="utf-8"))
+            stated = {"licence": licence, "citation": citation}
+            description.update({name: text for name, text in stated.items() if text is not None})
+            content = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
+            _add(tar, f"{prepared.name}/dataset.json", content.encode())
+            for done, (row, picture) in enumerate(iter_pictures(prepared), 1):
+                stream = io.BytesIO()
+                Image.fromarray(to_pixels(picture)).save(stream, format="PNG")
+                folder = f"{prepared.name}/{row.split}/{Key.parse(row.key).folder}"
+                _add(tar, f"{folder}/{row.track}-{row.part:03d}.png", stream.getvalue())
+                if progress:
+                    progress(done, len(prepared.rows))
+        checksum = sha256(temporary)
+    write_text(checksum_file(archive), f"{checksum}  {archive.name}\n")
+    return checksum
+
+
+def checksum_file(archive: Path) -> Path:
+    """The file that states an archive's checksum."""
+    return archive.with_name(f"{archive.name}.sha256")
+
+
+def read_checksum(archive: Path) -> str | None:
+    """The SHA-256 that :func:`pack` wrote beside an archive; None if either of them is not there."""
+    stated = checksum_file(archive)
+    if not (archive.is_file() and stated.is_file()):
+        return None
+    return stated.read_text(encoding="utf-8").partition(" ")[0]
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    member.mode = 0o644
+    tar.addfile(member, io.BytesIO(content))

@@ -1,0 +1,289 @@
+"""How ``tfkey predict`` writes what it found: formats, and the file of ``--output``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from tfkey.errors import DataError, TfkeyError, UsageError
+from tfkey.files import atomic_path
+from tfkey.keys import Key, relation
+
+if TYPE_CHECKING:
+    from tfkey.inference.many_files import Outcome
+
+FORMATS = ("table", "csv", "json", "jsonl")
+SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+_SAVE_SECONDS = 60.0
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONE = re.compile(r"[\ud800-\udfff]")
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is written of each file.
+
+    Attributes:
+        format: one of :data:`FORMATS`.
+        notation: of the keys.
+        top: how many keys are named.
+        over_time: whether segments are written.
+        has_tags: whether it is written what became of tags.
+        known: reference keys by file; None if none are asked for.
+    """
+
+    format: str = "table"
+    notation: str = "long"
+    top: int = 1
+    over_time: bool = False
+    has_tags: bool = False
+    known: dict[Path, Key] | None = field(default=None, repr=False)
+
+    def record(self, outcome: Outcome) -> Record:
+        """The fields of a file that was judged, as JSON has them."""
+        found = outcome.estimate
+        assert found is not None
+        record: Record = {
+            "file": str(outcome.path),
+            "key": self._write(found.key),
+            "confidence": None if found.key is None else round(found.confidence, 4),
+            "reason": found.reason,
+            "tuning_cents": None if found.tuning_cents is None else round(found.tuning_cents, 1),
+            "seconds": round(found.seconds, 2),
+        }
+        if self.top > 1:
+            record["ranked"] = [
+                {"key": self._write(key), "confidence": round(confidence, 4)}
+                for key, confidence in found.ranked(self.top)
+            ]
+        if self.over_time:
+            record["segments"] = [
+                {
+                    "start": round(part.start, 2),
+                    "end": round(part.end, 2),
+                    "key": self._write(part.key),
+                    "confidence": None if part.key is None else round(part.confidence, 4),
+                }
+                for part in found.segments
+            ]
+        if self.known is not None:
+            expected = self.known.get(outcome.path)
+            record["reference"] = self._write(expected)
+            both = expected is not None and found.key is not None
+            record["relation"] = relation(expected, found.key) if both else None  # type: ignore[arg-type]
+        if self.has_tags:
+            change = outcome.change
+            record["tag"] = None if change is None else change.state
+            record["tag_before"] = None if change is None else change.before
+        return record
+
+    def columns(self) -> list[str]:
+        """The columns of CSV."""
+        if self.over_time:
+            return ["file", "start", "end", "key", "confidence"]
+        names = ["file", "key", "confidence", "reason", "tuning_cents", "seconds"]
+        names += [f"{name}_{place}" for place in range(2, self.top + 1) for name in ("key", "confidence")]
+        names += ["reference", "relation"] if self.known is not None else []
+        return names + (["tag", "tag_before"] if self.has_tags else [])
+
+    def heading(self) -> str:
+        """What stands before the first record."""
+        if self.format == "csv":
+            return _csv_lines([self.columns()])
+        if self.format == "table":
+            times = f"{'start':>8}  {'end':>8}  " if self.over_time else ""
+            more = "" if self.over_time else self._more(["next", "conf."] * (self.top - 1))
+            return f"{times}{'key':{self._width}}  conf.{more}  file\n"
+        return ""
+
+    def text(self, record: Record) -> str:
+        """One record, with line ends; in JSON without."""
+        if self.format in ("json", "jsonl"):
+            line = json.dumps(record, ensure_ascii=False)
+            # Bytes of a file name that are no text: UTF-8 cannot have them, JSON's escapes can.
+            line = _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+            return line if self.format == "json" else line + "\n"
+        if self.format == "csv":
+            return _csv_lines(self._rows(record))
+        return "".join(self._table_lines(record))
+
+    def _write(self, key: Key | None) -> str | None:
+        return None if key is None else key.write(self.notation)
+
+    def _rows(self, record: Record) -> Iterator[list[Any]]:
+        if self.over_time:
+            for part in record["segments"]:
+                yield [record["file"], *part.values()]
+            return
+        flat = dict(record)
+        for place, ranked in enumerate(record.get("ranked", []), start=1):
+            flat |= {f"{name}_{place}": value for name, value in ranked.items()}
+        yield [flat[name] for name in self.columns()]
+
+    @property
+    def _width(self) -> int:
+        return max(3, len(Key(1, "minor").write(self.notation)), len(Key(4, "minor").write(self.notation)))
+
+    def _more(self, cells: Sequence[str]) -> str:
+        pairs = zip(cells[::2], cells[1::2], strict=True)
+        return "".join(f"  {key:{self._width}}  {confidence}" for key, confidence in pairs)
+
+    def _table_lines(self, record: Record) -> Iterator[str]:
+        name = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), record["file"])
+        if self.over_time:
+            for part in record["segments"]:
+                times = f"{_clock(part['start'])}  {_clock(part['end'])}"
+                yield f"{times}  {self._cell(part['key'], part['confidence'])}  {name}\n"
+            return
+        more = [
+            text for ranked in record.get("ranked", [])[1:]
+            for text in (ranked["key"], f"{ranked['confidence']:5.3f}")
+        ]  # fmt: skip
+        notes = f"  ({record['reason']})" if record["reason"] else ""
+        if record.get("reference"):
+            notes += f"  reference: {record['reference']} ({record['relation'] or 'no key'})"
+        if record.get("tag"):
+            before = record["tag_before"]
+            notes += f"  tag {record['tag']}" + (f" (was {_CONTROL.sub('?', before)})" if before else "")
+        yield f"{self._cell(record['key'], record['confidence'])}{self._more(more)}  {name}{notes}\n"
+
+    def _cell(self, key: str | None, confidence: float | None) -> str:
+        return f"{key or '-':{self._width}}  {'-    ' if confidence is None else f'{confidence:5.3f}'}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60:2d}:{minutes % 60:02d}:{rest:02d}"
+
+
+def _csv_lines(rows: Any) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue()
+
+
+class Results:
+    """Where results go: stdout, line by line, or a file, which is replaced whole.
+
+    A file is first written after a minute, then every minute, and at the end, however that comes about but by
+    a kill: at each of these moments it is complete in itself.
+
+    Args:
+        form: how they are written.
+        path: the file; None for stdout.
+    """
+
+    def __init__(self, form: Form, path: Path | None) -> None:
+        self._form, self._path = form, path
+        self._count = 0
+        self._spool: IO[str] | None = None
+        self._saved = time.monotonic()
+        if path is None:
+            if isinstance(sys.stdout, io.TextIOWrapper) and form.format != "table":
+                sys.stdout.reconfigure(encoding="utf-8")
+        else:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # Without a name, so that nothing is left of it.
+                self._spool = tempfile.TemporaryFile(  # noqa: SIM115
+                    "w+", dir=path.parent, encoding="utf-8", errors="surrogateescape", newline=""
+                )
+            except OSError as error:
+                raise _unwritable(path, error) from error
+
+    def add(self, text: str) -> None:
+        """Add a record as :meth:`Form.text` gives it."""
+        if not self._count:
+            self._put(self._form.heading())
+        if self._form.format == "json":
+            text = ("[\n" if not self._count else ",\n") + text
+        self._count += 1
+        self._put(text)
+        if self._spool is not None and time.monotonic() - self._saved > _SAVE_SECONDS:
+            self.save()
+
+    @property
+    def has_any(self) -> bool:
+        """Whether a record was added."""
+        return self._count > 0
+
+    def save(self) -> None:
+        """Write the file; on stdout, end what was begun."""
+        if not self._count:
+            self._put(self._form.heading())
+        end = ("\n]\n" if self._count else "[]\n") if self._form.format == "json" else ""
+        if self._spool is None or self._path is None:
+            self._put(end)
+            return
+        try:
+            self._spool.flush()
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        self._spool.seek(0)
+        with (
+            atomic_path(self._path) as partial,
+            partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out,
+        ):
+            shutil.copyfileobj(self._spool, out, 1 << 20)
+            out.write(end)
+        self._spool.seek(0, io.SEEK_END)
+        self._saved = time.monotonic()
+
+    def _put(self, text: str) -> None:
+        if self._spool is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        try:
+            self._spool.write(text)
+        except OSError as error:
+            assert self._path is not None
+            raise _unwritable(self._path, error) from error
+
+
+def existing_records(path: Path, form: Form) -> Iterator[tuple[str, str]]:
+    """The records of an earlier output: names of files and texts for :meth:`Results.add`.
+
+    Raises:
+        UsageError: it has other columns.
+        DataError: it is no such output.
+    """
+    damaged = DataError(f"--output {path}: not an output of format {form.format}; delete it or name another")
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            if form.format == "csv":
+                rows = csv.reader(stream)
+                if next(rows, None) != form.columns():
+                    raise UsageError(
+                        f"--output {path}: has other columns than {','.join(form.columns())}; "
+                        "give the options it was made with, or another file"
+                    )
+                for row in rows:
+                    yield row[0], _csv_lines([row])
+            else:
+                for record in json.load(stream) if form.format == "json" else map(json.loads, stream):
+                    yield record["file"], form.text(record)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise DataError(f"--output {path}: cannot be read ({error.strerror}); name another") from error
+    except (ValueError, LookupError, TypeError, csv.Error) as error:
+        raise damaged from error
+
+
+def _unwritable(path: Path, error: OSError) -> TfkeyError:
+    reason = error.strerror or str(error)
+    return TfkeyError(f"{path}: cannot be written ({reason}); choose a folder with room and rights")

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import pipelines.prepared.inputs
+from pipelines.experiments.evaluate import evaluate
+from pipelines.experiments.learned import read_learned, remember
+from pipelines.experiments.train import Experiment
+from pipelines.prepared.inputs import broken_members, open_source
+from pipelines.prepared.manifest import open_prepared, read_manifest
+from tfkey.errors import DataError, UsageError
+from tfkey.runs import open_run
+
+
+@pytest.fixture
+def run(lab, tmp_path):
+    """A trained run, and the data of its mode, free to be changed."""
+    shutil.copytree(lab / "runs" / "tiny", tmp_path / "tiny")
+    found = open_run(tmp_path / "tiny")
+    shutil.copytree(found.config.data_dir / found.config.mode, tmp_path / "data" / found.config.mode)
+    return replace(found, config=found.config.model_copy(update={"data_dir": tmp_path / "data"}))
+
+
+def swap(config, name, one, other):
+    """Give the tracks of one split of prepared data to another, and back."""
+    folder = config.data_dir / config.mode / name
+    places = {one: other, other: one}
+    lines = (folder / "manifest.csv").read_text().splitlines()
+    column = lines[0].split(",").index("split")
+    changed = [line.split(",") for line in lines]
+    for values in changed[1:]:
+        values[column] = places.get(values[column], values[column])
+    (folder / "manifest.csv").write_text("\n".join(",".join(values) for values in changed) + "\n")
+    document = json.loads((folder / "dataset.json").read_text())
+    counts = document["intervals"]
+    counts[one], counts[other] = counts[other], counts[one]
+    (folder / "dataset.json").write_text(json.dumps(document))
+
+
+def copied(config, name):
+    folder = config.data_dir / config.mode
+    shutil.copytree(folder / "small", folder / name)
+
+
+def test_no_piece_of_a_track_is_on_two_sides(run):
+    experiment = Experiment.open(run.config)
+    sides = [{(row.key, row.track) for row in source.rows}
+             for source in (experiment.training, experiment.validation)]  # fmt: skip
+    assert all(sides)
+    assert sides[0].isdisjoint(sides[1])
+    learned = read_learned(run)
+    for split, tracks in zip(("train", "validation"), sides, strict=True):
+        assert {(item.key, item.track) for item in learned if item.split == split} == tracks
+
+
+def test_tracks_that_changed_sides_are_not_judged(run):
+    assert evaluate(run, run.config, ["small"], "test")
+    for split, known in (("test", "train"), ("test", "validation"), ("validation", "train")):
+        swap(run.config, "small", split, known)
+        with pytest.raises(UsageError, match=rf"of the \d+ tracks in the {split} split of small, such as "):
+            evaluate(run, run.config, ["small"], split)
+        # What is learned may be looked at, as long as it is asked for by its name.
+        assert evaluate(run, run.config, ["small"], "train")
+        swap(run.config, "small", split, known)
+
+
+def test_recordings_under_another_name_are_not_judged(run):
+    copied(run.config, "mine")
+    assert evaluate(run, run.config, ["mine"], "test")
+    swap(run.config, "mine", "train", "test")
+    with pytest.raises(UsageError, match=r"trained or validated on (\d+) of the \1 tracks .* split of mine"):
+        evaluate(run, run.config, ["mine"], "test")
+
+
+def test_recordings_under_two_names_are_not_trained_and_validated_on(run):
+    copied(run.config, "mine")
+    both = run.config.model_copy(update={"datasets": ["small", "mine"]})
+    Experiment.open(both)
+    swap(run.config, "mine", "train", "validation")
+    with pytest.raises(UsageError, match="small and mine hold the same recordings"):
+        Experiment.open(both)
+
+
+def test_a_run_does_not_go_on_with_other_data(run):
+    def sources():
+        experiment = Experiment.open(run.config)
+        return experiment.training, experiment.validation
+
+    remember(run, sources())
+    swap(run.config, "small", "validation", "test")
+    with pytest.raises(
+        UsageError, match=r"tiny: the data is not what the run began with \(\d+ intervals more, "
+    ):
+        remember(run, sources())
+    swap(run.config, "small", "validation", "test")
+    (run.path / "learned.csv").write_text("dataset,key\nsmall,C major\n")
+    with pytest.raises(DataError, match=r"learned\.csv: damaged"):
+        remember(run, sources())
+
+
+def test_files_with_what_is_no_number_are_named(run, monkeypatch):
+    source = open_source(run.config, [open_prepared(run.config, run.config.mode, "small")], "validation")
+    assert broken_members(source) == []
+    rows = read_manifest(source.parts[0][0].folder / "manifest.csv")
+    bad = str(source.parts[0][0].folder / next(row.path for row in rows if row.split == "validation"))
+    decode = pipelines.prepared.inputs.decode_clip
+
+    def decoded(path, *arguments, **named):
+        clip = decode(path, *arguments, **named)
+        return tf.where(path == bad, tf.fill(tf.shape(clip), np.nan), clip)
+
+    monkeypatch.setattr(pipelines.prepared.inputs, "decode_clip", decoded)
+    assert broken_members(source) == [bad]

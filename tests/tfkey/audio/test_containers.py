@@ -1,0 +1,163 @@
+"""Sound that libsndfile cannot read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from tests.media import chord, encode
+from tfkey.audio.reading import blocks, read
+from tfkey.errors import AudioError
+
+RATE = 44100
+KINDS = {
+    "a.m4a": ("aac", {"container": "mp4"}),
+    "fast.m4a": ("aac", {"container": "mp4", "movflags": "faststart"}),
+    "pieces.mp4": ("aac", {"movflags": "frag_keyframe+empty_moov"}),
+    "lossless.m4a": ("alac", {"container": "mp4"}),
+    "a.aac": ("aac", {"container": "adts"}),
+    "a.wma": ("wmav2", {"container": "asf"}),
+    "a.webm": ("libopus", {"rate": 48000}),
+    "opus.mp4": ("libopus", {"rate": 48000}),
+    "six.mka": ("flac", {"container": "matroska", "layout": "5.1"}),
+    "eight.mka": ("pcm_f32le", {"container": "matroska", "layout": "7.1"}),
+    "eight.mp4": ("aac", {"layout": "7.1"}),
+    "bytes.mov": ("pcm_u8", {}),
+    "film.mp4": ("aac", {"video": True}),
+    "film.mkv": ("aac", {"container": "matroska", "video": True}),
+    "film.mov": ("pcm_s16be", {"video": True}),
+    "film.avi": ("libmp3lame", {"video": True}),
+    "a.aifc": ("adpcm_ima_qt", {"container": "aiff"}),
+    "named.mp3": ("aac", {"container": "mp4"}),
+    "1:2 \udcff.m4a": ("aac", {"container": "mp4"}),
+}
+CHANNELS = {"5.1": 6, "7.1": 8}
+LOSSY = {"aac", "wmav2", "libopus", "libmp3lame", "adpcm_ima_qt", "pcm_u8"}
+
+
+def make(folder: Path, name: str, seconds: float = 2.0) -> tuple[Path, np.ndarray]:
+    """A file of a kind, and its sound in mono at its own rate."""
+    codec, options = KINDS[name]
+    rate = options.get("rate", RATE)
+    sound = chord(seconds, rate, CHANNELS.get(options.get("layout", ""), 2))
+    sound[:, 0] *= 0.5
+    return encode(folder / name, codec, sound, **options), sound.mean(axis=1)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_container(tmp_path: Path, name: str) -> None:
+    path, sound = make(tmp_path, name)
+    codec, options = KINDS[name]
+    rate = options.get("rate", RATE)
+    waveform = read(path, rate)
+    assert waveform.dtype == np.float32
+    # Coders delay and pad; not all containers tell by how much.
+    most = 4096 if codec in LOSSY else 0
+    assert abs(waveform.size - sound.size) <= most
+    window = sound[20000:30000]
+    parts = np.lib.stride_tricks.sliding_window_view(waveform[20000 - most : 30000 + most], window.size)
+    nearest = parts[np.argmin(np.square(parts[:, ::50] - window[::50]).sum(axis=1))]
+    np.testing.assert_allclose(nearest, window, atol=0.06 if most else 1e-4)
+    np.testing.assert_array_equal(np.concatenate([part.copy() for part in blocks(path, rate)]), waveform)
+
+
+def test_another_rate(tmp_path: Path) -> None:
+    path, sound = make(tmp_path, "lossless.m4a")
+    assert abs(read(path, 16000).size - sound.size * 16000 / RATE) <= 1
+    encode(tmp_path / "high.mka", "flac", chord(1, 192000, 2), 192000, container="matroska")
+    assert read(tmp_path / "high.mka").shape == (RATE,)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.m4a", "fast.m4a", "pieces.mp4", "a.wma", "a.webm", "film.mkv", "film.mov", "film.avi"]
+)
+@pytest.mark.parametrize("kept", [0.3, 0.95])
+def test_cut_file_is_refused(tmp_path: Path, name: str, kept: float) -> None:
+    path, _ = make(tmp_path, name)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    for reading in (read, lambda path: list(blocks(path))):
+        with pytest.raises(AudioError, match=f"^{path}: truncated .*; copy it again") as caught:
+            reading(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_sound_that_ends_before_its_index_says(tmp_path: Path) -> None:
+    """The packets are there, but no longer decode."""
+    path, _ = make(tmp_path, "fast.m4a", 6)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat") + 4
+    middle = start + (len(content) - start) // 2
+    content[middle:] = bytes(len(content) - middle)
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"truncated|cannot be decoded"):
+        read(path)
+
+
+@pytest.mark.parametrize(("name", "entry"), [("fast.m4a", b"drms"), ("fast.m4a", b"enca"), ("a.wma", b"")])
+def test_protected_file(tmp_path: Path, name: str, entry: bytes) -> None:
+    path, _ = make(tmp_path, name)
+    content = path.read_bytes()
+    if entry:
+        content = content.replace(b"mp4a", entry, 1)
+    else:
+        # The object that holds the comments becomes the one that holds the key's name.
+        comments = bytes.fromhex("40a4d0d207e3d21197f000a0c95ea850")
+        assert comments in content
+        content = content.replace(comments, bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"), 1)
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=f"^{path}: protected by DRM; give a copy without"):
+        read(path)
+
+
+def test_files_without_sound(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "picture.mp3", "JPEG")
+    Image.fromarray(noise).save(tmp_path / "picture.m4a", "PNG")
+    path, _ = make(tmp_path, "fast.m4a")
+    content = path.read_bytes()
+    # The one track calls itself something else.
+    (tmp_path / "mute.m4a").write_bytes(content.replace(b"soun", b"text", 1).replace(b"mp4a", b"text", 1))
+    (tmp_path / "text.m4a").write_text("no music\n" * 400)
+    for name, words in {
+        "picture.mp3": "no audio stream found in it", "picture.m4a": "no audio stream found in it",
+        "mute.m4a": "no audio stream found in it", "text.m4a": "cannot be decoded",
+    }.items():  # fmt: skip
+        with pytest.raises(AudioError, match=f"^{tmp_path / name}: .*({words}).*; give a") as caught:
+            read(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_long_file_in_little_memory(tmp_path: Path) -> None:
+    """Silence, a block of which is a few bytes; decoded whole it would be 170 MB."""
+    silence = np.zeros((8000 * 60, 1), np.float32)
+    with soundfile.SoundFile(tmp_path / "long.flac", "w", 8000, 1, subtype="PCM_16") as file:
+        for _ in range(90):
+            file.write(silence)
+    encode(
+        tmp_path / "long.mka", "alac", np.tile(silence, (90, 1)), 8000, layout="mono", container="matroska"
+    )
+    soundfile.write(tmp_path / "short.flac", silence, 8000)
+    encode(tmp_path / "short.mka", "alac", silence, 8000, layout="mono", container="matroska")
+    script = """
+import resource, sys
+from tfkey.audio.reading import blocks
+def size(path):
+    return sum(part.size for part in blocks(path, 8000))
+size(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(size(sys.argv[2]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    for suffix in ("flac", "mka"):
+        files = [str(tmp_path / f"{name}.{suffix}") for name in ("short", "long")]
+        command = [sys.executable, "-c", script, *files]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
+        size, grown = map(int, done.stdout.split())
+        assert abs(size - 90 * silence.size) <= 4096, done.stderr
+        assert grown < 30_000, f"{suffix}: {grown} KiB"

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+
+from tfkey.audio.reading import read
+from tfkey.inference.tones import LEAST_TONALITY, Tones, find_tones
+from tfkey.settings import FeatureConfig
+from tfkey.spectrogram.light import Features, spectrogram
+
+REAL = sorted((Path(__file__).parents[2] / "data" / "real").glob("*.ogg"))
+FEATURES = Features.of(FeatureConfig().model_dump())
+RATE = 44100
+
+
+def tones_of(waveform: np.ndarray) -> Tones:
+    return find_tones(spectrogram(waveform, FEATURES), FEATURES)
+
+
+def distance(cents: float | None, expected: float) -> float:
+    """On the circle of 100 cents."""
+    assert cents is not None
+    assert -50 <= cents < 50
+    return abs((cents - expected + 50) % 100 - 50)
+
+
+@pytest.mark.parametrize("a4", [415.3, 428, 432, 436, 440, 442, 444, 448, 452.5])
+def test_tuning_of_tones_to_two_cents(a4: float) -> None:
+    time = np.arange(2 * RATE) / RATE
+    expected = 1200 * np.log2(a4 / 440)
+    for semitones in (-26, -9, 0, 7, 21):
+        sine = 0.3 * np.sin(2 * np.pi * a4 * 2 ** (semitones / 12) * time)
+        assert distance(tones_of(sine).cents, expected) < 2
+    chord = sum(
+        np.sin(2 * np.pi * overtone * a4 * 2 ** (semitones / 12) * time) / overtone
+        for semitones in (-21, -9, -5, -2, 3)
+        for overtone in range(1, 6)
+    )
+    # Overtones lie beside the tempered scale: the third by 2 cents, the fifth by 14.
+    assert distance(tones_of(0.1 * chord).cents, expected) < 3
+
+
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
+def test_tuning_of_recordings_follows_their_speed(path: Path) -> None:
+    waveform = read(path)[: 20 * RATE]
+    plain = tones_of(waveform)
+    for shift in (-40, 25):
+        faster = soxr.resample(waveform, RATE * 2 ** (shift / 1200), RATE)
+        assert distance(tones_of(faster).cents, plain.cents + shift) < 3
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 30])
+def test_noise_and_percussion_have_no_tones(noises, seconds: int) -> None:
+    sounds = noises(seconds)
+    assert len(sounds) == 9
+    for name, sound in sounds.items():
+        for level in (1.0, 0.01):
+            assert tones_of(level * sound).tonality < LEAST_TONALITY, name
+
+
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
+def test_recordings_have_tones(path: Path) -> None:
+    waveform = read(path)
+    assert tones_of(waveform).tonality > 3 * LEAST_TONALITY
+    for start in range(0, waveform.size - 5 * RATE, 10 * RATE):
+        assert tones_of(waveform[start : start + 5 * RATE]).tonality > LEAST_TONALITY
+    # A recording that is mostly silent has the tones that it has.
+    assert tones_of(np.pad(waveform[: 5 * RATE], (0, 20 * RATE))).tonality > LEAST_TONALITY
+
+
+@pytest.mark.parametrize("overtones", [1, 6])
+@pytest.mark.parametrize("seconds", [0.1, 0.5])
+def test_a_lone_voice_has_tones(overtones: int, seconds: float) -> None:
+    time = np.arange(round(seconds * RATE)) / RATE
+    scale = 262 * 2 ** (np.array([0, 2, 4, 5, 7, 9, 11, 12]) / 12)
+    notes = [
+        sum(np.sin(2 * np.pi * pitch * part * time) / part for part in range(1, overtones + 1))
+        for pitch in scale
+    ]
+    assert tones_of(0.2 * np.tile(np.concatenate(notes), 3)).tonality > LEAST_TONALITY
+
+
+def test_what_has_no_tuning(noises) -> None:
+    for waveform in (np.zeros(RATE), np.zeros(0), np.full(RATE, 0.5), noises(30)["white"]):
+        assert tones_of(waveform).cents is None
+
+
+def test_parts_of_a_track_join() -> None:
+    high, low = Tones(0.1, 3 + 0j, 3.0), Tones(0.02, 0 + 1j, 1.0)
+    joined = high + low
+    assert joined.tonality == 0.1
+    assert joined.cents == pytest.approx(np.degrees(np.arctan2(1, 3)) / 3.6)
+    # Two halves in tunings as far apart as can be agree on none.
+    assert (Tones(0.1, 1 + 0j, 1.0) + Tones(0.1, -1 + 0j, 1.0)).cents is None

@@ -1,0 +1,1 @@
+"""Audio files: finding them, reading them as waveforms, and long ones window by window."""

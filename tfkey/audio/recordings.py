@@ -1,0 +1,88 @@
+"""Recordings as windows of a mono waveform, in bounded memory whatever their length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tfkey.audio import reading
+
+WHOLE_SECONDS = 600.0
+"""A file of up to this length is decoded once and kept in memory; a longer one is decoded anew each time."""
+
+
+class Recording(Protocol):
+    """A mono waveform that is read by windows."""
+
+    @property
+    def samples(self) -> int:
+        """The length."""
+
+    def windows(self, starts: Sequence[int], length: int) -> Iterator[np.ndarray]:
+        """Give float32 ``[length]`` from each start on (ascending), at the recording's end less."""
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """A recording in memory, float32 ``[samples]``."""
+
+    waveform: np.ndarray
+
+    @property
+    def samples(self) -> int:
+        """The length."""
+        return self.waveform.size
+
+    def windows(self, starts: Sequence[int], length: int) -> Iterator[np.ndarray]:
+        """Views of the waveform."""
+        return (self.waveform[start : start + length] for start in starts)
+
+
+@dataclass(frozen=True)
+class LongFile:
+    """A recording that is decoded each time it is read; a window and a block stand in memory."""
+
+    path: Path
+    sample_rate: int
+    samples: int
+
+    def windows(self, starts: Sequence[int], length: int) -> Iterator[np.ndarray]:
+        """Windows that are not to be kept."""
+        held: list[np.ndarray] = []
+        first = end = 0
+        blocks = reading.blocks(self.path, self.sample_rate)
+        for start in starts:
+            if end <= start:
+                held = []
+            while end < min(start + length, self.samples):
+                block = next(blocks, None)
+                if block is None:
+                    break
+                end += block.size
+                if end > start:
+                    if not held:
+                        first = end - block.size
+                    held.append(block.copy())
+            if held:
+                held = [np.concatenate(held)[start - first :]]
+                first = start
+            yield held[0][:length] if held else np.zeros(0, np.float32)
+
+
+def open_recording(path: Path | str, sample_rate: int, whole_seconds: float = WHOLE_SECONDS) -> Recording:
+    """Open an audio file.
+
+    Args:
+        path: the file.
+        sample_rate: that it is brought to, in Hz.
+        whole_seconds: up to which length it is kept in memory.
+
+    Raises:
+        AudioError: as :func:`tfkey.audio.reading.read` does.
+    """
+    waveform, samples = reading.read_up_to(path, sample_rate, round(whole_seconds * sample_rate))
+    return LongFile(Path(path), sample_rate, samples) if waveform is None else Waveform(waveform)

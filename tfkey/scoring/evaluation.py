@@ -1,0 +1,295 @@
+"""Judging: from the probabilities of intervals to the keys of whole tracks, and their scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfkey import __version__
+from tfkey.errors import DataError
+from tfkey.files import write_text
+from tfkey.keys import KEYS, N_CLASSES, Key, relation
+from tfkey.scoring.calibration import Calibration, Reliability, calibrated, reliability
+from tfkey.scoring.mirex import Summary, summarise
+
+PREDICTION_COLUMNS = ("track", "reference", "estimate", "relation", "confidence", "calibrated", "intervals")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a network says of the tracks of a dataset.
+
+    Attributes:
+        tracks: their names.
+        reference: their keys.
+        probabilities: float64 ``[tracks, 24]``, the mean over each track's intervals.
+        owners: the place in ``tracks`` of each interval's track, ``[intervals]``.
+        parts: the number of each interval within its track.
+        interval_probabilities: float64 ``[intervals, 24]``.
+    """
+
+    tracks: list[str]
+    reference: list[Key]
+    probabilities: NDArray[np.float64]
+    owners: NDArray[np.intp]
+    parts: list[int]
+    interval_probabilities: NDArray[np.float64]
+
+    @property
+    def estimate(self) -> list[Key]:
+        """The most probable key of each track."""
+        return [KEYS[index] for index in self.probabilities.argmax(axis=1)]
+
+    @property
+    def intervals(self) -> list[int]:
+        """The number of intervals of each track."""
+        return [int(count) for count in np.bincount(self.owners, minlength=len(self.tracks))]
+
+    @property
+    def labels(self) -> NDArray[np.intp]:
+        """The class index of each track's key."""
+        return np.array([key.index for key in self.reference], np.intp)
+
+    def summary(self) -> Summary:
+        """The MIREX table with 95 % bootstrap intervals over tracks."""
+        return summarise(self.reference, self.estimate)
+
+    def interval_summary(self) -> Summary:
+        """The same for intervals as they stand alone; the bootstrap draws whole tracks here too."""
+        estimates = self.interval_probabilities.argmax(axis=1)
+        return summarise(self.labels[self.owners], estimates, groups=self.owners)
+
+    def of_mode(self, mode: str) -> Summary | None:
+        """The table of the tracks whose reference is in that mode; None if there are none."""
+        return self._of([number for number, key in enumerate(self.reference) if key.mode == mode])
+
+    def of_key(self, key: Key) -> Summary | None:
+        """The table of the tracks whose reference is that key; None if there are none."""
+        return self._of([number for number, found in enumerate(self.reference) if found == key])
+
+    def confusion(self) -> NDArray[np.intp]:
+        """Tracks by reference and estimate, int ``[24 references, 24 estimates]`` by class index."""
+        matrix = np.zeros((N_CLASSES, N_CLASSES), np.intp)
+        np.add.at(matrix, (self.labels, self.probabilities.argmax(axis=1)), 1)
+        return matrix
+
+    def _of(self, numbers: Sequence[int]) -> Summary | None:
+        if not numbers:
+            return None
+        estimate = self.estimate
+        return summarise([self.reference[n] for n in numbers], [estimate[n] for n in numbers])
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Logits ``[n, classes]`` to probabilities, float64."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def judge(
+    tracks: Sequence[Hashable],
+    labels: Sequence[int],
+    probabilities: np.ndarray,
+    parts: Sequence[int] | None = None,
+) -> Judgement:
+    """Judge whole tracks by the mean of the probabilities of their intervals.
+
+    Args:
+        tracks: the track of each interval.
+        labels: the class index of each interval.
+        probabilities: float ``[intervals, 24]``.
+        parts: the number of each interval within its track; None to count them as they come.
+
+    Returns:
+        The judgement, tracks in the order of their first interval.
+
+    Raises:
+        DataError: there are no intervals, or those of one track have different keys.
+    """
+    if not len(tracks):
+        raise DataError("there are no tracks to judge: give at least one interval")
+    names = list(dict.fromkeys(tracks))
+    position = {name: number for number, name in enumerate(names)}
+    owners = np.array([position[track] for track in tracks], np.intp)
+    counts = np.bincount(owners, minlength=len(names))
+    rows = np.asarray(probabilities, np.float64)
+    sums = np.zeros((len(names), rows.shape[1]))
+    np.add.at(sums, owners, rows)
+    first = {owner: int(label) for owner, label in zip(owners[::-1], labels[::-1], strict=True)}
+    for owner, label in zip(owners, labels, strict=True):
+        if label != first[owner]:
+            both = f"{KEYS[first[owner]]} and {KEYS[label]}"
+            raise DataError(f"track {names[owner]}: its intervals are labelled {both}; prepare it again")
+    if parts is None:
+        seen = [0] * len(names)
+        parts = []
+        for owner in owners:
+            parts.append(seen[owner])
+            seen[owner] += 1
+    return Judgement(
+        [str(name) for name in names],
+        [KEYS[first[owner]] for owner in range(len(names))],
+        sums / counts[:, np.newaxis],
+        owners,
+        list(parts),
+        rows,
+    )
+
+
+def join(judgements: Sequence[Judgement]) -> Judgement:
+    """Several judgements of different tracks as one."""
+    offsets = np.cumsum([0, *(len(item.tracks) for item in judgements)])
+    return Judgement(
+        [name for item in judgements for name in item.tracks],
+        [key for item in judgements for key in item.reference],
+        np.concatenate([item.probabilities for item in judgements]),
+        np.concatenate([item.owners + start for item, start in zip(judgements, offsets, strict=False)]),
+        [part for item in judgements for part in item.parts],
+        np.concatenate([item.interval_probabilities for item in judgements]),
+    )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A judgement, and what it is a judgement of.
+
+    Attributes:
+        run: name of the run.
+        datasets: whose tracks these are.
+        mode: that they were read in.
+        split: that they are.
+        judgement: of the run's network.
+        calibration: of the run; None if there is no validation data to fit one on.
+    """
+
+    run: str
+    datasets: tuple[str, ...]
+    mode: str
+    split: str
+    judgement: Judgement
+    calibration: Calibration | None = None
+
+    @property
+    def title(self) -> str:
+        """The datasets' names, for people."""
+        return ", ".join(self.datasets)
+
+    @property
+    def folder_name(self) -> str:
+        """The name of the folder that it is written to."""
+        return f"{'+'.join(self.datasets)}-{self.mode}-{self.split}"
+
+    @property
+    def is_calibration_data(self) -> bool:
+        """Whether the temperature was fitted on some of these very tracks."""
+        fitted = set(self.calibration.datasets) if self.calibration else set()
+        return self.split == "validation" and bool(fitted & set(self.datasets))
+
+    @cached_property
+    def summary(self) -> Summary:
+        """See :meth:`Judgement.summary`."""
+        return self.judgement.summary()
+
+    @cached_property
+    def interval_summary(self) -> Summary:
+        """See :meth:`Judgement.interval_summary`."""
+        return self.judgement.interval_summary()
+
+    @cached_property
+    def modes(self) -> dict[str, Summary]:
+        """The tables of the modes that occur."""
+        found = {mode: self.judgement.of_mode(mode) for mode in ("major", "minor")}
+        return {mode: summary for mode, summary in found.items() if summary}
+
+    @cached_property
+    def keys(self) -> dict[Key, Summary]:
+        """The tables of the keys that occur, by class index."""
+        found = {key: self.judgement.of_key(key) for key in KEYS}
+        return {key: summary for key, summary in found.items() if summary}
+
+    @cached_property
+    def calibrated(self) -> NDArray[np.float64] | None:
+        """The probabilities of the tracks at the run's temperature, ``[tracks, 24]``."""
+        if self.calibration is None:
+            return None
+        return calibrated(self.judgement.probabilities, self.calibration.temperature)
+
+    @cached_property
+    def before(self) -> Reliability:
+        """How far the network's own confidences can be trusted."""
+        return reliability(self.judgement.probabilities, self.judgement.labels)
+
+    @cached_property
+    def after(self) -> Reliability | None:
+        """How far the calibrated confidences can be trusted."""
+        return None if self.calibrated is None else reliability(self.calibrated, self.judgement.labels)
+
+    def metrics(self) -> dict[str, Any]:
+        """All figures as plain numbers: what ``metrics.json`` holds."""
+        return {
+            "tfkey_version": __version__,
+            "run": self.run,
+            "datasets": list(self.datasets),
+            "mode": self.mode,
+            "split": self.split,
+            **self.summary.as_dict(),
+            "by_interval": self.interval_summary.as_dict(),
+            "modes": {mode: summary.as_dict() for mode, summary in self.modes.items()},
+            "keys": {key.long: summary.as_dict() for key, summary in self.keys.items()},
+            "calibration": {
+                "temperature": self.calibration.temperature if self.calibration else None,
+                "fitted_on_these_tracks": self.is_calibration_data,
+                "before": self.before.as_dict(),
+                "after": self.after.as_dict() if self.after else None,
+            },
+            "confusion": {
+                "classes": [key.long for key in KEYS],
+                "reference_by_estimate": self.judgement.confusion().tolist(),
+            },
+        }
+
+    def write_tables(self, folder: Path) -> None:
+        """Write ``predictions.csv`` (a line a track), ``intervals.csv`` and ``metrics.json``."""
+        judgement = self.judgement
+        estimate, intervals = judgement.estimate, judgement.intervals
+        sure = self.calibrated.max(axis=1) if self.calibrated is not None else None
+        lines: list[Sequence[Any]] = [[*PREDICTION_COLUMNS, *(key.long for key in KEYS)]]
+        for number, (track, reference) in enumerate(zip(judgement.tracks, judgement.reference, strict=True)):
+            row = judgement.probabilities[number]
+            lines.append(
+                [track, reference.long, estimate[number].long, relation(reference, estimate[number]),
+                 f"{row.max():.6f}", "" if sure is None else f"{sure[number]:.6f}",
+                 intervals[number], *(f"{value:.6f}" for value in row)]
+            )  # fmt: skip
+        _write_csv(folder / "predictions.csv", lines)
+        lines = [["track", "part", "reference", "estimate", "confidence"]]
+        for owner, part, row in zip(
+            judgement.owners, judgement.parts, judgement.interval_probabilities, strict=True
+        ):
+            best = int(row.argmax())
+            lines.append(
+                [
+                    judgement.tracks[owner],
+                    part,
+                    judgement.reference[owner].long,
+                    KEYS[best].long,
+                    f"{row[best]:.6f}",
+                ]
+            )
+        _write_csv(folder / "intervals.csv", lines)
+        write_text(folder / "metrics.json", json.dumps(self.metrics(), indent=1, ensure_ascii=False) + "\n")
+
+
+def _write_csv(path: Path, lines: Sequence[Sequence[Any]]) -> None:
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator="\n").writerows(lines)
+    write_text(path, stream.getvalue())

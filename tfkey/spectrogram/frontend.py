@@ -1,0 +1,94 @@
+"""From a waveform to what the networks see: constant-Q magnitudes in decibels, mapped to [0, 1]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfkey.settings import FeatureConfig
+
+_TINY = 1e-10
+
+
+@keras.saving.register_keras_serializable(package="tfkey")
+class LogMagnitude(keras.layers.Layer):
+    """Magnitudes to decibels on a fixed range, as a one-channel picture.
+
+    ``y = clip((20 log10(x) - db_min) / (db_max - db_min), 0, 1)``: the range is fixed, not taken from the
+    clip, so that a part of a recording looks the same alone and within the whole.
+
+    Args:
+        db_min: dB (re magnitude 1) that becomes 0.
+        db_max: dB that becomes 1.
+
+    Input float ``[batch, frames, bins]``, at least 0; output float32 ``[batch, frames, bins, 1]`` in [0, 1].
+    """
+
+    def __init__(self, db_min: float = -40.0, db_max: float = 40.0, **kwargs: Any) -> None:
+        # Eight bits of mantissa are coarser than the pictures' own quantisation.
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        self.db_min = float(db_min)
+        self.db_max = float(db_max)
+
+    def call(self, magnitude):
+        """Map magnitudes to [0, 1]."""
+        decibels = 20.0 * ops.log10(ops.maximum(magnitude, _TINY))
+        return ops.expand_dims(ops.clip((decibels - self.db_min) / (self.db_max - self.db_min), 0.0, 1.0), -1)
+
+    def compute_output_shape(self, input_shape):
+        """``[batch, frames, bins]`` to ``[batch, frames, bins, 1]``."""
+        return (*input_shape, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "db_min": self.db_min, "db_max": self.db_max}
+
+
+def build_frontend(features: FeatureConfig, samples: int | None = None, *, wide: bool = False) -> keras.Model:
+    """The model that turns waveforms into pictures, in TensorFlow ops.
+
+    Args:
+        features: the parameters.
+        samples: the length of a clip if it is fixed; keeps the shapes of the graph static.
+        wide: with the extra semitones below and above the network's band.
+
+    Returns:
+        A model from float32 ``[batch, samples]`` at ``features.sample_rate`` to float32
+        ``[batch, 1 + samples // hop_length, bins, 1]`` in [0, 1]; bins are ``features.n_bins``, if ``wide``
+        ``features.stored_bins``.
+    """
+    from tfkey.spectrogram.cqt import CQT
+
+    waveform = keras.Input((samples,), dtype="float32", name="waveform")
+    magnitude = CQT(
+        sample_rate=features.sample_rate,
+        hop_length=features.hop_length,
+        fmin=features.fmin * 2 ** (-features.extra_semitones / 12 if wide else 0),
+        n_bins=features.stored_bins if wide else features.n_bins,
+        bins_per_octave=features.bins_per_octave,
+        filter_scale=features.filter_scale,
+        name="cqt",
+    )(waveform)
+    picture = LogMagnitude(features.db_min, features.db_max, name="log_magnitude")(magnitude)
+    return keras.Model(waveform, picture, name="frontend")
+
+
+def to_pixels(picture: np.ndarray) -> np.ndarray:
+    """A picture in [0, 1] as the pixels of its PNG.
+
+    Args:
+        picture: float ``[frames, bins]`` in [0, 1].
+
+    Returns:
+        uint8 ``[bins, frames]``: the lowest bin in row 0, rounded to the nearest of 256 levels.
+    """
+    return np.round(np.clip(picture, 0.0, 1.0) * 255.0).astype(np.uint8).T
+
+
+def from_pixels(pixels: np.ndarray) -> np.ndarray:
+    """The inverse of :func:`to_pixels`: uint8 ``[bins, frames]`` to float32 ``[frames, bins]`` in [0, 1]."""
+    return (pixels.T.astype(np.float32)) / np.float32(255.0)

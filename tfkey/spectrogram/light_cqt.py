@@ -1,0 +1,91 @@
+"""The transform of :mod:`tfkey.spectrogram.cqt` in NumPy: the same filters, as matrix products."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfkey.spectrogram.filters import Parameters, design
+
+
+class ConstantQ:
+    """Constant-Q magnitudes, as :class:`tfkey.spectrogram.cqt.CQT` gives them, padded with zeros.
+
+    Args:
+        parameters: of the transform; the highest bin lies at or below half the sample rate.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self._plan = design(parameters)
+        self._stages = [
+            _without_zeros(level.stage.kernel) if level.stage else [] for level in self._plan.levels
+        ]
+        self._groups = [
+            [_without_zeros(group.kernel) for group in level.groups] for level in self._plan.levels
+        ]
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        """Transform float32 ``[samples]`` to float32 ``[1 + samples // hop_length, bins]``."""
+        hop = self.parameters.hop_length
+        frames = 1 + waveform.size // hop
+        # The first frame's centre is the waveform's first sample, the plan's frames begin before it.
+        signal, start = waveform, -self._plan.left
+        banks: list[np.ndarray] = []
+        for level, decimator, filters in zip(self._plan.levels, self._stages, self._groups, strict=True):
+            level_hop = hop // level.rate
+            if level.stage is not None:
+                stage, outputs = level.stage, level.stage.kernel.shape[2]
+                count = frames * (level_hop // outputs) + stage.extra_blocks - len(decimator) + 1
+                samples = stage.kernel.shape[1]
+                signal = _correlate(signal, start + stage.offset, count, samples, decimator, 1).reshape(-1)
+                start = 0
+            found = [
+                _correlate(signal, start + group.offset, frames, group.kernel.shape[1], bank, group.stride)
+                for group, bank in zip(level.groups, filters, strict=True)
+            ]
+            # A lower rate holds lower bins.
+            banks = found + banks
+        result = np.empty((frames, self.parameters.n_bins), np.float32)
+        place = 0
+        for bank in banks:
+            bins = bank.shape[1] // 2
+            np.hypot(bank[:, :bins], bank[:, bins:], out=result[:, place : place + bins])
+            place += bins
+        return result
+
+
+def _without_zeros(kernel: np.ndarray) -> list[np.ndarray]:
+    """The matrices ``[samples, outputs]`` of ``[blocks, samples, outputs]``, without the rows at their end
+    that hold zeros: of a decimator's last block that is most of them, a third of its operations."""
+    ends = [int(np.flatnonzero(matrix.any(axis=1))[-1]) + 1 if matrix.any() else 0 for matrix in kernel]
+    return [np.ascontiguousarray(matrix[:end]) for matrix, end in zip(kernel, ends, strict=True)]
+
+
+def _correlate(
+    signal: np.ndarray, start: int, count: int, samples: int, kernel: list[np.ndarray], stride: int
+) -> np.ndarray:
+    """Cut a signal into blocks of ``samples``, from ``start`` on, with zeros beyond its ends; correlate them
+    with the matrices of a kernel, from every ``stride``-th block on: ``[count, outputs]``."""
+    step, reach = samples * stride, samples * len(kernel)
+    # What lies in the signal is taken from where it is, since a copy costs as much as a filter.
+    low = min(count, max(0, -(start // step)))
+    high = max(low, min(count, (signal.size - start - reach) // step + 1))
+    products = np.empty((count, kernel[0].shape[1]), np.float32)
+    for first, last, inside in ((0, low, False), (low, high, True), (high, count, False)):
+        if first < last:
+            begin, size = start + first * step, (last - 1 - first) * step + reach
+            part = signal[begin : begin + size] if inside else _padded(signal, begin, size)
+            x, span = part.reshape(-1, samples), (last - 1 - first) * stride + 1
+            np.matmul(x[:span:stride, : len(kernel[0])], kernel[0], out=products[first:last])
+            for i, matrix in enumerate(kernel[1:], 1):
+                products[first:last] += x[i : i + span : stride, : len(matrix)] @ matrix
+    return products
+
+
+def _padded(signal: np.ndarray, begin: int, size: int) -> np.ndarray:
+    """``size`` samples of a signal from ``begin`` on, zeros where it has none."""
+    part = np.zeros(size, np.float32)
+    low, high = max(begin, 0), min(begin + size, signal.size)
+    if low < high:
+        part[low - begin : high - begin] = signal[low:high]
+    return part

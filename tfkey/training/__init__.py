@@ -1,0 +1,1 @@
+"""What training needs beside a network: losses, metrics, augmentation, schedules, callbacks, TensorBoard."""

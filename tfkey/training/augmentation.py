@@ -1,0 +1,227 @@
+"""Augmentation: training spectrograms are varied in the graph, on the training device.
+
+A pitch shift costs nothing: of a spectrogram that was stored with extra semitones, another part of the band
+is taken. The label would have to move with it. Instead the network's logits are moved back
+(:class:`KeyShift`), which gives the same loss, and leaves the labels, and the metrics, those of the
+recording. All else leaves the key alone. Masks and crops are those of SpecAugment (Park et al. 2019, arXiv
+1904.08779).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfkey.keys import N_CLASSES
+from tfkey.settings import AugmentConfig, FeatureConfig
+
+
+@keras.saving.register_keras_serializable(package="tfkey")
+class Augmentation(keras.layers.Layer):
+    """Varies spectrograms in training; out of training it takes the network's band and does nothing else.
+
+    Called with float ``[batch, frames, stored bins, 1]`` in [0, 1]. Gives float32
+    ``[batch, frames, bins, 1]`` in [0, 1], and int32 ``[batch]``: by how many semitones the music of each was
+    moved up.
+
+    Args:
+        bins: of the network's band, which lies in the middle of the stored ones.
+        bins_per_semitone: a shift by a semitone moves the picture by so many bins.
+        db_range: what 0 to 1 stands for, in dB.
+        pitch_shift: semitones up or down, each equally often.
+        crop_frames: length of a part taken at random; None for all.
+        time_masks: stretches of time, each of 0 to ``time_mask_frames``, that are blanked (set to 0).
+        time_mask_frames: the longest of them.
+        frequency_masks: bands, each of 0 to ``frequency_mask_bins``, that are blanked.
+        frequency_mask_bins: the widest of them.
+        equaliser_db: greatest boost or cut of a curve through a random value per octave.
+        gain_db: greatest change of level.
+        noise_db: standard deviation of normal noise on every place.
+        seed: of all that is random; see :class:`tfkey.training.callbacks.EpochSeeds`.
+    """
+
+    def __init__(
+        self,
+        bins: int,
+        bins_per_semitone: int = 2,
+        db_range: float = 80.0,
+        *,
+        pitch_shift: int = 0,
+        crop_frames: int | None = None,
+        time_masks: int = 0,
+        time_mask_frames: int = 1,
+        frequency_masks: int = 0,
+        frequency_mask_bins: int = 1,
+        equaliser_db: float = 0.0,
+        gain_db: float = 0.0,
+        noise_db: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        # Half precision would round the pictures before they are varied.
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        self._arguments: dict[str, Any] = {
+            "bins": bins,
+            "bins_per_semitone": bins_per_semitone,
+            "db_range": db_range,
+            "pitch_shift": pitch_shift,
+            "crop_frames": crop_frames,
+            "time_masks": time_masks,
+            "time_mask_frames": time_mask_frames,
+            "frequency_masks": frequency_masks,
+            "frequency_mask_bins": frequency_mask_bins,
+            "equaliser_db": equaliser_db,
+            "gain_db": gain_db,
+            "noise_db": noise_db,
+            "seed": seed,
+        }
+        self._random = keras.random.SeedGenerator(seed)
+        # Triangles an octave apart that sum to 1 everywhere: no curve through them exceeds its knots.
+        octaves = np.arange(bins) / (12 * bins_per_semitone)
+        knots = np.arange(int(octaves[-1]) + 2)
+        self._triangles = np.maximum(0, 1 - np.abs(octaves - knots[:, np.newaxis])).astype(np.float32)
+
+    def build(self, input_shape: Any) -> None:
+        """Nothing is learned."""
+
+    def call(self, pictures: Any, training: bool = False) -> tuple[Any, Any]:
+        """Vary a batch, or take its band."""
+        given = self._arguments
+        batch, bins = ops.shape(pictures)[0], given["bins"]
+        extra = (pictures.shape[2] - bins) // 2
+        shift = ops.zeros((batch,), "int32")
+        if not training:
+            return pictures[:, :, extra : extra + bins], shift
+        if given["pitch_shift"]:
+            shift = self._whole((batch,), -given["pitch_shift"], given["pitch_shift"])
+        # Music that is to sound higher is seen through a window that lies lower.
+        pictures = _windows(pictures, extra - shift * given["bins_per_semitone"], bins, axis=2)
+        if given["crop_frames"] is not None and given["crop_frames"] < (pictures.shape[1] or np.inf):
+            frames = ops.shape(pictures)[1]
+            spare = ops.maximum(frames - given["crop_frames"], 0)
+            start = self._whole((batch,), 0, spare)
+            pictures = _windows(pictures, start, given["crop_frames"], axis=1)
+        pictures = self._levels(pictures)
+        pictures = self._masks(pictures, 1, given["time_masks"], given["time_mask_frames"])
+        pictures = self._masks(pictures, 2, given["frequency_masks"], given["frequency_mask_bins"])
+        return pictures, shift
+
+    def _levels(self, pictures: Any) -> Any:
+        """Equaliser, gain and noise, all of them sums in dB."""
+        given = self._arguments
+        batch = ops.shape(pictures)[0]
+        decibels: list[Any] = []
+        if given["equaliser_db"]:
+            knots = self._uniform((batch, len(self._triangles)), given["equaliser_db"])
+            curve = ops.matmul(knots, ops.convert_to_tensor(self._triangles))
+            decibels.append(curve[:, None, :, None])
+        if given["gain_db"]:
+            decibels.append(self._uniform((batch, 1, 1, 1), given["gain_db"]))
+        if given["noise_db"]:
+            shape = ops.shape(pictures)
+            decibels.append(keras.random.normal(shape, 0.0, given["noise_db"], seed=self._random))
+        if not decibels:
+            return pictures
+        return ops.clip(pictures + sum(decibels) / given["db_range"], 0.0, 1.0)
+
+    def _masks(self, pictures: Any, axis: int, count: int, longest: int) -> Any:
+        batch, length = ops.shape(pictures)[0], ops.shape(pictures)[axis]
+        place = ops.arange(length)[None]
+        for _ in range(count):
+            width = ops.minimum(self._whole((batch, 1), 0, longest), length)
+            start = self._whole((batch, 1), 0, length - width)
+            kept = ops.cast((place < start) | (place >= start + width), pictures.dtype)
+            pictures = pictures * (kept[:, :, None, None] if axis == 1 else kept[:, None, :, None])
+        return pictures
+
+    def _whole(self, shape: tuple[Any, ...], least: Any, most: Any) -> Any:
+        """Whole numbers from ``least`` to ``most``, both included."""
+        share = keras.random.uniform(shape, 0.0, 1.0, seed=self._random)
+        span = ops.cast(most - least + 1, "float32")
+        # Rounding may give a share of exactly 1.
+        return least + ops.minimum(ops.cast(ops.floor(share * span), "int32"), most - least)
+
+    def _uniform(self, shape: tuple[Any, ...], greatest: float) -> Any:
+        return keras.random.uniform(shape, -greatest, greatest, seed=self._random)
+
+    def compute_output_spec(self, pictures: Any, training: bool = False) -> tuple[Any, Any]:
+        """Frames are left open where parts are taken: out of training they are not."""
+        batch, frames, _, channels = pictures.shape
+        frames = None if self._arguments["crop_frames"] is not None else frames
+        shape = (batch, frames, self._arguments["bins"], channels)
+        return keras.KerasTensor(shape, "float32"), keras.KerasTensor((batch,), "int32")
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), **self._arguments}
+
+
+@keras.saving.register_keras_serializable(package="tfkey")
+class KeyShift(keras.layers.Layer):
+    """Moves logits back by the semitones that the music was moved up.
+
+    ``result[key] = logits[key moved up]``: float ``[batch, 24]`` and int32 ``[batch]`` to float32
+    ``[batch, 24]``. The cross-entropy of the result with the recording's key is that of the logits with the
+    moved one.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+
+    def build(self, input_shape: Any) -> None:
+        """Nothing is learned."""
+
+    def call(self, inputs: tuple[Any, Any]) -> Any:
+        """Move a batch."""
+        logits, shift = inputs
+        classes = ops.arange(N_CLASSES)[None]
+        moved = ops.mod(classes + ops.cast(shift, "int32")[:, None], 12) + classes // 12 * 12
+        # The gradient of taking by index is a scatter, which GPUs cannot do in a determined order.
+        is_source = moved[:, :, None] == classes[:, None]
+        return ops.sum(ops.where(is_source, ops.cast(logits, "float32")[:, None], 0.0), axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """That of the logits."""
+        return tuple(input_shape[0])
+
+
+def build_augmentation(
+    settings: AugmentConfig, features: FeatureConfig, seed: int = 0
+) -> Augmentation | None:
+    """The layer that a configuration asks for; None if nothing is to be varied."""
+    per_second = features.sample_rate / features.hop_length
+    varied = (settings.pitch_shift, settings.time_masks, settings.frequency_masks, settings.equaliser_db,
+              settings.gain_db, settings.noise_db, settings.crop_seconds)  # fmt: skip
+    if not any(varied):
+        return None
+    crop = settings.crop_seconds
+    return Augmentation(
+        features.n_bins,
+        max(1, features.bins_per_octave // 12),
+        features.db_max - features.db_min,
+        pitch_shift=settings.pitch_shift,
+        crop_frames=None if crop is None else features.frames(round(crop * features.sample_rate)),
+        time_masks=settings.time_masks,
+        time_mask_frames=max(1, round(settings.time_mask_seconds * per_second)),
+        frequency_masks=settings.frequency_masks,
+        frequency_mask_bins=max(1, round(settings.frequency_mask_semitones * features.bins_per_octave / 12)),
+        equaliser_db=settings.equaliser_db,
+        gain_db=settings.gain_db,
+        noise_db=settings.noise_db,
+        seed=seed,
+        name="augmentation",
+    )
+
+
+def _windows(x: Any, start: Any, length: int, axis: int) -> Any:
+    """For each example the ``length`` places of an axis that begin at its ``start``."""
+    places = start[:, None] + ops.arange(length)[None]
+    shape = [ops.shape(x)[0], ops.shape(x)[1], ops.shape(x)[2], ops.shape(x)[3]]
+    shape[axis] = length
+    places = places[:, :, None, None] if axis == 1 else places[:, None, :, None]
+    return ops.take_along_axis(x, ops.broadcast_to(places, shape), axis=axis)

@@ -1,0 +1,101 @@
+"""Finding a learning rate: one short training in which it rises from far too low to far too high.
+
+Smith 2017, *Cyclical Learning Rates for Training Neural Networks*, arXiv 1506.01186, section 3.3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfkey.config import Config
+from tfkey.errors import TfkeyError
+from tfkey.training.fit import compile_model
+
+LOWEST, HIGHEST = 1e-6, 1.0
+# The loss is smoothed over some twenty steps; beyond four times its least it will not come back.
+_MEMORY, _LOST = 0.95, 4.0
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep of the learning rate gave.
+
+    Attributes:
+        rates: float64 ``[steps]``, rising.
+        losses: of each step's batch, float64 ``[steps]``.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+
+    @property
+    def smoothed(self) -> np.ndarray:
+        """The losses, exponentially smoothed without the bias of the start, float64 ``[steps]``."""
+        smoothed, mean = [], 0.0
+        for step, loss in enumerate(self.losses, 1):
+            mean = _MEMORY * mean + (1 - _MEMORY) * float(loss)
+            smoothed.append(mean / (1 - _MEMORY**step))
+        return np.array(smoothed)
+
+    @property
+    def suggestion(self) -> float:
+        """A tenth of the rate at which the smoothed loss is least, well inside of what is stable."""
+        # Of the first steps the mean is of a few batches, and may be low by chance.
+        start = min(20, len(self.rates) - 1)
+        return float(self.rates[start + int(np.argmin(self.smoothed[start:]))] / 10)
+
+
+def sweep(
+    network: keras.Model, frontend: keras.Model | None, config: Config, batches: Iterable[Any], steps: int
+) -> Sweep:
+    """Train for ``steps`` batches while the learning rate rises by a constant factor from 1e-6 to 1.
+
+    It ends early once the loss is no number, or four times its least.
+
+    Args:
+        network: untrained; it is spoiled.
+        frontend: see :func:`tfkey.training.fit.compile_model`.
+        config: how to train; its learning rate and schedule play no part.
+        batches: at least ``steps``.
+        steps: of the whole sweep.
+
+    Raises:
+        TfkeyError: not even the first batch has a loss that is a number.
+    """
+    factor = (HIGHEST / LOWEST) ** (1 / max(1, steps - 1))
+    rise = keras.optimizers.schedules.ExponentialDecay(LOWEST, 1, factor)
+    model = compile_model(network, frontend, config, steps, schedule=rise)
+    watch = _Watch()
+    model.fit(batches, steps_per_epoch=steps, epochs=1, callbacks=[watch], shuffle=False, verbose=0)
+    if not watch.losses:
+        raise TfkeyError(
+            "the loss of the first batch is no number: no learning rate mends that; look at the data"
+        )
+    rates = LOWEST * factor ** np.arange(len(watch.losses))
+    return Sweep(rates, np.array(watch.losses))
+
+
+class _Watch(keras.callbacks.Callback):
+    """Takes down the loss of each batch; Keras tells the mean so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: list[float] = []
+        self._sum = 0.0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Take down a loss, and stop where there is nothing more to learn."""
+        total = float((logs or {}).get("loss", math.nan)) * (batch + 1)
+        loss, self._sum = total - self._sum, total
+        if not math.isfinite(loss):
+            self.model.stop_training = True
+            return
+        self.losses.append(loss)
+        if len(self.losses) > 10 and loss > _LOST * max(min(self.losses), 1e-6):
+            self.model.stop_training = True

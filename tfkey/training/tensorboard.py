@@ -1,0 +1,206 @@
+"""What TensorBoard shows of a run: curves, speed, pictures, sound and settings, below ``tensorboard/``.
+
+- ``tensorboard/``: every setting of the run, for the HParams page;
+- ``tensorboard/train``: below ``epoch/``, ``loss``, ``accuracy``, ``mirex``, ``learning_rate``,
+  ``intervals_per_second`` and ``input_stall``;
+- ``tensorboard/validation``: below ``epoch/``, ``loss``, ``accuracy``, ``mirex`` and ``best_mirex``; beside
+  it the pictures ``confusion`` and ``spectrogram/N``; in audio mode ``sound/N``, too.
+
+Steps are epochs, counted from 1 as in ``history.csv``. An epoch that a kill undid is trained again and logged
+again; what was logged of it the first time is taken out of the files. For that the log is written record by
+record (:mod:`tfkey.training.tensorboard_events`), not by Keras' callback, and so needs no TensorFlow either.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfkey.keys import N_CLASSES, Key
+from tfkey.runs import Run
+from tfkey.spectrogram.frontend import build_frontend
+from tfkey.training.tensorboard_events import EventLog, hyper_parameters, image, scalar, sound
+
+PICTURES = 20
+"""How often, at most, a run draws: what is drawn costs a reading of the validation split, and space."""
+
+EPOCHS_BETWEEN = 5
+"""The fewest epochs between two drawings, which keeps the cost of it at a few per cent of a short run."""
+
+EXAMPLES = 4
+"""Validation intervals whose spectrograms are drawn: the first of that many different keys."""
+
+SOUND_SECONDS = 10.0
+"""Of each of these, in audio mode, so much can be heard."""
+
+Meter = Callable[[], tuple[int, float]]
+"""Tells how many intervals training was given so far, and for how many seconds it waited for them."""
+
+
+class Curves(keras.callbacks.Callback):
+    """Logs the figures of every epoch. It stands before what writes the checkpoint: no epoch is left out.
+
+    ``intervals_per_second`` is of training alone, from the beginning of an epoch to its last batch.
+    ``input_stall`` is the share of that time for which the training step had asked for a batch that was not
+    there yet. Where an accelerator works on behind the host's back, it is an upper bound: the host may wait
+    while the device is still busy. The first batch that a process trains is left out, since the step is
+    compiled in it; an epoch of that batch alone has neither figure.
+
+    Args:
+        run: whose log it is.
+        history: the figures of the epochs that are done.
+        meter: of the training batches; None if nobody counts: no stall is shown then.
+    """
+
+    def __init__(self, run: Run, history: list[dict[str, float]], meter: Meter | None = None) -> None:
+        super().__init__()
+        folder = run.path / "tensorboard"
+        self._settings = EventLog(folder, 1 if history else 0)
+        self._train = EventLog(folder / "train", len(history) + 1)
+        self._validation = EventLog(folder / "validation", len(history) + 1)
+        self._run = run
+        self._best = max((line["val_mirex"] for line in history), default=-math.inf)
+        self._is_new = not history
+        self._meter = meter
+        self._steps = 0
+        self._start: tuple[float, int, float] | None = None
+        self._end = 0.0
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Log the settings, once a run."""
+        if self._is_new:
+            self._settings.write(0, [hyper_parameters(self._run)])
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the clock, unless the first batch has still to be compiled."""
+        if self._end:
+            self._begin()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Read the clock."""
+        self._end = time.perf_counter()
+        self._steps += 1
+        if self._start is None:
+            self._begin()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Log the epoch."""
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        validation = {
+            name.removeprefix("val_"): value for name, value in figures.items() if name.startswith("val_")
+        }
+        self._best = max(self._best, validation.get("mirex", -math.inf))
+        if math.isfinite(self._best):
+            validation["best_mirex"] = self._best
+        train = {name: value for name, value in figures.items() if not name.startswith("val_")}
+        train |= {"learning_rate": learning_rate, **self._speed()}
+        for log, lines in ((self._train, train), (self._validation, validation)):
+            log.write(epoch + 1, (scalar(f"epoch/{tag}", value) for tag, value in lines.items()))
+
+    def _begin(self) -> None:
+        self._steps = 0
+        intervals, waited = self._meter() if self._meter else (0, 0.0)
+        self._start = (time.perf_counter(), intervals, waited)
+
+    def _speed(self) -> dict[str, float]:
+        """Throughput and stall since the clock was started."""
+        if self._start is None or not self._steps:
+            return {}
+        began, intervals, waited = self._start
+        seconds = self._end - began
+        if self._meter is None:
+            return {"intervals_per_second": self._steps * self._run.config.train.batch_size / seconds}
+        intervals_now, waited_now = self._meter()
+        return {
+            "intervals_per_second": (intervals_now - intervals) / seconds,
+            "input_stall": min(1.0, (waited_now - waited) / seconds),
+        }
+
+
+class Pictures(keras.callbacks.Callback):
+    """Every few epochs, shows on the validation split what the network takes for what.
+
+    Draws the confusion matrix in the order of the circle of fifths, and a few spectrograms with the true and
+    the estimated key; in audio mode the sound of these, once a run. It stands after what writes the
+    checkpoint, so that nothing that is trained waits for a drawing.
+
+    Args:
+        run: whose log it is.
+        first_epoch: how many epochs are done.
+        frontend: from waveforms to pictures, if that is what stands before the network.
+        validation: the validation batches, once, always in the same order.
+    """
+
+    def __init__(
+        self, run: Run, first_epoch: int, frontend: keras.Model | None, validation: Iterable[Any]
+    ) -> None:
+        super().__init__()
+        self._log = EventLog(run.path / "tensorboard" / "validation", first_epoch + 1)
+        self._config = run.config
+        self._frontend = frontend
+        self._validation = validation
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether epoch ``epoch``, from 1, is drawn: the first, the last, and some in between."""
+        epochs = self._config.train.epochs
+        every = max(EPOCHS_BETWEEN, math.ceil(epochs / PICTURES))
+        return epoch in (1, epochs) or epoch % every == 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Draw, if it is time to."""
+        if self.is_due(epoch + 1):
+            matrix, examples = self._judge()
+            self._log.write(epoch + 1, self._draw(matrix, examples, with_sound=epoch == 0))
+            # Figures refer to themselves: left alone, those of several drawings would pile up.
+            gc.collect()
+
+    def _judge(self) -> tuple[np.ndarray, list[tuple[np.ndarray, int, int]]]:
+        """Counts of true keys (rows) and estimates, and examples: what was given, true key, estimate."""
+        matrix = np.zeros((N_CLASSES, N_CLASSES), np.int64)
+        examples: dict[int, tuple[np.ndarray, int, int]] = {}
+        for batch in self._validation:
+            given, labels = (keras.ops.convert_to_numpy(part) for part in batch[:2])
+            # Of several devices every one answers for the whole batch, one after the other.
+            estimates = np.argmax(self.model.predict_on_batch(given)[: len(labels)], axis=-1)
+            np.add.at(matrix, (labels, estimates), 1)
+            for number, label in enumerate(labels.tolist()):
+                if len(examples) < EXAMPLES and label not in examples:
+                    # A copy: a view would keep the batch.
+                    examples[label] = (given[number].copy(), label, int(estimates[number]))
+        return matrix, list(examples.values())
+
+    def _draw(
+        self, matrix: np.ndarray, examples: list[tuple[np.ndarray, int, int]], with_sound: bool
+    ) -> Iterable[Any]:
+        from tfkey.scoring.charts import confusion_figure, spectrogram_figure
+
+        yield image("confusion", confusion_figure(matrix), "rows: true key, in the order of fifths")
+        for number, (given, label, estimate) in enumerate(examples):
+            truth, guess = (Key.from_index(index).long for index in (label, estimate))
+            title = f"{truth}: recognised" if label == estimate else f"{truth}: taken for {guess}"
+            figure = spectrogram_figure(self._picture(given), title, self._config.features)
+            yield image(f"spectrogram/{number}", figure)
+        rate = self._config.features.sample_rate
+        for number, (given, label, _) in enumerate(examples if with_sound else []):
+            if given.ndim == 1:
+                part = given[: round(SOUND_SECONDS * rate)]
+                yield sound(f"sound/{number}", part, rate, Key.from_index(label).long)
+
+    def _picture(self, given: np.ndarray) -> np.ndarray:
+        """The network's band ``[frames, n_bins]`` of a waveform or a spectrogram."""
+        if given.ndim == 1:
+            # There is none before a network that takes waveforms.
+            if self._frontend is None:
+                self._frontend = build_frontend(self._config.features, len(given))
+            given = keras.ops.convert_to_numpy(self._frontend(given[np.newaxis], training=False))[0]
+        features = self._config.features
+        picture = given[..., 0]
+        extra = (picture.shape[1] - features.n_bins) // 2
+        return picture[:, extra : extra + features.n_bins]
