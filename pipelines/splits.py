@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.catalogue.specs import SplitPolicy
-from pipelines.tracks import Track, stable_digest
+from pipelines.text import stable_digest
+from pipelines.tracks import Track
 from tfkey.errors import UsageError
 from tfkey.keys import Key
 from tfkey.settings import SplitConfig

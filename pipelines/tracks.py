@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipelines.text import printable, safe_name, stable_digest
 from tfkey.errors import DataError, KeyParseError
 from tfkey.keys import Key
 from tfkey.settings import SPLITS
@@ -110,26 +109,6 @@ def _split_folders(folder: Path) -> list[tuple[str | None, Path]]:
     return [*found, (None, folder)]
 
 
-def safe_name(name: str) -> str:
-    """A name that is safe in every file system: no separator, control character, or leading dot."""
-    cleaned = "".join(
-        "_" if character in '/\\:*?"<>|' or unicodedata.category(character).startswith("C") else character
-        for character in unicodedata.normalize("NFC", name)
-    )
-    # File systems count bytes, 255 at most; what is added to a name (suffix, number, ending) needs some.
-    return cleaned.strip().lstrip(".").encode()[:200].decode(errors="ignore") or "_"
-
-
-def printable(text: str) -> str:
-    """A text that stays on one line and can be written as UTF-8, as file names need not."""
-    return "".join(
-        character.encode("unicode_escape").decode()
-        if character == "\\" or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-        else character
-        for character in text
-    )
-
-
 def unique_names(tracks: Sequence[Track]) -> list[Track]:
     """Give tracks that share a name (whatever its case) a suffix made from their source."""
     by_name: dict[str, list[Track]] = defaultdict(list)
@@ -141,8 +120,3 @@ def unique_names(tracks: Sequence[Track]) -> list[Track]:
         else replace(track, name=f"{track.name}~{stable_digest(track.source)[:8]}")
         for track in tracks
     ]
-
-
-def stable_digest(text: str) -> str:
-    """A digest of a text, 64 hexadecimal digits, that every machine and every day gives alike."""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

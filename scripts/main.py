@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from scripts.remedies import message_of
-from tfkey import __version__
+from tfkey._version import __version__
 from tfkey.errors import TfkeyError
 
 _COMMANDS = {

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipelines.tracks import printable
+from pipelines.text import printable
 from tfkey.errors import DataError
 
 MAX_LABEL_FILES = 1_000_000

@@ -23,7 +23,8 @@ from pipelines.catalogue.specs import (
     Subset,
     find_spec,
 )
-from pipelines.tracks import LeftOut, printable
+from pipelines.text import printable
+from pipelines.tracks import LeftOut
 from tfkey.errors import DataError, KeyParseError, UsageError
 from tfkey.keys import KEYS, Key
 

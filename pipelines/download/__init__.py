@@ -23,7 +23,8 @@ from pipelines.download.progress import DownloadProgress, Tally
 from pipelines.download.threads import Threads
 from pipelines.download.verified import Verified
 from pipelines.folder_lock import alone_in
-from pipelines.tracks import LeftOut, printable
+from pipelines.text import printable
+from pipelines.tracks import LeftOut
 
 __all__ = ["DownloadProgress", "DownloadSettings", "Item", "Report", "download"]
 

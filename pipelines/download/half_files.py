@@ -14,7 +14,7 @@ from typing import IO
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.tracks import printable
+from pipelines.text import printable
 from tfkey.errors import TfkeyError
 
 WEB_PAGE = "sent a web page (HTML) in place of the file"

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipelines.download.half_files import WEB_PAGE, HalfFile, Source, UnfitError, is_web_page, read_blocks
 from pipelines.download.progress import Tally
 from pipelines.download.threads import Threads
-from pipelines.tracks import printable
+from pipelines.text import printable
 from tfkey._version import __version__
 
 _BLOCK = 1 << 16

@@ -25,7 +25,8 @@ from pipelines.download import DownloadProgress, Item, download
 from pipelines.originals.own_data import label_files, read_source
 from pipelines.originals.unpacking import content_root, unpack_once
 from pipelines.splits import policy_splits
-from pipelines.tracks import LeftOut, Track, printable, safe_name, unique_names
+from pipelines.text import printable, safe_name
+from pipelines.tracks import LeftOut, Track, unique_names
 from tfkey.config import Config
 from tfkey.errors import DataError, UsageError
 

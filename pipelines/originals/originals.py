@@ -10,9 +10,9 @@ from pipelines.originals.acquire import Acquirer
 from pipelines.originals.acquire import Progress as FetchProgress
 from pipelines.originals.own_data import read_source
 from pipelines.originals.unpacking import content_root, is_archive, unpack_once
-from pipelines.prepare.work import Progress
 from pipelines.splits import policy_splits
 from pipelines.tracks import LeftOut, Track
+from pipelines.work import Progress
 from tfkey.config import Config
 from tfkey.keys import Key
 

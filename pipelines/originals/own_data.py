@@ -15,14 +15,8 @@ from typing import Literal
 from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import TrackLabel
 from pipelines.originals.tags import SPELLING, read_key_tag
-from pipelines.tracks import (
-    LeftOut,
-    Track,
-    printable,
-    safe_name,
-    scan_key_folders,
-    unique_names,
-)
+from pipelines.text import printable, safe_name
+from pipelines.tracks import LeftOut, Track, scan_key_folders, unique_names
 from tfkey.audio.finding import find_audio
 from tfkey.errors import DataError, KeyParseError, UsageError
 from tfkey.key_tables import Row, find_file, parse_key, read_rows

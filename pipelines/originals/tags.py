@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.tracks import printable
+from pipelines.text import printable
 from tfkey.errors import DataError, KeyParseError, TagError
 from tfkey.keys import Key
 from tfkey.tags.key_tags import key_texts

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from pipelines.folder_lock import alone_in
-from pipelines.tracks import printable
+from pipelines.text import printable
 from tfkey.errors import DataError, KeyParseError
 from tfkey.files import atomic_path, sha256
 from tfkey.keys import Key

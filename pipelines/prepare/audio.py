@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.prepare.intervals import sounding_intervals
-from pipelines.prepare.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
 from pipelines.prepared.manifest import Row, preparation_parameters
 from pipelines.tracks import Track
+from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
 from tfkey.audio.reading import encode
 from tfkey.config import Config
 from tfkey.files import atomic_path

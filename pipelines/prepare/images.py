@@ -17,14 +17,12 @@ from PIL import Image
 from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import select_tracks
 from pipelines.catalogue.specs import DatasetSpec, ListLabels, SplitPolicy
-from pipelines.download import Item
-from pipelines.originals.acquire import fetch
 from pipelines.originals.unpacking import content_root, unpack_once
-from pipelines.prepare.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
-from pipelines.prepared.manifest import Row, check_parameters, open_prepared, preparation_parameters
-from pipelines.publishing.packing import pack, read_checksum
+from pipelines.prepared.manifest import Row, check_parameters, preparation_parameters
 from pipelines.splits import policy_splits
-from pipelines.tracks import LeftOut, Track, printable, scan_key_folders
+from pipelines.text import printable
+from pipelines.tracks import LeftOut, Track, scan_key_folders
+from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
 from tfkey.config import Config
 from tfkey.errors import DataError
 from tfkey.files import atomic_path, sha256
@@ -127,20 +125,6 @@ def prepare_images(
     work = partial(_copy_track, config, root, folder)
     result, fresh = run_units(units, work, Journal(folder), workers=workers, progress=progress)
     return Result(result.rows, [*left_out, *result.left_out]), fresh
-
-
-def demo_archive(config: Config, progress: Progress | None = None) -> Path:
-    """Publish the PNG archive of the prepared demo spectrograms, and fetch it as any other archive.
-
-    Args:
-        config: of a demo dataset that has been prepared in spectrograms mode.
-    """
-    prepared = open_prepared(config, "spectrograms", "demo")
-    manifest = prepared.folder / "manifest.csv"
-    published = config.data_dir / "originals" / "demo" / "published" / f"demo-{sha256(manifest)[:12]}.tar.xz"
-    checksum = read_checksum(published) or pack(prepared, published, progress)
-    item = Item(published.name, (published.resolve().as_uri(),), f"sha256:{checksum}")
-    return fetch(item, config.data_dir / "originals" / "demo" / "archives")
 
 
 def _is_png_name(name: str) -> bool:

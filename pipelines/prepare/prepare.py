@@ -13,9 +13,8 @@ from pipelines.originals.acquire import Acquirer
 from pipelines.originals.acquire import Progress as FetchProgress
 from pipelines.originals.originals import original_tracks
 from pipelines.prepare.audio import prepare_audio
-from pipelines.prepare.images import Listing, demo_archive, prepare_images
+from pipelines.prepare.images import Listing, prepare_images
 from pipelines.prepare.spectrograms import prepare_spectrograms
-from pipelines.prepare.work import Progress, Result
 from pipelines.prepared.manifest import (
     check_replacement,
     preparation_parameters,
@@ -24,6 +23,7 @@ from pipelines.prepared.manifest import (
     write_prepared,
 )
 from pipelines.tracks import LeftOut
+from pipelines.work import Progress, Result
 from tfkey.config import Config
 from tfkey.errors import DataError
 from tfkey.files import remove_partial
@@ -146,6 +146,8 @@ def _run_mode(
                 replace=replace,
                 progress=progress,
             )
+            from pipelines.publishing.demo_archive import demo_archive
+
             source = demo_archive(config, progress)
         return prepare_images(
             config,

@@ -1,8 +1,7 @@
 """``prepare --mode spectrograms``: tracks to sharded TFRecords, and PNGs on request.
 
-An example holds ``spectrogram`` (float16, ``[frames, bins]`` in row order, values in [0, 1]), ``shape``,
-``label`` (class index), ``track`` and ``part``. Sixteen tracks of one split make a shard; a shard is
-written whole or not at all.
+Sixteen tracks of one split make a shard (its format: :mod:`pipelines.prepared.records`); a shard is written
+whole or not at all.
 
 A worker is a thread that takes a track from its file to serialised examples: decoders and TensorFlow run
 outside of Python's lock, so that workers are processors at work. Two shards and more are open at a time, so
@@ -11,11 +10,9 @@ that no worker waits for a shard's last track. What a track comes to depends on 
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,17 +24,16 @@ import tensorflow as tf
 from PIL import Image
 
 from pipelines.prepare.intervals import sounding_intervals
-from pipelines.prepare.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
-from pipelines.prepared.manifest import PreparedDataset, Row, preparation_parameters
+from pipelines.prepared.manifest import Row, preparation_parameters
+from pipelines.prepared.records import Picture, record_writer, to_example
 from pipelines.tracks import LeftOut, Track
+from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
 from tfkey.config import Config
 from tfkey.files import atomic_path
 from tfkey.settings import SPLITS
 from tfkey.spectrogram.frontend import build_frontend, to_pixels
 
 TRACKS_PER_SHARD = 16
-
-Picture = np.ndarray  # float32 [frames, bins] in [0, 1]
 
 
 def prepare_spectrograms(
@@ -130,7 +126,7 @@ def _write_shard(
 ) -> Result:
     name, tracks = payload
     result = Result()
-    with atomic_path(folder / name) as temporary, _record_writer(temporary) as writer:
+    with atomic_path(folder / name) as temporary, record_writer(temporary) as writer:
         waiting = deque(submit(track) for track in tracks)
         for track in tracks:
             # Popped, so that a track's examples go once they are written.
@@ -146,61 +142,7 @@ def _write_shard(
     return result
 
 
-@contextlib.contextmanager
-def _record_writer(path: Path) -> Iterator[tf.io.TFRecordWriter]:
-    """A writer that fails as files do: with an OSError, and not with one of TensorFlow's."""
-    path.touch()
-    try:
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            yield writer
-    except tf.errors.OpError as error:
-        raise OSError(errno.EIO, error.message.rpartition("; ")[2], str(path)) from error
-
-
 def write_png(path: Path, picture: Picture) -> None:
     """Write a picture (see :func:`tfkey.spectrogram.frontend.to_pixels`) as an 8-bit grey PNG, atomically."""
     with atomic_path(path) as temporary:
         Image.fromarray(to_pixels(picture), mode="L").save(temporary, format="PNG")
-
-
-def to_example(spectrogram: np.ndarray, label: int, track: str, part: int) -> bytes:
-    """Serialise one float16 spectrogram ``[frames, bins]`` as a ``tf.train.Example``."""
-
-    def of_bytes(value: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-    def of_integers(*values: int) -> tf.train.Feature:
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-    feature = {
-        "spectrogram": of_bytes(spectrogram.astype("<f2").tobytes()),
-        "shape": of_integers(*spectrogram.shape),
-        "label": of_integers(label),
-        "track": of_bytes(track.encode()),
-        "part": of_integers(part),
-    }
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
-
-
-def parse_example(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The inverse of :func:`to_example` in the graph; ``spectrogram`` float32 ``[frames, bins]``."""
-    specification = {
-        "spectrogram": tf.io.FixedLenFeature([], tf.string),
-        "shape": tf.io.FixedLenFeature([2], tf.int64),
-        "label": tf.io.FixedLenFeature([], tf.int64),
-        "track": tf.io.FixedLenFeature([], tf.string),
-        "part": tf.io.FixedLenFeature([], tf.int64),
-    }
-    example = tf.io.parse_single_example(serialised, specification)
-    values = tf.io.decode_raw(example["spectrogram"], tf.float16)
-    example["spectrogram"] = tf.cast(tf.reshape(values, example["shape"]), tf.float32)
-    example["label"] = tf.cast(example["label"], tf.int32)
-    return example
-
-
-def iter_pictures(prepared: PreparedDataset) -> Iterator[tuple[Row, Picture]]:
-    """All pictures of a dataset prepared in spectrograms mode, in the order of its manifest."""
-    paths = list(dict.fromkeys(row.path for row in prepared.rows))
-    examples = tf.data.TFRecordDataset([str(prepared.folder / path) for path in paths]).map(parse_example)
-    for row, example in zip(prepared.rows, examples.as_numpy_iterator(), strict=True):
-        yield row, example["spectrogram"]

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from pipelines.prepare.spectrograms import parse_example
 from pipelines.prepared.decode import decode_clip, decode_picture
 from pipelines.prepared.manifest import PreparedDataset, Row
-from pipelines.tracks import stable_digest
+from pipelines.prepared.records import parse_example
+from pipelines.text import stable_digest
 from tfkey.config import Config
 from tfkey.errors import DataError
 from tfkey.keys import N_CLASSES, Key

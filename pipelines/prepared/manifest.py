@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.catalogue.specs import dataset_names
 from pipelines.tracks import LeftOut
-from tfkey import __version__
+from tfkey._version import __version__
 from tfkey.config import Config, validated
 from tfkey.errors import DataError, KeyParseError
 from tfkey.files import write_text

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipelines.prepare.spectrograms import iter_pictures
-from pipelines.prepare.work import Progress
 from pipelines.prepared.manifest import PreparedDataset
+from pipelines.prepared.records import iter_pictures
+from pipelines.work import Progress
 from tfkey.files import atomic_path, sha256, write_text
 from tfkey.keys import Key
 from tfkey.spectrogram.frontend import to_pixels

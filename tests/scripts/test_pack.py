@@ -12,8 +12,8 @@ import yaml
 from PIL import Image
 
 from pipelines.originals.unpacking import archive_parts
-from pipelines.prepare.spectrograms import iter_pictures
 from pipelines.prepared.manifest import open_prepared
+from pipelines.prepared.records import iter_pictures
 from tests.conftest import contents, times
 from tests.faulty_server import FaultyServer
 from tfkey.config import load_config

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfkey import __version__
+from tfkey._version import __version__
 from tfkey.errors import MissingExtraError
 from tfkey.files import sha256
 from tfkey.inference.bundle import Metadata

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfkey import __version__
+from tfkey._version import __version__
 from tfkey.errors import DataError
 from tfkey.files import write_text
 from tfkey.keys import KEYS, N_CLASSES, Key, relation

@@ -7,7 +7,7 @@ import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tfkey import __version__
+from tfkey._version import __version__
 from tfkey.files import atomic_path, write_text
 from tfkey.keys import relation
 from tfkey.scoring.charts import confusion_figure, png, reliability_figure

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.prepare.prepare import prepare
-from pipelines.prepare.work import Journal, Result, Unit
 from pipelines.prepared.manifest import open_prepared
 from pipelines.tracks import LeftOut
+from pipelines.work import Journal, Result, Unit
 from tests.conftest import contents, times, write_settings
 from tests.killing import in_fork
 from tfkey.config import Config, load_config

@@ -15,8 +15,8 @@ from pipelines.download import Item
 from pipelines.originals.acquire import fetch
 from pipelines.originals.unpacking import unpack
 from pipelines.prepare.prepare import prepare
-from pipelines.prepare.spectrograms import iter_pictures
 from pipelines.prepared.manifest import open_prepared, read_manifest
+from pipelines.prepared.records import iter_pictures
 from pipelines.publishing.packing import pack, read_checksum
 from tests.conftest import BINS, FRAMES
 from tfkey.errors import DataError

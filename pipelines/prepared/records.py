@@ -1,0 +1,73 @@
+"""The TFRecord format of prepared spectrograms: one ``tf.train.Example`` an interval.
+
+An example holds ``spectrogram`` (float16, ``[frames, bins]`` in row order, values in [0, 1]), ``shape``,
+``label`` (class index), ``track`` and ``part``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.prepared.manifest import PreparedDataset, Row
+
+Picture = np.ndarray  # float32 [frames, bins] in [0, 1]
+
+
+@contextlib.contextmanager
+def record_writer(path: Path) -> Iterator[tf.io.TFRecordWriter]:
+    """A writer that fails as files do: with an OSError, and not with one of TensorFlow's."""
+    path.touch()
+    try:
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            yield writer
+    except tf.errors.OpError as error:
+        raise OSError(errno.EIO, error.message.rpartition("; ")[2], str(path)) from error
+
+
+def to_example(spectrogram: np.ndarray, label: int, track: str, part: int) -> bytes:
+    """Serialise one float16 spectrogram ``[frames, bins]`` as a ``tf.train.Example``."""
+
+    def of_bytes(value: bytes) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+    def of_integers(*values: int) -> tf.train.Feature:
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    feature = {
+        "spectrogram": of_bytes(spectrogram.astype("<f2").tobytes()),
+        "shape": of_integers(*spectrogram.shape),
+        "label": of_integers(label),
+        "track": of_bytes(track.encode()),
+        "part": of_integers(part),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
+
+
+def parse_example(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The inverse of :func:`to_example` in the graph; ``spectrogram`` float32 ``[frames, bins]``."""
+    specification = {
+        "spectrogram": tf.io.FixedLenFeature([], tf.string),
+        "shape": tf.io.FixedLenFeature([2], tf.int64),
+        "label": tf.io.FixedLenFeature([], tf.int64),
+        "track": tf.io.FixedLenFeature([], tf.string),
+        "part": tf.io.FixedLenFeature([], tf.int64),
+    }
+    example = tf.io.parse_single_example(serialised, specification)
+    values = tf.io.decode_raw(example["spectrogram"], tf.float16)
+    example["spectrogram"] = tf.cast(tf.reshape(values, example["shape"]), tf.float32)
+    example["label"] = tf.cast(example["label"], tf.int32)
+    return example
+
+
+def iter_pictures(prepared: PreparedDataset) -> Iterator[tuple[Row, Picture]]:
+    """All pictures of a dataset prepared in spectrograms mode, in the order of its manifest."""
+    paths = list(dict.fromkeys(row.path for row in prepared.rows))
+    examples = tf.data.TFRecordDataset([str(prepared.folder / path) for path in paths]).map(parse_example)
+    for row, example in zip(prepared.rows, examples.as_numpy_iterator(), strict=True):
+        yield row, example["spectrogram"]

@@ -1,0 +1,27 @@
+"""The demo's archive of spectrogram PNGs, published on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.download import Item
+from pipelines.originals.acquire import fetch
+from pipelines.prepared.manifest import open_prepared
+from pipelines.publishing.packing import pack, read_checksum
+from pipelines.work import Progress
+from tfkey.config import Config
+from tfkey.files import sha256
+
+
+def demo_archive(config: Config, progress: Progress | None = None) -> Path:
+    """Publish the PNG archive of the prepared demo spectrograms, and fetch it as any other archive.
+
+    Args:
+        config: of a demo dataset that has been prepared in spectrograms mode.
+    """
+    prepared = open_prepared(config, "spectrograms", "demo")
+    manifest = prepared.folder / "manifest.csv"
+    published = config.data_dir / "originals" / "demo" / "published" / f"demo-{sha256(manifest)[:12]}.tar.xz"
+    checksum = read_checksum(published) or pack(prepared, published, progress)
+    item = Item(published.name, (published.resolve().as_uri(),), f"sha256:{checksum}")
+    return fetch(item, config.data_dir / "originals" / "demo" / "archives")
