@@ -114,7 +114,9 @@ def test_prepared_data_that_does_not_fit_or_is_damaged(tfkey, lab, tracks_master
     changed = bytearray(whole)
     changed[len(whole) // 2] ^= 1
     shard.write_bytes(changed)
-    assert f"{shard}: damaged; delete it and run tfkey prepare" in complaint("spectrograms")
+    assert f"{shard}: damaged; delete it and prepare small again (run tfkey prepare --mode" in complaint(
+        "spectrograms"
+    )
 
     picture = sorted((data / "images" / "small" / "test").rglob("*.png"))[0]
     Image.new("L", (FRAMES + 3, 24)).save(picture)
