@@ -8,11 +8,6 @@ from pathlib import Path
 import click
 
 _SHOWN = 5
-_TITLES = {
-    "weighted": "MIREX weighted, fifths both ways",
-    "weighted_ascending": "MIREX weighted, fifths upwards only",
-    "correct": "correct",
-}
 
 
 @click.command("compare")
@@ -33,6 +28,7 @@ def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
     """
     from tfkey.errors import UsageError
     from tfkey.scoring.comparison import MATCHES, compare, read_predictions, read_references
+    from tfkey.scoring.mirex import FIGURE_TITLES
 
     for path in (a, b, *([reference] if reference else [])):
         if not path.is_file():
@@ -58,7 +54,5 @@ def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
     click.echo(f"A: {a}\nB: {b}\n{found.n_tracks} tracks, 95 % intervals of a paired bootstrap over tracks")
     click.echo(f"{'':<36}{'A':<22}{'B':<22}{'B - A':<24}p")
     for name, item in found.figures.items():
-        cells = [f"{100 * v:.1f} [{100 * low:.1f}, {100 * high:.1f}]" for v, low, high in (item.a, item.b)]
-        value, low, high = (100 * number for number in item.difference)
-        change = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
-        click.echo(f"{_TITLES[name]:<36}{cells[0]:<22}{cells[1]:<22}{change:<24}{item.p_value:.4f}")
+        cells = f"{item.a}", f"{item.b}", f"{item.difference:+.1%}"
+        click.echo(f"{FIGURE_TITLES[name]:<36}{cells[0]:<22}{cells[1]:<22}{cells[2]:<24}{item.p_value:.4f}")

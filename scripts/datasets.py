@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.filesize import decimal
 
 from scripts.common import config_options, resolve_config
 from tfkey.errors import UsageError
@@ -55,7 +56,7 @@ def command(
 
 def _in_short(item: dict[str, Any]) -> Iterator[str]:
     tracks = f"{item['tracks']:,} tracks" if item["tracks"] else "tracks as found"
-    size = f"about {_bytes(item['size'])}" if item["size"] else "size not stated"
+    size = f"about {decimal(item['size'])}" if item["size"] else "size not stated"
     yield f"{item['name']:<9} {item['title']}: {item['role']}, {tracks}, {size}"
     yield from _wrap("licence", item["licence"])
     yield from _wrap("on disk", "; ".join(_on_disk(item)) or "nothing")
@@ -109,7 +110,7 @@ def _sources(heading: str, part: dict[str, Any] | None) -> Iterator[str]:
         yield from _sources(heading, part["archive"])
     else:
         checksum = part.get("checksum") or ("md5 of each in the list" if kind == "files" else "none stated")
-        size = f", about {_bytes(part['size'])}" if part.get("size") else ""
+        size = f", about {decimal(part['size'])}" if part.get("size") else ""
         splits = f", splits {' and '.join(part['splits'])}" if part.get("splits") else ""
         yield f"{_INDENT}{heading}: checksum {checksum}{size}{splits}"
         for number, url in enumerate(part["urls"], 1):
@@ -120,9 +121,9 @@ def _on_disk(item: dict[str, Any]) -> Iterator[str]:
     disk = item["on_disk"]
     if disk["files"]:
         files = f"{disk['files']:,} file{'s' * (disk['files'] != 1)}"
-        yield f"originals: {files}, {_bytes(disk['size'])}"
+        yield f"originals: {files}, {decimal(disk['size'])}"
     if disk["partial"]:
-        yield f"begun: {disk['partial']:,}, {_bytes(disk['partial_size'])}"
+        yield f"begun: {disk['partial']:,}, {decimal(disk['partial_size'])}"
     for mode, prepared in disk["prepared"].items():
         if prepared["state"] == "ready":
             splits = ", ".join(
@@ -142,12 +143,3 @@ def _wrap(heading: str, text: str) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _bytes(count: int) -> str:
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"

@@ -12,7 +12,6 @@ from tfkey.settings import SPLITS
 
 if TYPE_CHECKING:
     from tfkey.scoring.evaluation import Evaluation
-    from tfkey.scoring.mirex import Figure
 
 
 @click.command("evaluate")
@@ -53,7 +52,7 @@ def command(
 
 
 def _show(run: Path, evaluation: Evaluation) -> None:
-    from tfkey.scoring.report import FIGURE_TITLES
+    from tfkey.scoring.mirex import FIGURE_TITLES
 
     whole, single = evaluation.summary, evaluation.interval_summary
     click.echo(
@@ -62,14 +61,10 @@ def _show(run: Path, evaluation: Evaluation) -> None:
     )
     click.echo(f"  {'':<36} {'by track':<20} by interval")
     for name, figure in whole.figures.items():
-        click.echo(f"  {FIGURE_TITLES[name]:<36} {_cell(figure)}  {_cell(single.figures[name])}")
+        click.echo(f"  {FIGURE_TITLES[name]:<36} {figure:5.1%}  {single.figures[name]:5.1%}")
     for mode, summary in evaluation.modes.items():
         title = f"weighted, {mode} ({summary.n_tracks} tracks)"
-        click.echo(f"  {title:<36} {_cell(summary.figures['weighted'])}")
+        click.echo(f"  {title:<36} {summary.figures['weighted']:5.1%}")
     for title, found in (("calibration error", evaluation.before), ("  with temperature", evaluation.after)):
         if found is not None:
-            click.echo(f"  {title:<36} {_cell(found.figures['ece'])}")
-
-
-def _cell(figure: Figure) -> str:
-    return f"{100 * figure.value:5.1f} [{100 * figure.low:5.1f}, {100 * figure.high:5.1f}]"
+            click.echo(f"  {title:<36} {found.figures['ece']:5.1%}")

@@ -25,9 +25,11 @@ from tfkey.scoring.calibration import (
     log_probabilities,
     negative_log_likelihood,
     read_calibration,
+    softmax,
 )
-from tfkey.scoring.evaluation import Evaluation, Judgement, join, judge, softmax
+from tfkey.scoring.evaluation import Evaluation, Judgement, join, judge
 from tfkey.scoring.report import write_report
+from tfkey.scoring.tables import write_tables
 from tfkey.spectrogram.frontend import build_frontend
 
 
@@ -87,7 +89,7 @@ def evaluate(
     for names, judgement in judged:
         evaluation = Evaluation(run.path.name, names, config.mode, split, judgement, calibration)
         folder = run.path / "evaluation" / evaluation.folder_name
-        evaluation.write_tables(folder)
+        write_tables(evaluation, folder)
         write_report(evaluation, folder, config=run.config.to_yaml(), about=_about(config, names))
         found.append((evaluation, folder))
     return found
@@ -163,7 +165,7 @@ def _judge(run: Run, model: keras.Model, source: Source) -> Judgement:
     if not np.isfinite(logits).all():
         raise TfkeyError(f"{run.best}: gives what is no number (NaN or infinity); train the run again")
     owners = [f"{part.name}/{row.track}" for part, rows in source.parts for row in rows]
-    return judge(owners, source.labels, softmax(np.asarray(logits)), [row.part for row in source.rows])
+    return judge(owners, source.labels, softmax(logits), [row.part for row in source.rows])
 
 
 def _about(config: Config, datasets: Sequence[str]) -> dict[str, str]:

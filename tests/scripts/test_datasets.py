@@ -48,7 +48,7 @@ def test_all(data: Path) -> None:
     lines = output.replace("\n          ", " ").splitlines()
     blocks = {line.split()[0]: " ".join(line.split()) for line in lines}
     assert set(blocks) == {"beatport", "demo", "gs_key", "gs_mtg", "gs_plus", "ncs", "my-set"}
-    assert "test, 604 tracks, about 850 MB" in blocks["gs_key"]
+    assert "test, 604 tracks, about 850.0 MB" in blocks["gs_key"]
     assert "on disk: nothing" in blocks["gs_key"]
     assert "CC BY-SA 4.0" in blocks["beatport"]
     mine = blocks["gs_mtg"]

@@ -10,7 +10,7 @@ ICML 2017, arXiv 1706.04599) with log p for logits, and the same as theirs for a
 never changes which key is the most probable. Dividing the logits of the intervals before the mean would, and
 would leave the mean, which is what has to be right, uncalibrated.
 
-Needs numpy only, except for :func:`fit_temperature`, which needs scipy.
+Needs numpy only, except for :func:`fit_temperature` and :func:`reliability`, which need scipy.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def calibrated(probabilities: ArrayLike, temperature: float) -> NDArray[np.float
     """
     if not temperature > 0:
         raise ValueError(f"temperature {temperature} must be above 0")
-    return _softmax(log_probabilities(probabilities) / temperature)
+    return softmax(log_probabilities(probabilities) / temperature)
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
@@ -174,7 +174,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
         target = (len(rows) + 1) / (len(rows) + 2)
 
         def excess(log_temperature: float) -> float:
-            return float(_softmax(rows / np.exp(log_temperature)).max(axis=1).mean()) - target
+            return float(softmax(rows / np.exp(log_temperature)).max(axis=1).mean()) - target
 
         if excess(lowest) <= 0 or excess(highest) >= 0:
             return TEMPERATURES[0] if excess(lowest) <= 0 else TEMPERATURES[1]
@@ -233,12 +233,12 @@ def _bin(low: float, high: float, confidence: NDArray[np.float64], correct: NDAr
     tracks = len(correct)
     if not tracks:
         return Bin(low, high, 0)
-    share = float(correct.mean())
-    z = 1.959963984540054
-    centre = (share + z * z / (2 * tracks)) / (1 + z * z / tracks)
-    half = z / (1 + z * z / tracks) * np.sqrt(share * (1 - share) / tracks + z * z / (4 * tracks**2))
-    ends = (max(0.0, float(centre - half)), min(1.0, float(centre + half)))
-    return Bin(low, high, tracks, float(confidence.mean()), share, *ends)
+    from scipy.stats import binomtest
+
+    ends = binomtest(int(correct.sum()), tracks).proportion_ci(_LEVEL, method="wilson")
+    return Bin(
+        low, high, tracks, float(confidence.mean()), float(correct.mean()), float(ends.low), float(ends.high)
+    )
 
 
 def _shifted_interval(resampled: NDArray[np.float64], value: float) -> tuple[float, float]:
@@ -271,8 +271,9 @@ def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.exp(_log_softmax(logits))
+def softmax(logits: ArrayLike) -> NDArray[np.float64]:
+    """Logits ``[..., classes]`` to probabilities, float64 ``[..., classes]``."""
+    return np.exp(_log_softmax(np.asarray(logits, np.float64)))
 
 
 def _nll(log_rows: NDArray[np.float64], truth: NDArray[np.intp]) -> float:

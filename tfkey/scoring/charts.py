@@ -7,6 +7,7 @@ list of figures, so none has to be closed, no window system is asked for, and th
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -14,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
-from numpy.typing import ArrayLike, NDArray
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import ArrayLike
 
 from tfkey.keys import CIRCLE_OF_FIFTHS, FLAT_NAMES, N_CLASSES
 from tfkey.scoring.calibration import Reliability
@@ -26,6 +27,9 @@ _INK = {False: "#1d2330", True: "#e4e8f0"}
 _FAINT = {False: "#c9cfda", True: "#3d4454"}
 _MAIN = {False: "#1f6feb", True: "#6cb0ff"}
 _OTHER = {False: "#b4bccb", True: "#5a6376"}
+
+# A curve's data, name, colour and marker.
+_Curve = tuple[Reliability, str, str, str]
 
 
 def confusion_figure(matrix: ArrayLike, title: str = "", *, dark: bool = False) -> Figure:
@@ -96,55 +100,63 @@ def reliability_figure(
         _dress(axes, dark)
         axes.grid(color=_FAINT[dark], linewidth=0.5)
         axes.set_axisbelow(True)
-    upper.plot([0, 1], [0, 1], color=_FAINT[dark], linewidth=1.4, linestyle=(0, (4, 3)), zorder=1)
     shown = [(before, "network alone", _MAIN[dark] if after is None else _OTHER[dark], "o")]
     if after is not None:
         shown.append((after, "with temperature", _MAIN[dark], "D"))
-    width = 1 / len(before.bins)
+    _draw_shares(upper, shown, dark)
+    _draw_counts(lower, shown)
+    lower.set_xlabel("confidence")
+    for axis in (upper.yaxis, lower.xaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    if title:
+        upper.set_title(title, fontsize=12, color=_INK[dark], pad=30)
+    return figure
+
+
+def _draw_shares(axes: Axes, shown: Sequence[_Curve], dark: bool) -> None:
+    """The share of correct answers by confidence, beside the diagonal where both agree."""
+    axes.plot([0, 1], [0, 1], color=_FAINT[dark], linewidth=1.4, linestyle=(0, (4, 3)), zorder=1)
     for number, (item, name, colour, marker) in enumerate(shown):
         full = [entry for entry in item.bins if entry.tracks]
         correct = np.array([entry.correct for entry in full], float)
         ends = np.array([[entry.correct_low, entry.correct_high] for entry in full], float).T
         error = item.figures["ece"].value
-        upper.errorbar(
+        axes.errorbar(
             np.array([entry.confidence for entry in full], float),
             correct,
             np.maximum(np.abs(ends - correct), 0),
             color=colour, marker=marker, markersize=5.5, linewidth=1.6, elinewidth=1, capsize=2.5,
             label=f"{name}: calibration error {100 * error:.1f} %", zorder=2 + number,
         )  # fmt: skip
-        part = 0.86 * width / len(shown)
-        starts = [entry.low + 0.07 * width + number * part for entry in item.bins]
-        lower.bar(starts, [entry.tracks for entry in item.bins], width=part, align="edge", color=colour)
-    upper.set_xlim(0, 1)
-    upper.set_ylim(-0.02, 1.02)
-    upper.set_ylabel("correct")
-    lower.set_ylabel("tracks")
-    lower.set_xlabel("confidence")
-    for axis in (upper.yaxis, lower.xaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    lower.yaxis.get_major_locator().set_params(integer=True, nbins=4)
-    legend = upper.legend(
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylabel("correct")
+    legend = axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, frameon=False, fontsize=9, borderaxespad=0
     )
     for text in legend.get_texts():
         text.set_color(_INK[dark])
-    if title:
-        upper.set_title(title, fontsize=12, color=_INK[dark], pad=30)
-    return figure
 
 
-def spectrogram_figure(
-    picture: ArrayLike, title: str = "", features: FeatureConfig | None = None, *, dark: bool = False
-) -> Figure:
+def _draw_counts(axes: Axes, shown: Sequence[_Curve]) -> None:
+    """How many tracks have each confidence."""
+    width = 1 / len(shown[0][0].bins)
+    part = 0.86 * width / len(shown)
+    for number, (item, _, colour, _) in enumerate(shown):
+        starts = [entry.low + 0.07 * width + number * part for entry in item.bins]
+        axes.bar(starts, [entry.tracks for entry in item.bins], width=part, align="edge", color=colour)
+    axes.set_ylabel("tracks")
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+
+
+def spectrogram_figure(picture: ArrayLike, features: FeatureConfig, title: str = "") -> Figure:
     """Draw a spectrogram, low notes at the bottom, with notes and seconds beside it.
 
     Args:
         picture: ``[frames, bins]`` or ``[frames, bins, 1]``, in [0, 1].
+        features: that it was made with, for its axes; bins may be those of the network's band, or all that
+            are stored.
         title: above the picture.
-        features: that it was made with, for its axes (bins may be those of the network's band, or all that
-            are stored); None to count frames and bins.
-        dark: for a dark page.
 
     Raises:
         ValueError: the picture has another shape.
@@ -156,19 +168,16 @@ def spectrogram_figure(
     if values.ndim != 2 or not values.size:
         raise ValueError(f"spectrogram {values.shape}: give [frames, bins] or [frames, bins, 1]")
     frames, bins = values.shape
-    figure, axes = _figure(7.6, 3.6, dark)
-    end = frames * features.hop_length / features.sample_rate if features else frames
+    figure, axes = _figure(7.6, 3.6, dark=False)
+    end = frames * features.hop_length / features.sample_rate
     # Colours, not values: imshow() would scale the latter to the picture's size first, in arrays of many MB.
     colours = colormaps["magma"](values.T, bytes=True)
     axes.imshow(
         colours, origin="lower", aspect="auto", interpolation="nearest", extent=(0, end, -0.5, bins - 0.5)
     )
-    axes.set_xlabel("seconds" if features else "frames")
-    if features:
-        places, names = _octaves(features, bins)
-        axes.set_yticks(places, names)
-    else:
-        axes.set_ylabel("bins")
+    axes.set_xlabel("seconds")
+    places, names = _octaves(features, bins)
+    axes.set_yticks(places, names)
     if title:
         axes.set_title(title, fontsize=11)
     return figure
@@ -198,14 +207,6 @@ def png(figure: Figure, dpi: int = 110) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
     return stream.getvalue()
-
-
-def pixels(figure: Figure, dpi: int = 110) -> NDArray[np.uint8]:
-    """Return a figure as uint8 ``[height, width, 4]`` (red, green, blue, opacity)."""
-    figure.set_dpi(dpi)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.array(canvas.buffer_rgba())
 
 
 def _octaves(features: FeatureConfig, bins: int) -> tuple[list[float], list[str]]:

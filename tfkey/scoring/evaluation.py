@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +12,9 @@ from numpy.typing import NDArray
 
 from tfkey._version import __version__
 from tfkey.errors import DataError
-from tfkey.files import write_text
-from tfkey.keys import KEYS, N_CLASSES, Key, relation
+from tfkey.keys import KEYS, N_CLASSES, Key
 from tfkey.scoring.calibration import Calibration, Reliability, calibrated, reliability
 from tfkey.scoring.mirex import Summary, summarise
-
-PREDICTION_COLUMNS = ("track", "reference", "estimate", "relation", "confidence", "calibrated", "intervals")
 
 
 @dataclass(frozen=True)
@@ -87,12 +80,6 @@ class Judgement:
             return None
         estimate = self.estimate
         return summarise([self.reference[n] for n in numbers], [estimate[n] for n in numbers])
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Logits ``[n, classes]`` to probabilities, float64."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
 
 
 def judge(
@@ -256,40 +243,3 @@ class Evaluation:
                 "reference_by_estimate": self.judgement.confusion().tolist(),
             },
         }
-
-    def write_tables(self, folder: Path) -> None:
-        """Write ``predictions.csv`` (a line a track), ``intervals.csv`` and ``metrics.json``."""
-        judgement = self.judgement
-        estimate, intervals = judgement.estimate, judgement.intervals
-        sure = self.calibrated.max(axis=1) if self.calibrated is not None else None
-        lines: list[Sequence[Any]] = [[*PREDICTION_COLUMNS, *(key.long for key in KEYS)]]
-        for number, (track, reference) in enumerate(zip(judgement.tracks, judgement.reference, strict=True)):
-            row = judgement.probabilities[number]
-            lines.append(
-                [track, reference.long, estimate[number].long, relation(reference, estimate[number]),
-                 f"{row.max():.6f}", "" if sure is None else f"{sure[number]:.6f}",
-                 intervals[number], *(f"{value:.6f}" for value in row)]
-            )  # fmt: skip
-        _write_csv(folder / "predictions.csv", lines)
-        lines = [["track", "part", "reference", "estimate", "confidence"]]
-        for owner, part, row in zip(
-            judgement.owners, judgement.parts, judgement.interval_probabilities, strict=True
-        ):
-            best = int(row.argmax())
-            lines.append(
-                [
-                    judgement.tracks[owner],
-                    part,
-                    judgement.reference[owner].long,
-                    KEYS[best].long,
-                    f"{row[best]:.6f}",
-                ]
-            )
-        _write_csv(folder / "intervals.csv", lines)
-        write_text(folder / "metrics.json", json.dumps(self.metrics(), indent=1, ensure_ascii=False) + "\n")
-
-
-def _write_csv(path: Path, lines: Sequence[Sequence[Any]]) -> None:
-    stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\n").writerows(lines)
-    write_text(path, stream.getvalue())

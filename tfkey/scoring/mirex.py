@@ -49,19 +49,39 @@ Keys = Iterable[int] | Iterable[Key]
 """Class indices (0 to 23) or keys, one per track."""
 
 
-class Share(NamedTuple):
-    """How many tracks, and which fraction of all."""
-
-    tracks: int
-    fraction: float
+FIGURE_TITLES = {
+    "weighted": "MIREX weighted, fifths both ways",
+    "weighted_ascending": "MIREX weighted, fifths upwards only",
+    "correct": "correct",
+    "fifth": "fifth, either way",
+    "fifth_up": "  ascending (a fifth above)",
+    "fifth_down": "  descending (a fifth below)",
+    "relative": "relative",
+    "parallel": "parallel",
+    "other": "other",
+}
+"""What the figures of :class:`Summary` are called; an indented one is part of the one above it."""
 
 
 class Figure(NamedTuple):
-    """A figure with its bootstrap interval."""
+    """A figure with its bootstrap interval.
+
+    ``format(figure, spec)`` writes ``value [low, high]``, each number by ``spec``; a specification that ends
+    in ``%`` gives per cent without the sign. The default is ``.1%``:
+
+    >>> f"{Figure(0.921, 0.874, 0.962)}"
+    '92.1 [87.4, 96.2]'
+    """
 
     value: float
     low: float
     high: float
+
+    def __format__(self, spec: str) -> str:
+        spec = spec or ".1%"
+        scale = 100 if spec.endswith("%") else 1
+        value, low, high = (format(scale * number, spec.replace("%", "f")) for number in self)
+        return f"{value} [{low}, {high}]"
 
 
 @dataclass(frozen=True)
@@ -157,19 +177,6 @@ def weighted_score(reference: Keys, estimate: Keys, *, both_fifths: bool) -> flo
 
     """
     return float(track_scores(reference, estimate, both_fifths=both_fifths).mean())
-
-
-def breakdown(reference: Keys, estimate: Keys) -> dict[str, Share]:
-    """Count the tracks in each of :data:`RELATIONS`; the fractions sum to 1.
-
-    Arguments and errors as :func:`weighted_score`.
-    """
-    relations = _track_relations(reference, estimate)
-    counts = np.bincount(relations, minlength=len(RELATIONS))
-    return {
-        name: Share(int(count), float(count / len(relations)))
-        for name, count in zip(RELATIONS, counts, strict=True)
-    }
 
 
 def bootstrap_means(

@@ -12,26 +12,9 @@ from tfkey.files import atomic_path, write_text
 from tfkey.keys import relation
 from tfkey.scoring.charts import confusion_figure, png, reliability_figure
 from tfkey.scoring.evaluation import Evaluation
-from tfkey.scoring.mirex import Figure
+from tfkey.scoring.mirex import FIGURE_TITLES
 
-FIGURE_TITLES = {
-    "weighted": "MIREX weighted, fifths both ways",
-    "weighted_ascending": "MIREX weighted, fifths upwards only",
-    "correct": "correct",
-    "fifth": "fifth, either way",
-    "fifth_up": "  ascending (a fifth above)",
-    "fifth_down": "  descending (a fifth below)",
-    "relative": "relative",
-    "parallel": "parallel",
-    "other": "other",
-}
-"""What the figures of :class:`tfkey.scoring.mirex.Summary` are called; indented: part of the one above."""
-
-_KEY_FIGURES = {
-    "weighted": "weighted, both ways",
-    "weighted_ascending": "weighted, upwards only",
-    "correct": "correct",
-}
+_KEY_FIGURES = ("weighted", "weighted_ascending", "correct")
 
 _STYLE = """
 :root { color-scheme: light dark;
@@ -118,7 +101,7 @@ def _page(
 def _scores(evaluation: Evaluation) -> str:
     single = evaluation.interval_summary.figures
     rows = [
-        [FIGURE_TITLES[name], _cell(figure), _cell(single[name])]
+        [FIGURE_TITLES[name], f"{figure}", f"{single[name]}"]
         for name, figure in evaluation.summary.figures.items()
     ]
     return _table(["", "by track", "by interval"], rows)
@@ -127,10 +110,10 @@ def _scores(evaluation: Evaluation) -> str:
 def _by_key(evaluation: Evaluation) -> str:
     named = [*evaluation.modes.items(), *((key.long, summary) for key, summary in evaluation.keys.items())]
     rows = [
-        [name, str(summary.n_tracks), *(_cell(summary.figures[figure]) for figure in _KEY_FIGURES)]
+        [name, str(summary.n_tracks), *(f"{summary.figures[figure]}" for figure in _KEY_FIGURES)]
         for name, summary in named
     ]
-    return _table(["", "tracks", *_KEY_FIGURES.values()], rows)
+    return _table(["", "tracks", *(FIGURE_TITLES[name] for name in _KEY_FIGURES)], rows)
 
 
 def _confidence(evaluation: Evaluation) -> str:
@@ -144,8 +127,8 @@ def _confidence(evaluation: Evaluation) -> str:
     rows = []
     for name, title in names.items():
         cells = [found.figures[name] if found else None for found in (evaluation.before, after)]
-        scale = 100 if name.startswith("ece") else 1
-        rows.append([title, *("" if cell is None else _cell(cell, scale) for cell in cells)])
+        spec = ".1%" if name.startswith("ece") else ".3f"
+        rows.append([title, *("" if cell is None else format(cell, spec) for cell in cells)])
     calibration = evaluation.calibration
     if calibration is None:
         said = "No temperature: the run's validation data could not be judged."
@@ -190,9 +173,3 @@ def _image(contents: Sequence[bytes], description: str) -> str:
         f'<picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
         f'<img alt="{html.escape(description)}" src="{light}"></picture>'
     )
-
-
-def _cell(figure: Figure, scale: float = 100) -> str:
-    digits = 1 if scale == 100 else 3
-    value, low, high = (f"{scale * number:.{digits}f}" for number in figure)
-    return f"{value} [{low}, {high}]"

@@ -87,8 +87,3 @@ def to_pixels(picture: np.ndarray) -> np.ndarray:
         uint8 ``[bins, frames]``: the lowest bin in row 0, rounded to the nearest of 256 levels.
     """
     return np.round(np.clip(picture, 0.0, 1.0) * 255.0).astype(np.uint8).T
-
-
-def from_pixels(pixels: np.ndarray) -> np.ndarray:
-    """The inverse of :func:`to_pixels`: uint8 ``[bins, frames]`` to float32 ``[frames, bins]`` in [0, 1]."""
-    return (pixels.T.astype(np.float32)) / np.float32(255.0)

@@ -185,7 +185,7 @@ class Pictures(keras.callbacks.Callback):
         for number, (given, label, estimate) in enumerate(examples):
             truth, guess = (Key.from_index(index).long for index in (label, estimate))
             title = f"{truth}: recognised" if label == estimate else f"{truth}: taken for {guess}"
-            figure = spectrogram_figure(self._picture(given), title, self._config.features)
+            figure = spectrogram_figure(self._picture(given), self._config.features, title)
             yield image(f"spectrogram/{number}", figure)
         rate = self._config.features.sample_rate
         for number, (given, label, _) in enumerate(examples if with_sound else []):

@@ -14,7 +14,7 @@ from tests.conftest import BINS
 from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.models import build_model
 from tfkey.runs import open_run
-from tfkey.scoring.evaluation import softmax
+from tfkey.scoring.calibration import softmax
 
 
 @pytest.fixture

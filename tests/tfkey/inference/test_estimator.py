@@ -22,8 +22,7 @@ from tfkey.inference.bundle import Metadata
 from tfkey.inference.from_run import export_metadata, load_run_network
 from tfkey.keys import Key
 from tfkey.runs import Run, create_run
-from tfkey.scoring.calibration import calibrated
-from tfkey.scoring.evaluation import softmax
+from tfkey.scoring.calibration import calibrated, softmax
 from tfkey.spectrogram.frontend import build_frontend
 from tfkey.spectrogram.light import Features
 

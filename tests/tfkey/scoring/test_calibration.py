@@ -13,8 +13,8 @@ from tfkey.scoring.calibration import (
     negative_log_likelihood,
     read_calibration,
     reliability,
+    softmax,
 )
-from tfkey.scoring.evaluation import softmax
 
 RNG = np.random.default_rng(0)
 

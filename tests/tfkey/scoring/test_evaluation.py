@@ -12,9 +12,10 @@ import pytest
 from tfkey.config import load_config
 from tfkey.errors import DataError
 from tfkey.keys import KEYS, Key
-from tfkey.scoring.calibration import Calibration, calibrated
-from tfkey.scoring.evaluation import Evaluation, join, judge, softmax
+from tfkey.scoring.calibration import Calibration, calibrated, softmax
+from tfkey.scoring.evaluation import Evaluation, join, judge
 from tfkey.scoring.report import write_report
+from tfkey.scoring.tables import write_tables
 
 
 def random_case(tracks: int = 40) -> tuple[list[str], list[int], np.ndarray]:
@@ -64,7 +65,7 @@ def test_probabilities_are_averaged_not_logits_nor_votes() -> None:
 
 def test_written_judgement_gives_the_scores_of_mir_eval(tmp_path: Path) -> None:
     judgement = judge(*random_case())
-    Evaluation("run", ("demo",), "audio", "test", judgement).write_tables(tmp_path / "new" / "test")
+    write_tables(Evaluation("run", ("demo",), "audio", "test", judgement), tmp_path / "new" / "test")
     with (tmp_path / "new" / "test" / "predictions.csv").open(encoding="utf-8", newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert [line["track"] for line in lines] == judgement.tracks
@@ -85,7 +86,7 @@ def test_written_judgement_gives_the_scores_of_mir_eval(tmp_path: Path) -> None:
 def test_one_track(tmp_path: Path) -> None:
     judgement = judge(["a"], [0], np.eye(24)[:1])
     evaluation = Evaluation("run", ("demo",), "audio", "test", judgement)
-    evaluation.write_tables(tmp_path)
+    write_tables(evaluation, tmp_path)
     assert evaluation.summary.figures["weighted"].value == 1.0
 
 

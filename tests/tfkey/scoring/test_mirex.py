@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from tfkey.errors import DataError, UsageError
-from tfkey.keys import KEYS
+from tfkey.keys import KEYS, relation
 from tfkey.scoring.mirex import (
     RELATIONS,
+    Figure,
     bootstrap_interval,
-    breakdown,
     score_matrix,
     summarise,
     track_scores,
@@ -56,15 +56,12 @@ def test_score_matrix_is_the_callers_own():
     assert score_matrix(True).trace() == 24
 
 
-def test_breakdown_counts_each_relation():
-    key = KEYS[20]
-    estimates = [key, key, key.fifth_up, key.fifth_down, key.relative, key.parallel, key.transpose(1), key]
-    shares = breakdown([key] * 8, np.array([k.index for k in estimates]))
-    assert {name: share.tracks for name, share in shares.items()} == dict(
-        zip(RELATIONS, (3, 1, 1, 1, 1, 1), strict=True)
-    )
-    assert shares["same"].fraction == 3 / 8
-    assert sum(share.fraction for share in shares.values()) == pytest.approx(1)
+def test_figure_writes_itself_with_its_interval():
+    figure = Figure(0.921, 0.0874, 1.0)
+    assert f"{figure}" == "92.1 [8.7, 100.0]"
+    assert f"{figure:5.1%}" == " 92.1 [  8.7, 100.0]"
+    assert f"{figure:.3f}" == "0.921 [0.087, 1.000]"
+    assert f"{Figure(-0.02, -0.05, 0.01):+.1%}" == "-2.0 [-5.0, +1.0]"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +70,7 @@ def test_breakdown_counts_each_relation():
      ([0.0], [0], ValueError), (["C major"], [0], ValueError)],
 )  # fmt: skip
 def test_what_cannot_be_scored(reference, estimate, error):
-    for function in (breakdown, summarise, lambda r, e: weighted_score(r, e, both_fifths=True)):
+    for function in (summarise, lambda r, e: weighted_score(r, e, both_fifths=True)):
         with pytest.raises(error):
             function(reference, estimate)
 
@@ -167,18 +164,18 @@ def test_summary_holds_every_figure():
     estimates = np.where(generator.random(604) < 0.6, references, generator.integers(0, 24, 604))
     estimates[:40] = (references[:40] // 12) * 12 + (references[:40] + 5) % 12
     summary = summarise(references, estimates)
-    figures, shares = summary.figures, breakdown(references, estimates)
+    figures = summary.figures
+    found = [relation(KEYS[r], KEYS[e], directed=True) for r, e in zip(references, estimates, strict=True)]
+    shares = {name: found.count(name) / 604 for name in RELATIONS}
     assert summary.n_tracks == 604
     assert summary.level == 0.95
     assert figures["weighted"].value == weighted_score(references, estimates, both_fifths=True)
     assert figures["weighted_ascending"].value == weighted_score(references, estimates, both_fifths=False)
     assert figures["weighted"].value > figures["weighted_ascending"].value
-    assert figures["correct"].value == shares["same"].fraction
-    assert figures["fifth"].value == pytest.approx(
-        shares["fifth_up"].fraction + shares["fifth_down"].fraction
-    )
+    assert figures["correct"].value == shares["same"]
+    assert figures["fifth"].value == pytest.approx(shares["fifth_up"] + shares["fifth_down"])
     for name in ("fifth_up", "fifth_down", "relative", "parallel", "other"):
-        assert figures[name].value == shares[name].fraction
+        assert figures[name].value == shares[name]
     assert all(figure.low <= figure.value <= figure.high for figure in figures.values())
     assert figures["correct"].low < figures["correct"].value < figures["correct"].high
     assert json.loads(json.dumps(summary.as_dict()))["weighted"]["low"] == figures["weighted"].low

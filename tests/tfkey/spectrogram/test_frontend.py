@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfkey.settings import FeatureConfig
-from tfkey.spectrogram.frontend import LogMagnitude, build_frontend, from_pixels, to_pixels
+from tfkey.spectrogram.frontend import LogMagnitude, build_frontend, to_pixels
 
 SMALL = FeatureConfig(sample_rate=8000, hop_length=512, fmin=100.0, n_bins=48, bins_per_octave=12)
 
@@ -68,6 +68,10 @@ def test_frontend_shows_a_tone_in_its_bin() -> None:
     tone = 0.5 * np.sin(2 * np.pi * 100.0 * 2 ** (31 / 12) * np.arange(16000) / 8000)
     picture = build_frontend(SMALL)(tone[np.newaxis].astype(np.float32)).numpy()[0, 10:-10, :, 0]
     assert set(picture.argmax(axis=1)) == {31}
+
+
+def from_pixels(pixels: np.ndarray) -> np.ndarray:
+    return (pixels.T.astype(np.float32)) / np.float32(255.0)
 
 
 def test_pixels_keep_a_picture_to_half_a_level() -> None:

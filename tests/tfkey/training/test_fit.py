@@ -19,7 +19,7 @@ import tfkey.files
 from tfkey.config import Config, changed, load_config
 from tfkey.errors import TfkeyError
 from tfkey.runs import Run, create_run
-from tfkey.scoring.evaluation import softmax
+from tfkey.scoring.calibration import softmax
 from tfkey.scoring.mirex import score_matrix
 from tfkey.spectrogram.frontend import build_frontend
 from tfkey.training.callbacks import EpochSeeds, read_history

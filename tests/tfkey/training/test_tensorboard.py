@@ -96,7 +96,7 @@ def test_confusion_and_examples_are_what_the_network_says(tmp_path: Path, monkey
     monkeypatch.setattr("tfkey.scoring.charts.confusion_figure", lambda matrix: drawn.update(matrix=matrix))
     monkeypatch.setattr(
         "tfkey.scoring.charts.spectrogram_figure",
-        lambda picture, title, features: drawn.setdefault("examples", []).append((picture, title)),
+        lambda picture, features, title: drawn.setdefault("examples", []).append((picture, title)),
     )
     monkeypatch.setattr(
         "tfkey.training.tensorboard.image", lambda tag, figure, description="": scalar(tag, 0)
