@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scripts.remedies import blame_options
+from scripts.streams import printable
 from tfkey.config import Config, load_config
 from tfkey.errors import ConfigError
 from tfkey.settings import MODES
@@ -165,7 +166,6 @@ def list_failures(
         shown = failures if written_to is None else failures[:most]
         click.echo(f"{what} ({len(failures)}):", err=True)
         for source, reason in shown:
-            line = " ".join(f"{source}: {reason}".splitlines())
-            click.echo(f"  {line}", err=True)
+            click.echo(f"  {printable(source)}: {printable(' '.join(reason.splitlines()))}", err=True)
         if len(shown) < len(failures):
             click.echo(f"  and {len(failures) - len(shown)} more, all in {written_to}", err=True)

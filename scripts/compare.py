@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+from scripts.stopping import STARTS_OVER, if_stopped
+from scripts.streams import check_stdout
+
 _SHOWN = 5
 
 
@@ -19,6 +22,7 @@ _SHOWN = 5
     help="A CSV file of track,key, or a predictions.csv: the right keys (default: those that A or B states).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@if_stopped(STARTS_OVER)
 def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
     """Compare two systems on the tracks that both judged.
 
@@ -26,6 +30,7 @@ def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
     figure of both and the difference B - A, with 95 % intervals of a paired bootstrap over tracks and the
     two-sided p-value of a paired randomisation test.
     """
+    check_stdout()
     from tfkey.errors import UsageError
     from tfkey.scoring.comparison import MATCHES, compare, read_predictions, read_references
     from tfkey.scoring.mirex import FIGURE_TITLES

@@ -12,6 +12,8 @@ import click
 from rich.filesize import decimal
 
 from scripts.common import config_options, resolve_config
+from scripts.stopping import STARTS_OVER, if_stopped
+from scripts.streams import check_stdout
 from tfkey.errors import UsageError
 
 _INDENT = " " * 10
@@ -22,6 +24,7 @@ _BAR = 40
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 @config_options
+@if_stopped(STARTS_OVER)
 def command(
     name: str | None,
     as_json: bool,
@@ -35,6 +38,7 @@ def command(
     What they are for, how large they are, under which licence, and what of them is on disk already. With a
     NAME also: addresses, checksums, what to cite, subsets, and how often each key occurs.
     """
+    check_stdout()
     from pipelines.catalogue.specs import dataset_names, near_miss
     from pipelines.datasets_on_disk import describe, names_on_disk
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scripts.common import mode_option
+from scripts.stopping import STARTS_OVER, if_stopped
 from tfkey.settings import SPLITS
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Folder of the data (default: that of the run)."
 )
+@if_stopped(STARTS_OVER)
 def command(
     run: Path, mode: str | None, datasets: tuple[str, ...], split: str, data_dir: Path | None
 ) -> None:

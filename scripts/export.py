@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from scripts.stopping import STARTS_OVER, if_stopped
 from tfkey.export import FORMATS
 
 
@@ -23,6 +24,7 @@ from tfkey.export import FORMATS
     "--output", type=click.Path(path_type=Path), help="The export's folder (default: RUN/export/FORMAT)."
 )
 @click.option("--description", help="What the weights are, in words, for their users.")
+@if_stopped(STARTS_OVER)
 def command(run: Path, kind: str, output: Path | None, description: str | None) -> None:
     """Write the best network of RUN (a folder) for use elsewhere.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import logging
 import os
 import sys
@@ -12,6 +11,8 @@ from typing import Any, NoReturn
 import click
 
 from scripts.remedies import message_of
+from scripts.stopping import Stopped, catch_signals, if_stopped
+from scripts.streams import prepare_streams, printable
 from tfkey._version import __version__
 from tfkey.errors import TfkeyError
 
@@ -41,7 +42,8 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with if_stopped("nothing was done yet; the same command starts over"):
+                return super().invoke(ctx)
         except TfkeyError as error:
             command = self.get_command(ctx, ctx.invoked_subcommand or "")
             _fail(message_of(error, command or self), error.exit_code)
@@ -58,33 +60,44 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; every error that a user can mend is one line on stderr, without a traceback."""
+    """Run the command line; every error that a user can fix is one line on stderr, without a traceback."""
+    prepare_streams()
+    catch_signals()
     # TensorFlow's start-up chatter would bury the one line that matters.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    # File names need not be text in any encoding; they are printed as they are.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape" if os.name == "posix" else "replace")
     try:
         code = cli.main(prog_name="tfkey", standalone_mode=False)
-    except click.exceptions.Abort:
-        _fail("stopped; the same command goes on where it was", 130)
+    except Stopped as stopped:
+        _fail(f"stopped; {stopped}", stopped.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _fail("stopped; nothing was done yet", 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except TfkeyError as error:
+        # Outside of a subcommand: help that cannot be written.
+        _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "tfkey", "pipelines", "scripts"):
             raise
         _fail(f"this needs {missing}, which is not installed: pip install 'tfkey[train]'", 1)
+    except BrokenPipeError:
+        # Whoever read the results has enough.
+        sys.exit(1)
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        _fail(f"{name}{error.strerror or error}; check that it exists and that you may use it", 1)
+        name = error.filename
+        name = os.fsdecode(name) if isinstance(name, str | bytes) else ""
+        about = f"{name}: " if name else ""
+        _fail(f"{about}{error.strerror or error}; check that it exists and that you may use it", 1)
+    except UnicodeEncodeError as error:
+        letters = error.object[error.start : error.end]
+        _fail(f"{letters!r} cannot be part of a file name in this locale; set LC_ALL=C.UTF-8", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo("tfkey: " + " ".join(message.split("\n")), err=True)
+    click.echo("tfkey: " + printable(" ".join(message.split("\n"))), err=True)
     sys.exit(code)

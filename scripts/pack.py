@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from scripts.common import ProgressBars, config_options, resolve_config
+from scripts.stopping import STARTS_OVER, if_stopped
 
 
 @click.command("pack")
@@ -15,6 +16,7 @@ from scripts.common import ProgressBars, config_options, resolve_config
 @click.option("--licence", metavar="TEXT", help="What others may do with it (default: what is known of it).")
 @click.option("--citation", metavar="TEXT", help="How to cite it (default: what is known of it).")
 @config_options
+@if_stopped(STARTS_OVER)
 def command(
     dataset: str,
     output: Path | None,

@@ -7,15 +7,17 @@ import dataclasses
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scripts.common import ProgressBars, list_failures
-from scripts.predict_output import FORMATS, SUFFIXES, Form, Results, existing_records
+from scripts.predict_files import check_output, named_paths, split_existing
+from scripts.predict_output import FORMATS, SUFFIXES, Form
+from scripts.predict_target import Results, can_be_read_back
 from scripts.reference import find_reference, read_reference
+from scripts.stopping import if_stopped
 from tfkey.keys import Notation
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _NOTATIONS = [notation.value for notation in Notation if notation is not Notatio
 
 
 @click.command("predict")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.option("--run", type=click.Path(path_type=Path), help="A run folder to use, by TensorFlow.")
 @click.option("--model", type=click.Path(path_type=Path), help="A folder that tfkey export made.")
 @click.option(
@@ -41,8 +43,9 @@ _NOTATIONS = [notation.value for notation in Notation if notation is not Notatio
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
-    help="Write results to this file, not to stdout; it is replaced whole, every minute and at the end.",
+    type=click.Path(),
+    help="Write results to this file, not to stdout (-); it is replaced whole, every minute and at the end. "
+    "A device or FIFO is written line by line.",
 )
 @click.option(
     "--notation",
@@ -84,9 +87,9 @@ _NOTATIONS = [notation.value for notation in Notation if notation is not Notatio
 def command(**options: Any) -> None:
     """Name the key of audio files, and of the sound of videos.
 
-    PATHS are files, folders (searched to the bottom; hidden files are left out), playlists (.m3u, .m3u8),
-    and - for a list on stdin, a path a line. A file named twice is judged once. Without --run, --model or
-    --runs-dir, the small network that comes with tfkey answers.
+    PATHS are files, folders (searched to the bottom; hidden files are left out), playlists (.m3u, .m3u8,
+    .pls), and - for a list on stdin, a path a line. A file named twice is judged once. Without --run, --model
+    or --runs-dir, the small network that comes with tfkey answers.
 
     Results stand on stdout, in the order of PATHS, everything else on stderr:
 
@@ -102,8 +105,9 @@ def command(**options: Any) -> None:
     jsonl  the same objects, one a line, as they come
 
     No key is an answer, too: key and confidence are empty then, and reason says why (silent; no tones;
-    below --min-confidence). Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz. In JSON,
-    bytes of a file's name that are no text are lone surrogates, as Python has them.
+    below --min-confidence). Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz. Results are
+    UTF-8 in every locale. Bytes of a file's name that are not UTF-8 are written as they are; in JSON they are
+    lone surrogates, as Python has them.
 
     --write-tags writes TKEY (MP3, WAV, AIFF: ID3v2), INITIALKEY (FLAC, Ogg, Opus), initialkey (M4A, MP4),
     and WM/InitialKey (WMA). A key that is there is kept unless --overwrite. A recording without a key gets
@@ -114,14 +118,8 @@ def command(**options: Any) -> None:
     are not, 2 the command cannot be meant.
     """
     _check(options)
-    form = _form(options)
-    try:
-        is_whole = _predict(options, form)
-    except BrokenPipeError:
-        # Whoever read has enough. Python would complain at exit of what it cannot flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        is_whole = False
-    if not is_whole:
+    options["output"] = None if options["output"] in (None, "-") else Path(options["output"])
+    if not _predict(options, _form(options)):
         raise click.exceptions.Exit(1)
 
 
@@ -132,10 +130,14 @@ def _check(options: dict[str, Any]) -> None:
     for name in ("overwrite", "dry_run"):
         if options[name] and not options["write_tags"]:
             raise click.UsageError(f"--{name.replace('_', '-')}: is about tags; give --write-tags, too")
-    if options["null"] and Path("-") not in options["paths"]:
+    if options["null"] and "-" not in options["paths"]:
         raise click.UsageError("--null: is about a list on stdin; give - as a path")
-    if options["skip_existing"] and not options["write_tags"] and options["output"] is None:
+    output = options["output"]
+    if options["skip_existing"] and not options["write_tags"] and output is None:
         raise click.UsageError("--skip-existing: give --output or --write-tags")
+    is_read_back = output is None or (output != "-" and can_be_read_back(Path(output)))
+    if options["skip_existing"] and not is_read_back:
+        raise click.UsageError(f"--skip-existing: --output {output} cannot be read back; name a file")
 
 
 def _form(options: dict[str, Any]) -> Form:
@@ -156,79 +158,82 @@ def _form(options: dict[str, Any]) -> Form:
 def _predict(options: dict[str, Any], form: Form) -> bool:
     """Do the work; whether all of it could be done."""
     from tfkey.audio.finding import list_files
-    from tfkey.inference.many_files import judge_files
 
     reference = read_reference(options["reference"])
-    listing = list_files(_named(options["paths"], options["null"]))
+    listing = list_files(named_paths(options["paths"], options["null"]))
     form = dataclasses.replace(form, known=find_reference(reference, listing.files))
     failures = list(listing.failures)
-    files, kept = _split_existing(listing.files, options, form)
-    judging = _judging(options)
+    check_output(options["output"], listing.files)
+    counts: Counter[str] = Counter()
     results = Results(form, options["output"])
-    counts = Counter(skipped=len(listing.files) - len(files))
+    with if_stopped(lambda: _how_to_go_on(results.count - counts["old"], counts["written"], options, form)):
+        files = listing.files
+        kept: list[str] = []
+        if options["output"] is not None and options["skip_existing"]:
+            files, kept = split_existing(files, options["output"], form)
+        counts["skipped"] = len(listing.files) - len(files)
+        try:
+            for text in kept:
+                results.add(text)
+            counts["old"] = results.count
+            failures += _judge_all(files, results, options, form, counts)
+        except BaseException:
+            # Also after Ctrl-C: --skip-existing goes on from here. Without results, an old file stays.
+            if results.count:
+                results.save()
+            raise
+        results.save()
+    _sum_up(counts, options, form)
+    list_failures(failures, "not done" if form.has_tags else "not judged")
+    return not failures
+
+
+def _judge_all(
+    files: list[Path], results: Results, options: dict[str, Any], form: Form, counts: Counter[str]
+) -> list[tuple[str, str]]:
+    """Judge the files one after the other; what failed, and why."""
+    from tfkey.inference.many_files import judge_files
+
+    judging = _judging(options)
+    failures = []
     is_seen = options["output"] is None and sys.stdout.isatty()
 
     def tell(description: str) -> None:
         if judging.model.kind == "pretrained":  # type: ignore[union-attr]
             click.echo(description, err=True)
 
-    try:
-        for text in kept:
-            results.add(text)
-        workers = options["workers"] or (1 if options["run"] or options["runs_dir"] else min(4, _cores()))
-        with ProgressBars("judging", "files") as bars:
-            outcomes = judge_files(files, judging, workers, tell) if files else ()
-            for done, outcome in enumerate(outcomes, 1):
-                if outcome.error is not None:
-                    failures.append((str(outcome.path), outcome.error))
-                if outcome.estimate is not None:
-                    with bars.aside() if is_seen else contextlib.nullcontext():
-                        results.add(form.text(form.record(outcome)))
-                _count(outcome, form, counts)
-                bars.work(done, len(files))
-    except BaseException:
-        # Also after Ctrl-C: --skip-existing goes on from here. But nothing is no reason to replace a file.
-        if results.has_any:
-            results.save()
-        raise
-    results.save()
-    _sum_up(counts, options, form)
-    list_failures(failures, "not done" if form.has_tags else "not judged")
-    return not failures
+    workers = options["workers"] or (1 if options["run"] or options["runs_dir"] else min(4, _cores()))
+    with ProgressBars("judging", "files") as bars:
+        outcomes = judge_files(files, judging, workers, tell) if files else ()
+        for done, outcome in enumerate(outcomes, 1):
+            _count(outcome, form, counts)
+            if outcome.error is not None:
+                failures.append((str(outcome.path), outcome.error))
+            if outcome.estimate is not None:
+                with bars.aside() if is_seen else contextlib.nullcontext():
+                    results.add(form.text(form.record(outcome)))
+            bars.work(done, len(files))
+    return failures
 
 
-def _named(paths: Sequence[Path], null: bool) -> list[Path]:
-    """The paths, in the place of - those on stdin."""
-    named = []
-    for path in paths:
-        if path != Path("-"):
-            named.append(path)
-            continue
-        # As bytes, which file names are.
-        content = sys.stdin.buffer.read()
-        lines = content.split(b"\0") if null else [line.removesuffix(b"\r") for line in content.split(b"\n")]
-        named += [Path(os.fsdecode(line)) for line in lines if line]
-    return named
-
-
-def _split_existing(files: list[Path], options: dict[str, Any], form: Form) -> tuple[list[Path], list[str]]:
-    """The files that are to be judged, and the records of an earlier output that stay."""
-    from tfkey.audio.finding import identity
-    from tfkey.inference.many_files import has_key_tag
-
+def _how_to_go_on(new: int, tags: int, options: dict[str, Any], form: Form) -> str:
+    """What was done when the work was stopped, ``new`` results and ``tags``, and how to do the rest."""
     output = options["output"]
-    if output is None or not options["skip_existing"]:
-        return files, []
-    existing = {identity(Path(name)) for name, _ in existing_records(output, form)}
-    wanted = [
-        path
-        for path in files
-        if identity(path) not in existing or (options["write_tags"] and not has_key_tag(path))
-    ]
-    again = {identity(path) for path in wanted}
-    return wanted, [
-        text for name, text in existing_records(output, form) if identity(Path(name)) not in again
-    ]
+    again = "the same command starts over"
+    if not new:
+        go_on = "the same command goes on" if options["skip_existing"] else again
+        return f"no new result was written; {go_on}"
+    is_read_back = output is not None and can_be_read_back(output)
+    where = output if is_read_back else f"--output {output}" if output else "stdout"
+    done = f"{new} results were written to {where}"
+    done += f", and {tags} tags" if options["write_tags"] else ""
+    if options["dry_run"]:
+        return f"{done}; {again}"
+    if is_read_back and form.format == "table":
+        return f"{done}; {again}: with --format csv and --skip-existing it can go on"
+    if not is_read_back and not options["write_tags"]:
+        return f"{done}; {again}: with --output FILE.csv and --skip-existing it can go on"
+    return f"{done}; the same command {'' if options['skip_existing'] else 'with --skip-existing '}goes on"
 
 
 def _judging(options: dict[str, Any]) -> Judging:

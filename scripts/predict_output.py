@@ -1,4 +1,4 @@
-"""How ``tfkey predict`` writes what it found: formats, and the file of ``--output``."""
+"""The forms in which ``tfkey predict`` writes results, and reads them back."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import csv
 import io
 import json
 import re
-import shutil
-import sys
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from tfkey.errors import DataError, TfkeyError, UsageError
-from tfkey.files import atomic_path
+from scripts.streams import path_of_name, printable, text_of_name
+from tfkey.errors import DataError, UsageError
 from tfkey.keys import Key, relation
 
 if TYPE_CHECKING:
@@ -25,9 +21,8 @@ if TYPE_CHECKING:
 FORMATS = ("table", "csv", "json", "jsonl")
 SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
-_SAVE_SECONDS = 60.0
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_LONE = re.compile(r"[\ud800-\udfff]")
+# Lone surrogates, which UTF-8 cannot have, and what some readers take for the end of a line.
+_ESCAPED_IN_JSON = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Record = dict[str, Any]
 
@@ -57,7 +52,7 @@ class Form:
         found = outcome.estimate
         assert found is not None
         record: Record = {
-            "file": str(outcome.path),
+            "file": text_of_name(outcome.path),
             "key": self._write(found.key),
             "confidence": None if found.key is None else round(found.confidence, 4),
             "reason": found.reason,
@@ -113,8 +108,7 @@ class Form:
         """One record, with line ends; in JSON without."""
         if self.format in ("json", "jsonl"):
             line = json.dumps(record, ensure_ascii=False)
-            # Bytes of a file name that are no text: UTF-8 cannot have them, JSON's escapes can.
-            line = _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+            line = _ESCAPED_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
             return line if self.format == "json" else line + "\n"
         if self.format == "csv":
             return _csv_lines(self._rows(record))
@@ -142,7 +136,7 @@ class Form:
         return "".join(f"  {key:{self._width}}  {confidence}" for key, confidence in pairs)
 
     def _table_lines(self, record: Record) -> Iterator[str]:
-        name = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), record["file"])
+        name = printable(record["file"])
         if self.over_time:
             for part in record["segments"]:
                 times = f"{_clock(part['start'])}  {_clock(part['end'])}"
@@ -157,7 +151,7 @@ class Form:
             notes += f"  reference: {record['reference']} ({record['relation'] or 'no key'})"
         if record.get("tag"):
             before = record["tag_before"]
-            notes += f"  tag {record['tag']}" + (f" (was {_CONTROL.sub('?', before)})" if before else "")
+            notes += f"  tag {record['tag']}" + (f" (was {printable(before)})" if before else "")
         yield f"{self._cell(record['key'], record['confidence'])}{self._more(more)}  {name}{notes}\n"
 
     def _cell(self, key: str | None, confidence: float | None) -> str:
@@ -170,92 +164,17 @@ def _clock(seconds: float) -> str:
 
 
 def _csv_lines(rows: Any) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue()
+    lines = []
+    for row in rows:
+        stream = io.StringIO()
+        # The characters of the line's end are quoted; a name may hold either of these two.
+        csv.writer(stream, lineterminator="\r\n").writerow(row)
+        lines.append(stream.getvalue().removesuffix("\r\n") + "\n")
+    return "".join(lines)
 
 
-class Results:
-    """Where results go: stdout, line by line, or a file, which is replaced whole.
-
-    A file is first written after a minute, then every minute, and at the end, however that comes about but by
-    a kill: at each of these moments it is complete in itself.
-
-    Args:
-        form: how they are written.
-        path: the file; None for stdout.
-    """
-
-    def __init__(self, form: Form, path: Path | None) -> None:
-        self._form, self._path = form, path
-        self._count = 0
-        self._spool: IO[str] | None = None
-        self._saved = time.monotonic()
-        if path is None:
-            if isinstance(sys.stdout, io.TextIOWrapper) and form.format != "table":
-                sys.stdout.reconfigure(encoding="utf-8")
-        else:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                # Without a name, so that nothing is left of it.
-                self._spool = tempfile.TemporaryFile(  # noqa: SIM115
-                    "w+", dir=path.parent, encoding="utf-8", errors="surrogateescape", newline=""
-                )
-            except OSError as error:
-                raise _unwritable(path, error) from error
-
-    def add(self, text: str) -> None:
-        """Add a record as :meth:`Form.text` gives it."""
-        if not self._count:
-            self._put(self._form.heading())
-        if self._form.format == "json":
-            text = ("[\n" if not self._count else ",\n") + text
-        self._count += 1
-        self._put(text)
-        if self._spool is not None and time.monotonic() - self._saved > _SAVE_SECONDS:
-            self.save()
-
-    @property
-    def has_any(self) -> bool:
-        """Whether a record was added."""
-        return self._count > 0
-
-    def save(self) -> None:
-        """Write the file; on stdout, end what was begun."""
-        if not self._count:
-            self._put(self._form.heading())
-        end = ("\n]\n" if self._count else "[]\n") if self._form.format == "json" else ""
-        if self._spool is None or self._path is None:
-            self._put(end)
-            return
-        try:
-            self._spool.flush()
-        except OSError as error:
-            raise _unwritable(self._path, error) from error
-        self._spool.seek(0)
-        with (
-            atomic_path(self._path) as partial,
-            partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out,
-        ):
-            shutil.copyfileobj(self._spool, out, 1 << 20)
-            out.write(end)
-        self._spool.seek(0, io.SEEK_END)
-        self._saved = time.monotonic()
-
-    def _put(self, text: str) -> None:
-        if self._spool is None:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-            return
-        try:
-            self._spool.write(text)
-        except OSError as error:
-            assert self._path is not None
-            raise _unwritable(self._path, error) from error
-
-
-def existing_records(path: Path, form: Form) -> Iterator[tuple[str, str]]:
-    """The records of an earlier output: names of files and texts for :meth:`Results.add`.
+def existing_records(path: Path, form: Form) -> Iterator[tuple[Path, str]]:
+    """The records of an earlier output: files, and texts for :meth:`scripts.predict_target.Results.add`.
 
     Raises:
         UsageError: it has other columns.
@@ -263,7 +182,7 @@ def existing_records(path: Path, form: Form) -> Iterator[tuple[str, str]]:
     """
     damaged = DataError(f"--output {path}: not an output of format {form.format}; delete it or name another")
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             if form.format == "csv":
                 rows = csv.reader(stream)
                 if next(rows, None) != form.columns():
@@ -272,18 +191,14 @@ def existing_records(path: Path, form: Form) -> Iterator[tuple[str, str]]:
                         "give the options it was made with, or another file"
                     )
                 for row in rows:
-                    yield row[0], _csv_lines([row])
+                    if row:
+                        yield path_of_name(row[0]), _csv_lines([row])
             else:
                 for record in json.load(stream) if form.format == "json" else map(json.loads, stream):
-                    yield record["file"], form.text(record)
+                    yield path_of_name(record["file"]), form.text(record)
     except FileNotFoundError:
         return
     except OSError as error:
         raise DataError(f"--output {path}: cannot be read ({error.strerror}); name another") from error
     except (ValueError, LookupError, TypeError, csv.Error) as error:
         raise damaged from error
-
-
-def _unwritable(path: Path, error: OSError) -> TfkeyError:
-    reason = error.strerror or str(error)
-    return TfkeyError(f"{path}: cannot be written ({reason}); choose a folder with room and rights")

@@ -8,6 +8,7 @@ import click
 
 from scripts.common import ProgressBars, config_options, list_failures, mode_option, resolve_config
 from scripts.remedies import message_of
+from scripts.stopping import if_stopped
 from tfkey.errors import TfkeyError, UsageError
 
 
@@ -28,6 +29,7 @@ from tfkey.errors import TfkeyError, UsageError
     "--workers", type=click.IntRange(1), default=2, show_default=True, help="Files worked on at a time."
 )
 @config_options
+@if_stopped("the same command goes on where it was")
 def command(
     mode: str | None,
     datasets: tuple[str, ...],

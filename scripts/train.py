@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from scripts.common import config_options, mode_option, resolve_config
+from scripts.stopping import STARTS_OVER, if_stopped
 from tfkey.config import Config
 from tfkey.training.heap import use_one_heap
 
@@ -49,12 +50,18 @@ def command(
     name = config.mode if name is None else name
     if check and find_learning_rate:
         raise click.UsageError("--check and --find-learning-rate: give one of them")
-    if check:
-        _check(config, check)
+    if check or find_learning_rate:
+        with if_stopped(STARTS_OVER):
+            if check:
+                _check(config, check)
+            else:
+                _find_learning_rate(config, config.runs_dir / f"{name}-learning-rate")
         return
-    if find_learning_rate:
-        _find_learning_rate(config, config.runs_dir / f"{name}-learning-rate")
-        return
+    with if_stopped("the same command goes on after the last finished epoch"):
+        _train(config, name)
+
+
+def _train(config: Config, name: str) -> None:
     from pipelines.experiments.train import train
 
     def report(epoch: int, epochs: int, figures: dict[str, float]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scripts.common import config_options, mode_option, resolve_config
+from scripts.stopping import if_stopped
 
 if TYPE_CHECKING:
     from pipelines.experiments.tune import Trial
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--trials", type=click.IntRange(1), help="Trainings at most (default: as the space says).")
 @click.option("--name", default="search", show_default=True, help="Name of the search's folder.")
 @config_options
+@if_stopped("the same command goes on, in the trial after its last finished epoch")
 def command(
     mode: str | None,
     datasets: tuple[str, ...],

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,29 +17,45 @@ from tfkey.errors import TfkeyError
 PARTIAL_SUFFIX = ".partial"
 
 
+_LONGEST_NAME = 255
+_XATTRS = ("system.posix_acl_access", "security.selinux", "user.")
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends well.
+    """Yield a temporary path beside ``path``; put it in the place of ``path`` when the block ends well.
 
     The temporary name keeps the suffix of ``path`` (writers choose their format by it), starts with
     a dot and carries :data:`PARTIAL_SUFFIX`, so that :func:`remove_partial` finds what a kill left.
     It may become a file or a folder. A folder replaces an existing one whole, by two renames: a kill just
     between them leaves the old one aside, whole, under such a name.
 
+    A symbolic link stays, and what it leads to is replaced. A file that is replaced hands on its permissions,
+    its access control list and, as far as the system allows, its owner; if others must not read it, they
+    cannot read the temporary file either. What cannot be replaced is written in place, by a copy of the
+    temporary file: a device or a FIFO, a file in a folder that is not writable, a mount point.
+
     Raises:
         TfkeyError: the folder cannot be made or written to.
     """
-    partial = path.with_name(_partial_name(path.name))
+    real = real_path(path)
+    scratch = Path(tempfile.mkdtemp(prefix="tfkey-")) if is_in_place(real) else None
+    partial = (scratch or real.parent) / _partial_name(real.name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        real.parent.mkdir(parents=True, exist_ok=True)
         _remove(partial)
+        _begin_private(partial, real)
         yield partial
-        if partial.is_dir() and path.is_dir():
-            _replace_folder(partial, path)
+        if scratch is not None:
+            _copy_into(partial, real)
+        elif partial.is_dir() and real.is_dir():
+            _replace_folder(partial, real)
         else:
-            os.replace(partial, path)
+            _replace_file(partial, real)
     except OSError as error:
         _remove(partial)
+        if isinstance(error, BrokenPipeError):
+            raise
         reason = error.strerror or str(error)
         raise TfkeyError(
             f"{path}: cannot be written ({reason}); choose a folder with room and rights"
@@ -44,6 +63,30 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except BaseException:
         _remove(partial)
         raise
+    finally:
+        if scratch is not None:
+            _remove(scratch)
+
+
+def real_path(path: Path) -> Path:
+    """Where a path leads if it is a symbolic link, there or not; else the path itself."""
+    # Not for every path: the names in messages should be those that the user gave.
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is there and is neither a file nor a folder, but a device, a FIFO or a socket."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def is_in_place(path: Path) -> bool:
+    """Whether :func:`atomic_path` writes into what is there, since another file cannot take its place."""
+    is_locked_in = path.is_file() and not os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
+    return is_stream(path) or is_locked_in
 
 
 def write_text(path: Path, text: str) -> None:
@@ -74,11 +117,60 @@ def sha256(path: Path) -> str:
 
 def _partial_name(name: str) -> str:
     path = Path(name)
-    return f".{path.stem}{PARTIAL_SUFFIX}{path.suffix}"
+    stem, ending = os.fsencode(path.stem), os.fsencode(f"{PARTIAL_SUFFIX}{path.suffix}")
+    # A name may be as long as names can be.
+    return "." + os.fsdecode(stem[: max(1, _LONGEST_NAME - 1 - len(ending))] + ending)
 
 
 def _aside_name(name: str) -> str:
     return f".{name}.old{PARTIAL_SUFFIX}"
+
+
+def _begin_private(partial: Path, old: Path) -> None:
+    """Create the temporary file if what it replaces is a file that others must not read."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        status = old.stat()
+        if os.name == "posix" and stat.S_ISREG(status.st_mode) and status.st_mode & 0o044 != 0o044:
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _replace_file(new: Path, old: Path) -> None:
+    if old.is_file() and new.is_file():
+        _hand_on(old, new)
+    try:
+        os.replace(new, old)
+    except OSError as error:
+        # A mount point; a file of somebody else's in a folder such as /tmp.
+        is_theirs = error.errno in (errno.EBUSY, errno.EPERM, errno.EACCES)
+        if not (is_theirs and old.is_file() and os.access(old, os.W_OK)):
+            raise
+        _copy_into(new, old)
+        _remove(new)
+
+
+def _hand_on(old: Path, new: Path) -> None:
+    """Give a file the owner, permissions and access control list of another."""
+    status = old.stat()
+    if hasattr(os, "chown"):
+        # The group first: a user may change it among their own, but not the owner.
+        for owner, group in ((-1, status.st_gid), (status.st_uid, -1)):
+            with contextlib.suppress(OSError):
+                os.chown(new, owner, group)
+    with contextlib.suppress(OSError):
+        os.chmod(new, status.st_mode & 0o777)
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):
+            for name in os.listxattr(old):
+                if name.startswith(_XATTRS):
+                    with contextlib.suppress(OSError):
+                        os.setxattr(new, name, os.getxattr(old, name))
+
+
+def _copy_into(source: Path, target: Path) -> None:
+    """Write the content of a file into what is there, without making anything new."""
+    truncate = 0 if is_stream(target) else os.O_TRUNC
+    with source.open("rb") as content, os.fdopen(os.open(target, os.O_WRONLY | truncate), "wb") as out:
+        shutil.copyfileobj(content, out, 1 << 20)
 
 
 def _replace_folder(new: Path, old: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.resource_tracker
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
@@ -104,7 +106,8 @@ class _Worker(Generic[T, R]):
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, make), daemon=True)
-        self.process.start()
+        with _deaf_to_terminals():
+            self.process.start()
         other.close()
         self.is_idle = False
         self._task: tuple[int, T] | None = None
@@ -142,6 +145,36 @@ class _Worker(Generic[T, R]):
         self.connection.close()
         self.process.terminate()
         self.process.join()
+
+
+@contextlib.contextmanager
+def _deaf_to_terminals() -> Iterator[None]:
+    """Processes begun inside never see Ctrl-C or the end of a terminal; the near side acts on these.
+
+    A terminal sends them to all of its processes, including one that is just starting. What this process is
+    sent meanwhile reaches it afterwards, since a process that is left half begun complains.
+    """
+    if os.name != "posix" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # Where it starts this process of its own, multiprocessing lifts the block.
+    multiprocessing.resource_tracker.ensure_running()
+    numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+    caught: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in handlers.items():
+        if callable(handler):
+            signal.signal(number, lambda number, _: caught.append(number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, handler)
+        for number in caught[:1]:
+            signal.raise_signal(number)
 
 
 def _serve(connection: Any, make: Callable[[], Callable[[Any], Any]]) -> None:

@@ -1,0 +1,192 @@
+"""Where the results of ``tfkey predict`` go: stdout, a device or FIFO, or a file that is replaced whole."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, Protocol
+
+from scripts.predict_output import Form
+from scripts.streams import NAMES, check_stdout, write_results
+from tfkey.errors import TfkeyError, UsageError
+from tfkey.files import atomic_path, is_in_place, is_stream, real_path
+
+_SAVE_SECONDS = 60.0
+_DESCRIPTORS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+_MAX_LINKS = 40
+
+
+class Target(Protocol):
+    """A place for text."""
+
+    def write(self, text: str) -> None:
+        """Add text."""
+
+    def save(self, end: str) -> None:
+        """Make what was written complete by adding ``end``; a file can go on without that."""
+
+
+class Stdout:
+    """Stdout, line by line."""
+
+    def write(self, text: str) -> None:
+        """Add text."""
+        write_results(text)
+
+    def save(self, end: str) -> None:
+        """Add the end."""
+        write_results(end)
+
+
+class Stream:
+    """A device, a FIFO or an open descriptor, written line by line; it is never replaced.
+
+    Opening a FIFO waits for its reader.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            number = open_descriptor(path)
+            # Opening /dev/fd/3 anew would begin at the start of a file, over what is there.
+            number = os.open(path, os.O_WRONLY) if number is None else os.dup(number)
+            self._stream = os.fdopen(number, "wb", buffering=0)
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def write(self, text: str) -> None:
+        """Add text."""
+        left = memoryview(text.encode("utf-8", NAMES))
+        try:
+            while left:
+                left = left[self._stream.write(left) or 0 :]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise unwritable(self._path, error) from error
+
+    def save(self, end: str) -> None:
+        """Add the end."""
+        self.write(end)
+
+
+class File:
+    """A file, which is replaced whole.
+
+    It is first written after a minute, then every minute, and at the end, however that comes about but by
+    a kill: at each of these moments it is complete in itself.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._saved = time.monotonic()
+        real = real_path(path)
+        try:
+            real.parent.mkdir(parents=True, exist_ok=True)
+            # Without a name, so that nothing is left of it.
+            folder = None if is_in_place(real) else real.parent
+            self._spool: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to save."""
+        return time.monotonic() - self._saved > _SAVE_SECONDS
+
+    def write(self, text: str) -> None:
+        """Add text."""
+        try:
+            self._spool.write(text.encode("utf-8", NAMES))
+        except OSError as error:
+            raise unwritable(self._path, error) from error
+
+    def save(self, end: str) -> None:
+        """Replace the file."""
+        try:
+            self._spool.flush()
+        except OSError as error:
+            raise unwritable(self._path, error) from error
+        self._spool.seek(0)
+        with atomic_path(self._path) as partial, partial.open("wb") as out:
+            shutil.copyfileobj(self._spool, out, 1 << 20)
+            out.write(end.encode())
+        self._spool.seek(0, io.SEEK_END)
+        self._saved = time.monotonic()
+
+
+class Results:
+    """Records on their way to where they belong.
+
+    Args:
+        form: how they are written.
+        path: where to; None for stdout.
+
+    Raises:
+        UsageError: the path is a folder.
+        TfkeyError: it cannot be written, or stdout is closed and results go nowhere else.
+    """
+
+    def __init__(self, form: Form, path: Path | None) -> None:
+        self.count = 0
+        self._form = form
+        self._target = _target(path)
+        # Tags are a product, too.
+        if isinstance(self._target, Stdout) and not form.has_tags:
+            check_stdout()
+
+    def add(self, text: str) -> None:
+        """Add a record as :meth:`Form.text` gives it."""
+        if not self.count:
+            self._target.write(self._form.heading())
+        if self._form.format == "json":
+            text = ("[\n" if not self.count else ",\n") + text
+        self.count += 1
+        self._target.write(text)
+        if isinstance(self._target, File) and self._target.is_due:
+            self.save()
+
+    def save(self) -> None:
+        """Write the file; elsewhere, end what was begun."""
+        if not self.count:
+            self._target.write(self._form.heading())
+        end = ("\n]\n" if self.count else "[]\n") if self._form.format == "json" else ""
+        self._target.save(end)
+
+
+def open_descriptor(path: Path) -> int | None:
+    """The number of the open descriptor that a path such as ``/dev/stdout`` or a link to it names."""
+    for _ in range(_MAX_LINKS):
+        name = os.path.abspath(path)
+        if name in _DESCRIPTORS:
+            return _DESCRIPTORS[name]
+        folder, number = os.path.split(name)
+        if folder in ("/dev/fd", "/proc/self/fd") and number.isdecimal():
+            return int(number)
+        if not path.is_symlink():
+            return None
+        path = path.parent / os.readlink(path)
+    return None
+
+
+def can_be_read_back(path: Path) -> bool:
+    """Whether an output is, or will be, a file that a later call finds the results in."""
+    return open_descriptor(path) is None and not is_stream(path)
+
+
+def unwritable(path: Path, error: OSError) -> TfkeyError:
+    """The error for an output that cannot be written."""
+    reason = error.strerror or str(error)
+    return TfkeyError(f"{path}: cannot be written ({reason}); choose a folder with room and rights")
+
+
+def _target(path: Path | None) -> Target:
+    if path is None or open_descriptor(path) == 1:
+        return Stdout()
+    if path.is_dir():
+        raise UsageError(f"--output {path}: is a folder; name a file in it")
+    return File(path) if can_be_read_back(path) else Stream(path)

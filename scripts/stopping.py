@@ -1,0 +1,66 @@
+"""How a command ends that is stopped: by Ctrl-C, or by a signal that asks it to end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+STARTS_OVER = "no half-written file is left; the same command starts over"
+"""For commands that are done in one go."""
+
+
+class Stopped(Exception):  # noqa: N818
+    """Work was stopped from outside.
+
+    Args:
+        how_to_go_on: what the user should know, in one line.
+        cause: what stopped it.
+    """
+
+    def __init__(self, how_to_go_on: str, cause: KeyboardInterrupt) -> None:
+        super().__init__(how_to_go_on)
+        number = cause.number if isinstance(cause, Signalled) else signal.SIGINT
+        self.exit_code = 128 + number
+        """What shells report for a process that such a signal ends."""
+
+
+class Signalled(KeyboardInterrupt):
+    """A signal asks the process to end: all that is done after Ctrl-C is done after it, too."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextlib.contextmanager
+def if_stopped(how_to_go_on: str | Callable[[], str]) -> Iterator[None]:
+    """Say how to go on if the work inside is stopped. It also decorates functions.
+
+    Args:
+        how_to_go_on: one line, without a full stop; a function is called when work was stopped.
+
+    Raises:
+        Stopped: it was.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Stopped(how_to_go_on if isinstance(how_to_go_on, str) else how_to_go_on(), error) from error
+
+
+def catch_signals() -> None:
+    """Let SIGTERM and SIGHUP stop the work as Ctrl-C does, unless they are ignored, as nohup has it."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _raise)
+
+
+def _raise(number: int, _: FrameType | None) -> Any:
+    raise Signalled(number)

@@ -1,0 +1,282 @@
+"""Playlists, and plain lists of paths, as people's programs write them.
+
+M3U and PLS files come in UTF-8, UTF-16 and the 8-bit encodings of old systems, with Windows paths, ``file:``
+URLs and addresses of streams. File names are bytes and need not be in the encoding of the list. Everything
+here works on bytes, and an entry is taken in the first reading in which a file is there.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import unicodedata
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfkey.errors import DataError
+
+PLAYLISTS = frozenset({".m3u", ".m3u8", ".pls"})
+"""Suffixes (lower case) of playlists."""
+
+# The marks of UTF-32 begin as those of UTF-16 do.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# Encodings of names and lists before UTF-8; the first that decodes is shown if no file is there.
+_LEGACY = (
+    "cp1252", "latin-1", "iso8859-15", "cp1250", "cp1251", "koi8-r", "cp850", "mac-roman",
+    "cp932", "euc-jp", "gbk", "big5", "cp949",
+)  # fmt: skip
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_AUDIO = re.compile(
+    rb"ID3[\x02-\x04]\x00|fLaC[\x00\x80]|OggS\x00|RIFF....WAVE|RF64....WAVE|FORM....AIF[FC]|\x00\x00..ftyp|"
+    rb"\xff[\xe2-\xfd]|\x1aE\xdf\xa3|0&\xb2u|MAC .[\x0c-\x10]|wvPk...\x00|\.snd\x00|caff\x00",
+    re.DOTALL,
+)
+_ADDRESS = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]+://")
+_PLS_ENTRY = re.compile(rb"\s*file(\d+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
+_WINDOWS_ROOT = re.compile(rb"[A-Za-z]:[/\\]|\\(?!\\)")
+_ROOTED = re.compile(rb"(?:([A-Za-z]):)?/+([^\\]+)", re.DOTALL)
+_MAX_LINKS = 40
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a playlist.
+
+    Attributes:
+        name: as it is in the list, for messages.
+        path: the file, be it there or not; None for an address, such as that of a radio station.
+    """
+
+    name: str
+    path: Path | None
+
+
+def read_playlist(path: Path) -> list[Entry]:
+    """Read the entries of a playlist in M3U or PLS, in order.
+
+    Text is UTF-8, UTF-16 or UTF-32 by its byte order mark, UTF-16 also where that is evident, else 8-bit. An
+    entry stands for the first of these that is there: its bytes as they are; its text in either normal form
+    of UTF-8; its text as older encodings read or write it; with backslashes as slashes; without
+    percent-escapes. Relative entries begin in the folder of the playlist. If the playlist is a symbolic link,
+    they begin in the folder of the file that it leads to; what is not there is sought in that of the link. A
+    path from the root of a Windows drive is sought below each folder above the playlist, since the drive may
+    be mounted at any of them, and in the folders that both have in common.
+
+    Raises:
+        OSError: it cannot be read.
+        DataError: it is not text.
+    """
+    lines = [line.rstrip(b"\0") for line in re.split(rb"[\r\n]+", _in_bytes(path))]
+    folders = [os.fsencode(folder) for folder in _folders(path)]
+    numbered = [found for line in lines if (found := _PLS_ENTRY.fullmatch(line))]
+    if any(line.strip().lower() == b"[playlist]" for line in lines) and numbered:
+        entries = [found[2] for found in sorted(numbered, key=lambda found: int(found[1]))]
+    else:
+        entries = [line for line in lines if not line.lstrip().startswith(b"#")]
+    return [_entry(line, folders) for line in entries if line.strip(b" \t")]
+
+
+def looks_like_audio(head: bytes) -> bool:
+    """Whether bytes begin as a file of sound does, and no list of paths."""
+    return not _marked(head) and _AUDIO.match(head) is not None and b"\0" in head
+
+
+def split_list(content: bytes, *, null: bool = False) -> list[Path]:
+    """Split a list of paths, one a line.
+
+    Lines end in LF or CR LF. The list may be UTF-16 or UTF-32, and begin with a byte order mark.
+
+    Args:
+        content: the list.
+        null: paths end in NUL instead; nothing but the mark of UTF-8 is understood then.
+
+    Raises:
+        DataError: it holds NUL characters without being UTF-16, or is binary data.
+    """
+    if null:
+        names = content.split(b"\0")
+    else:
+        text = _as_utf8(content)
+        names = text.split(b"\n")
+        if _CONTROL.search(text[:4096].decode("latin-1")) and not any(map(os.path.lexists, names)):
+            raise DataError("is binary data, not a list of paths; give a path on each line")
+    found = []
+    for number, name in enumerate(names):
+        readings = [name]
+        if number == 0 and name.startswith(codecs.BOM_UTF8):
+            readings.append(name.removeprefix(codecs.BOM_UTF8))
+        if not null and name.endswith(b"\r"):
+            readings.append(readings[-1].removesuffix(b"\r"))
+        # As it is, if that is there: these bytes may be part of a name.
+        best = next((reading for reading in readings if os.path.lexists(reading)), readings[-1])
+        if best:
+            found.append(Path(os.fsdecode(best)))
+    return found
+
+
+def _marked(content: bytes) -> str | None:
+    return next((coding for mark, coding in _MARKS if content.startswith(mark)), None)
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """Text in UTF-16 or UTF-32 in UTF-8, other bytes as they are.
+
+    Raises:
+        DataError: it holds NUL characters, and is none of these.
+    """
+    coding = _marked(content)
+    if coding is not None:
+        text = content.decode(coding, "replace").removeprefix("\ufeff").rstrip("\0")
+        if not _CONTROL.search(text):
+            return text.encode("utf-8", "replace")
+    elif b"\0" not in content:
+        return content
+    readings = []
+    for guess in ("utf-16-le", "utf-16-be"):
+        text = content.decode(guess, "replace").rstrip("\0")
+        if "\ufffd" not in text and "\n" in text and not _CONTROL.search(text):
+            readings.append(text)
+    if not readings:
+        raise DataError("holds NUL characters, and is not UTF-16")
+    # The wrong order of bytes makes other scripts of line ends and full stops.
+    return max(readings, key=lambda text: sum(letter.isascii() for letter in text)).encode("utf-8", "replace")
+
+
+def _in_bytes(path: Path) -> bytes:
+    content = path.read_bytes()
+    if looks_like_audio(content[:4096]):
+        raise DataError(f"{path}: is audio, not a playlist; give it its own suffix")
+    # Some programs pad lines with NUL.
+    padded = re.sub(rb"\0+(?=[\r\n]|\Z)", b"", content)
+    try:
+        text = padded if b"\0" not in padded and not _marked(content) else _as_utf8(content)
+    except DataError as error:
+        raise DataError(f"{path}: is binary data, not a playlist; save the playlist as text") from error
+    return text.removeprefix(codecs.BOM_UTF8)
+
+
+def _folders(path: Path) -> list[Path]:
+    """Where the entries of a playlist begin."""
+    real = path
+    for _ in range(_MAX_LINKS):
+        if not real.is_symlink():
+            break
+        real = real.parent / os.readlink(real)
+    return list(dict.fromkeys([real.parent, path.parent]))
+
+
+def _entry(line: bytes, folders: list[bytes]) -> Entry:
+    stripped = line.strip(b" \t")
+    shown = _text(stripped)
+    if stripped[:5].lower() == b"file:":
+        names = _of_url(stripped[5:])
+    elif _ADDRESS.match(stripped):
+        return Entry(shown, None)
+    else:
+        names = list(dict.fromkeys([line, stripped]))
+        if b"%" in stripped:
+            names.append(urllib.parse.unquote_to_bytes(stripped))
+    if not names:
+        return Entry(shown, None)
+    for name in names:
+        is_rooted = _WINDOWS_ROOT.match(name) is not None
+        for spelling in _spellings(name):
+            for place in _places(spelling, folders, is_rooted):
+                if os.path.exists(place):
+                    return Entry(shown, Path(os.fsdecode(place)))
+    missing = _text(names[0].strip(b" \t")).encode("utf-8", "surrogateescape")
+    if not _WINDOWS_ROOT.match(missing):
+        missing = os.path.join(folders[0], missing)
+    return Entry(shown, Path(os.fsdecode(missing)))
+
+
+def _of_url(rest: bytes) -> list[bytes]:
+    """The paths that a ``file:`` URL may mean, given what follows its scheme."""
+    if rest.startswith(b"//"):
+        host, slash, path = rest[2:].partition(b"/")
+        if _WINDOWS_ROOT.match(rest[2:]):
+            rest = rest[2:]
+        elif host.lower() in (b"", b"localhost", b"127.0.0.1"):
+            rest = slash + path
+    drive = re.match(rb"/+([A-Za-z])[:|](?=[/\\])", rest)
+    if drive:
+        rest = drive[1] + b":" + rest[drive.end() :]
+    # Programs forget to escape ? and #, which in a URL end the path.
+    found = [urllib.parse.unquote_to_bytes(rest), rest]
+    found.append(urllib.parse.unquote_to_bytes(re.split(rb"[?#]", rest)[0]))
+    return [path for path in dict.fromkeys(found) if path]
+
+
+def _text(name: bytes) -> str:
+    """A name for people: UTF-8, or the first legacy encoding that fits."""
+    for coding in ("utf-8", *_LEGACY):
+        try:
+            return name.decode(coding)
+        except UnicodeDecodeError:
+            continue
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _spellings(name: bytes) -> list[bytes]:
+    """The bytes that a file may have as its name if a list has these, the likeliest first."""
+    found = [name]
+    if not name.isascii():
+        try:
+            text = name.decode()
+        except UnicodeDecodeError:
+            texts = [old for coding in _LEGACY if (old := _decoded(name, coding)) is not None]
+        else:
+            texts = [text]
+        for text in texts:
+            found += [unicodedata.normalize(form, text).encode("utf-8") for form in ("NFC", "NFD")]
+        for text in texts[:1]:
+            composed = unicodedata.normalize("NFC", text)
+            found += [code for coding in _LEGACY if (code := _encoded(composed, coding)) is not None]
+    return list(dict.fromkeys(found + [spelling.replace(b"\\", b"/") for spelling in found]))
+
+
+def _decoded(name: bytes, coding: str) -> str | None:
+    try:
+        return name.decode(coding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _encoded(text: str, coding: str) -> bytes | None:
+    try:
+        return text.encode(coding)
+    except UnicodeEncodeError:
+        return None
+
+
+def _places(name: bytes, folders: list[bytes], is_rooted: bool) -> Iterator[bytes]:
+    """Where a file of a name may be; ``is_rooted``: it begins at the root of a Windows drive."""
+    for folder in folders:
+        yield os.path.join(folder, name)
+    rooted = _ROOTED.fullmatch(name) if is_rooted else None
+    if rooted is None:
+        return
+    drive, rest = rooted[1], rooted[2]
+    if drive is not None:
+        # As WSL mounts it.
+        yield b"/mnt/" + drive.lower() + b"/" + rest
+    parts = rest.split(b"/")
+    above = os.path.abspath(folders[0])
+    while True:
+        yield os.path.join(above, rest)
+        own = os.path.basename(above).lower()
+        for number, part in enumerate(parts[:-1], 1):
+            if own and part.lower() == own:
+                yield os.path.join(above, *parts[number:])
+        parent = os.path.dirname(above)
+        if parent == above:
+            return
+        above = parent
