@@ -8,7 +8,6 @@ they came.
 from __future__ import annotations
 
 import codecs
-import contextlib
 import io
 import os
 import re
@@ -45,18 +44,14 @@ def prepare_streams() -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
-    # A stream that somebody put in their place, such as a test, stays.
+    # A stream that somebody, such as a test, has put in the place of Python's stays.
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     elif os.name == "posix" and sys.stdout is sys.__stdout__:
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
         sys.stdout = _Stdout(1)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     elif os.name == "posix" and sys.stderr is sys.__stderr__:
-        with contextlib.suppress(OSError):
-            sys.stderr.flush()
         sys.stderr = _Stderr(2)
 
 
@@ -145,7 +140,8 @@ class _Stream(io.TextIOWrapper):
         )
 
     def write(self, text: str) -> int:
-        for start in range(0, len(text), _PART):
+        # Once for an empty text, too: by that, click finds out whether a stream takes text or bytes.
+        for start in range(0, max(1, len(text)), _PART):
             super().write(text[start : start + _PART])
             self.flush()
         return len(text)

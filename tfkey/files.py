@@ -16,7 +16,6 @@ from tfkey.errors import TfkeyError
 
 PARTIAL_SUFFIX = ".partial"
 
-
 _LONGEST_NAME = 255
 _XATTRS = ("system.posix_acl_access", "security.selinux", "user.")
 

@@ -173,8 +173,8 @@ def _deaf_to_terminals() -> Iterator[None]:
         for number, handler in handlers.items():
             if callable(handler):
                 signal.signal(number, handler)
-        for number in caught[:1]:
-            signal.raise_signal(number)
+        if caught:
+            signal.raise_signal(caught[0])
 
 
 def _serve(connection: Any, make: Callable[[], Callable[[Any], Any]]) -> None:

@@ -360,7 +360,7 @@ def test_stopped_predict_says_what_it_wrote_and_how_to_go_on(song: Path, number:
     process = subprocess.Popen(
         [*COMMAND, "predict", "many", "--format", "csv", "--workers", "1"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        start_new_session=True,
+        start_new_session=True, bufsize=0,
     )  # fmt: skip
     assert process.stdout is not None
     written = [process.stdout.readline() for _ in range(3)]
