@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 import signal
+import stat
+import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -128,3 +133,112 @@ def test_sha256_of_a_long_file(tmp_path: Path) -> None:
     # FIPS 180-2, appendix B.3: one million times the letter a.
     (tmp_path / "a").write_bytes(b"a" * 1_000_000)
     assert sha256(tmp_path / "a") == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions, links and devices of POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o664, 0o666, 0o400, 0o755])
+def test_replaced_file_hands_on_its_permissions(tmp_path: Path, mode: int) -> None:
+    target = tmp_path / "a.csv"
+    target.write_text("old")
+    target.chmod(mode)
+    with atomic_path(target) as partial:
+        partial.write_text("new")
+        # Not for a moment may others read more than before.
+        assert not stat.S_IMODE(partial.stat().st_mode) & 0o044 & ~mode
+    assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("new", mode)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only an administrator may")
+def test_replaced_file_hands_on_its_owner(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.csv", "old")
+    os.chown(tmp_path / "a.csv", 12345, 23456)
+    write_text(tmp_path / "a.csv", "new")
+    status = (tmp_path / "a.csv").stat()
+    assert (status.st_uid, status.st_gid) == (12345, 23456)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="extended attributes of Linux")
+def test_replaced_file_hands_on_its_attributes_and_access_list(tmp_path: Path) -> None:
+    target = tmp_path / "a.csv"
+    write_text(target, "old")
+    # Version 2; user::rw-, user:65534:r--, group::r--, mask::r--, other::---.
+    entries = [(1, 6, -1), (2, 4, 65534), (4, 4, -1), (16, 4, -1), (32, 0, -1)]
+    access = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    stored = {"user.origin": b"here", "system.posix_acl_access": access}
+    try:
+        for name, value in stored.items():
+            os.setxattr(target, name, value)
+    except OSError as error:
+        pytest.skip(f"this file system has no attributes ({error.strerror})")
+    write_text(target, "new")
+    assert {name: os.getxattr(target, name) for name in stored} == stored
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, kind: str, is_there: bool) -> None:
+    real = tmp_path / "elsewhere" / "real.txt"
+    if is_there:
+        real.parent.mkdir()
+        fill(real, kind, "old")
+    (tmp_path / "first").symlink_to("second")
+    (tmp_path / "second").symlink_to("elsewhere/real.txt")
+    with atomic_path(tmp_path / "first") as partial:
+        fill(partial, kind, "new")
+    assert (os.readlink(tmp_path / "first"), os.readlink(tmp_path / "second")) == (
+        "second",
+        "elsewhere/real.txt",
+    )
+    assert content_of(real) == "new"
+    assert len(names(tmp_path)) == (3 if kind == "file" else 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="devices of POSIX")
+def test_device_and_fifo_are_written_and_never_replaced(tmp_path: Path) -> None:
+    write_text(Path("/dev/null"), "nothing")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("fifo")
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "fifo").read_text()))
+    reader.start()
+    write_text(tmp_path / "link", "through a link")
+    reader.join(60)
+    assert read == ["through a link"]
+    assert (tmp_path / "fifo").is_fifo()
+    with pytest.raises(TfkeyError, match=r"^/dev/full: cannot be written \(No space left on device\)"):
+        write_text(Path("/dev/full"), "x" * 10_000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "link"]
+
+
+def test_file_that_cannot_be_replaced_is_written_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mount point, as of a container; and a file in a folder where nothing new may be made."""
+    target = tmp_path / "a.csv"
+    target.write_text("an older text")
+    number = target.stat().st_ino
+    replace = os.replace
+
+    def busy(source: Path, to: Path) -> None:
+        if Path(to) == target:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        replace(source, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", busy)
+        write_text(target, "mounted")
+    assert (target.read_text(), target.stat().st_ino) == ("mounted", number)
+    access = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path and access(path, mode))
+    write_text(target, "locked in")
+    assert (target.read_text(), target.stat().st_ino) == ("locked in", number)
+    assert names(tmp_path) == ["a.csv"]
+
+
+def test_name_as_long_as_names_can_be(tmp_path: Path) -> None:
+    for name in ("x" * 251 + ".csv", "ü" * 125 + ".csv"):
+        write_text(tmp_path / name, "long")
+        assert (tmp_path / name).read_text() == "long"
+    assert len(names(tmp_path)) == 2

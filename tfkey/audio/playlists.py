@@ -74,7 +74,16 @@ def read_playlist(path: Path) -> list[Entry]:
         OSError: it cannot be read.
         DataError: it is not text.
     """
-    lines = [line.rstrip(b"\0") for line in re.split(rb"[\r\n]+", _in_bytes(path))]
+    return parse_playlist(path.read_bytes(), path)
+
+
+def parse_playlist(content: bytes, path: Path) -> list[Entry]:
+    """The entries of a playlist whose content has been read; see :func:`read_playlist`.
+
+    Raises:
+        DataError: it is not text.
+    """
+    lines = [line.rstrip(b"\0") for line in re.split(rb"[\r\n]+", _as_text(content, path))]
     folders = [os.fsencode(folder) for folder in _folders(path)]
     numbered = [found for line in lines if (found := _PLS_ENTRY.fullmatch(line))]
     if any(line.strip().lower() == b"[playlist]" for line in lines) and numbered:
@@ -134,7 +143,7 @@ def _as_utf8(content: bytes) -> bytes:
     """
     coding = _marked(content)
     if coding is not None:
-        text = content.decode(coding, "replace").removeprefix("\ufeff").rstrip("\0")
+        text = content.decode(coding, "replace").removeprefix("\ufeff").rstrip("\0\ufffd")
         if not _CONTROL.search(text):
             return text.encode("utf-8", "replace")
     elif b"\0" not in content:
@@ -150,8 +159,7 @@ def _as_utf8(content: bytes) -> bytes:
     return max(readings, key=lambda text: sum(letter.isascii() for letter in text)).encode("utf-8", "replace")
 
 
-def _in_bytes(path: Path) -> bytes:
-    content = path.read_bytes()
+def _as_text(content: bytes, path: Path) -> bytes:
     if looks_like_audio(content[:4096]):
         raise DataError(f"{path}: is audio, not a playlist; give it its own suffix")
     # Some programs pad lines with NUL.

@@ -1,0 +1,107 @@
+"""What each subcommand says when it is stopped, and its exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.stopping import STARTS_OVER, Signalled, catch_signals
+
+AGAIN = "the same command starts over"
+GOES_ON = "the same command goes on"
+# The function that does the work, the command that calls it, and what is said.
+STOPPED = [
+    ("pipelines.prepare.prepare.prepare", ["prepare", "--dataset", "demo"], f"{GOES_ON} where it was"),
+    ("pipelines.experiments.train.train", ["train"], f"{GOES_ON} after the last finished epoch"),
+    ("pipelines.experiments.self_checks.overfit", ["train", "--check", "overfit"], STARTS_OVER),
+    ("pipelines.experiments.train.find_learning_rate", ["train", "--find-learning-rate"], STARTS_OVER),
+    ("pipelines.experiments.tune.tune", ["tune"], f"{GOES_ON}, in the trial after its last finished epoch"),
+    ("tfkey.runs.open_run", ["evaluate", "run"], STARTS_OVER),
+    ("tfkey.runs.open_run", ["export", "run"], STARTS_OVER),
+    ("tfkey.scoring.comparison.compare", ["compare", "a.csv", "a.csv"], STARTS_OVER),
+    ("pipelines.prepared.manifest.as_prepared", ["pack", "demo"], STARTS_OVER),
+    ("pipelines.datasets_on_disk.describe", ["datasets"], STARTS_OVER),
+    ("tfkey.audio.finding.list_files", ["predict", "a.csv"], f"nothing was done yet; {AGAIN}"),
+    ("tfkey.inference.many_files.judge_files", ["predict", "a.csv"], f"no new result was written; {AGAIN}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("work", "arguments", "words"), STOPPED)
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (Signalled(signal.SIGTERM), 143)], ids=["Ctrl-C", "TERM"]
+)
+def test_stopped_subcommand_says_how_to_go_on(
+    tfkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work, arguments, words, error, code
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("track,key\n1,A minor\n")
+
+    def stop(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(work, stop)
+    assert tfkey(*arguments) == (code, [], [f"tfkey: stopped; {words}"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), f"to stdout; {AGAIN}: with --output FILE.csv and --skip-existing it can go on"),
+        (("--output", "-"), f"to stdout; {AGAIN}: with --output FILE.csv and --skip-existing it can go on"),
+        (("--output", "/dev/null"), f"to --output /dev/null; {AGAIN}: with --output FILE.csv and "
+                                    "--skip-existing it can go on"),
+        (("--output", "k.txt"), f"to k.txt; {AGAIN}: with --format csv and --skip-existing it can go on"),
+        (("--output", "k.csv"), "to k.csv; the same command with --skip-existing goes on"),
+        (("--output", "k.csv", "--skip-existing"), "to k.csv; the same command goes on"),
+        (("--write-tags",), "to stdout, and 2 tags; the same command with --skip-existing goes on"),
+        (("--write-tags", "--dry-run"), f"to stdout, and 0 tags; {AGAIN}"),
+    ],
+)  # fmt: skip
+def test_stopped_predict_says_which_option_goes_on(
+    tfkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options, words
+) -> None:
+    """And a call with that option does go on."""
+    import soundfile
+
+    from tests.media import chord
+
+    monkeypatch.chdir(tmp_path)
+    for name in "abc":
+        soundfile.write(f"{name}.wav", chord(1), 44100)
+
+    def stop(files, judging, *_: object):
+        judge = judging()
+        yield judge(files[0])
+        yield judge(files[1])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tfkey.inference.many_files.judge_files", stop)
+        code, _, err = tfkey("predict", ".", *options)
+    assert (code, err[-1]) == (130, f"tfkey: stopped; 2 results were written {words}")
+    if "goes on" in words:
+        again = [option for option in options if option != "--skip-existing"]
+        code, _, err = tfkey("predict", ".", *again, "--skip-existing")
+        assert code == 0
+        assert err[-1].startswith("1 judged, 2 skipped")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_signals_that_the_caller_ignores_are_ignored() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        catch_signals()
+        os.kill(os.getpid(), signal.SIGHUP)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert isinstance(caught.value, Signalled)
+        assert caught.value.number == signal.SIGTERM
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
