@@ -14,17 +14,16 @@ import click
 
 from scripts.common import ProgressBars, list_failures
 from scripts.predict_files import check_output, named_paths, split_existing
-from scripts.predict_output import FORMATS, SUFFIXES, Form
+from scripts.predict_output import FORMATS, Form
+from scripts.predict_request import Request, check, form_of, judging_of
 from scripts.predict_target import Results, can_be_read_back
 from scripts.reference import find_reference, read_reference
 from scripts.stopping import if_stopped
 from tfkey.keys import Notation
 
 if TYPE_CHECKING:
-    from tfkey.inference.many_files import Judging, Model, Outcome
+    from tfkey.inference.many_files import Outcome
 
-# How far apart the intervals are from which key over time is read.
-_STEP_SECONDS = 10.0
 _NOTATIONS = [notation.value for notation in Notation if notation is not Notation.FOLDER]
 
 
@@ -114,95 +113,63 @@ def command(**options: Any) -> None:
     "o" (off key) in ID3, in others nothing; one below --min-confidence nothing. tag is "written", "kept" or
     "would write".
 
-    Files that cannot be judged or tagged are listed at the end on stderr. Exit code: 0 all are done, 1 some
-    are not, 2 the command cannot be meant.
+    Files that cannot be judged or tagged are listed at the end on stderr. Exit code: 0 if all files were done,
+    1 if some failed, 2 if the arguments are invalid, 130 after Ctrl-C.
     """
-    _check(options)
-    options["output"] = None if options["output"] in (None, "-") else Path(options["output"])
-    if not _predict(options, _form(options)):
+    request = Request(**options)
+    check(request)
+    if not _predict(request, form_of(request)):
         raise click.exceptions.Exit(1)
 
 
-def _check(options: dict[str, Any]) -> None:
-    """Refuse combinations that cannot be meant."""
-    if sum(options[name] is not None for name in ("run", "model", "runs_dir")) > 1:
-        raise click.UsageError("--run, --model and --runs-dir: give one of them")
-    for name in ("overwrite", "dry_run"):
-        if options[name] and not options["write_tags"]:
-            raise click.UsageError(f"--{name.replace('_', '-')}: is about tags; give --write-tags, too")
-    if options["null"] and "-" not in options["paths"]:
-        raise click.UsageError("--null: is about a list on stdin; give - as a path")
-    output = options["output"]
-    if options["skip_existing"] and not options["write_tags"] and output is None:
-        raise click.UsageError("--skip-existing: give --output or --write-tags")
-    is_read_back = output is None or (output != "-" and can_be_read_back(Path(output)))
-    if options["skip_existing"] and not is_read_back:
-        raise click.UsageError(f"--skip-existing: --output {output} cannot be read back; name a file")
-
-
-def _form(options: dict[str, Any]) -> Form:
-    output = options["output"]
-    guessed = SUFFIXES.get(output.suffix.lower(), "table") if output is not None else "table"
-    form = Form(
-        format=options["format_"] or guessed,
-        notation=options["notation"] or Notation.LONG.value,
-        top=options["top"],
-        over_time=options["over_time"],
-        has_tags=options["write_tags"],
-    )
-    if options["skip_existing"] and output is not None and form.format == "table":
-        raise click.UsageError("--skip-existing: a table is not read back; give --format csv, json or jsonl")
-    return form
-
-
-def _predict(options: dict[str, Any], form: Form) -> bool:
+def _predict(request: Request, form: Form) -> bool:
     """Do the work; whether all of it could be done."""
     from tfkey.audio.finding import list_files
 
-    reference = read_reference(options["reference"])
-    listing = list_files(named_paths(options["paths"], options["null"]))
+    reference = read_reference(request.reference)
+    listing = list_files(named_paths(request.paths, request.null))
     form = dataclasses.replace(form, known=find_reference(reference, listing.files))
     failures = list(listing.failures)
-    check_output(options["output"], listing.files)
+    check_output(request.target, listing.files)
     counts: Counter[str] = Counter()
-    results = Results(form, options["output"])
-    with if_stopped(lambda: _how_to_go_on(results.count - counts["old"], counts["written"], options, form)):
+    results = Results(form, request.target)
+    with if_stopped(lambda: _how_to_go_on(results.count - counts["old"], counts["written"], request, form)):
         files = listing.files
         kept: list[str] = []
-        if options["output"] is not None and options["skip_existing"]:
-            files, kept = split_existing(files, options["output"], form)
+        if request.target is not None and request.skip_existing:
+            files, kept = split_existing(files, request.target, form)
         counts["skipped"] = len(listing.files) - len(files)
         try:
             for text in kept:
                 results.add(text)
             counts["old"] = results.count
-            failures += _judge_all(files, results, options, form, counts)
+            failures += _judge_all(files, results, request, form, counts)
         except BaseException:
             # Also after Ctrl-C: --skip-existing goes on from here. Without results, an old file stays.
             if results.count:
                 results.save()
             raise
         results.save()
-    _sum_up(counts, options, form)
+    _sum_up(counts, request, form)
     list_failures(failures, "not done" if form.has_tags else "not judged")
     return not failures
 
 
 def _judge_all(
-    files: list[Path], results: Results, options: dict[str, Any], form: Form, counts: Counter[str]
+    files: list[Path], results: Results, request: Request, form: Form, counts: Counter[str]
 ) -> list[tuple[str, str]]:
     """Judge the files one after the other; what failed, and why."""
     from tfkey.inference.many_files import judge_files
 
-    judging = _judging(options)
+    judging = judging_of(request)
     failures = []
-    is_seen = options["output"] is None and sys.stdout.isatty()
+    is_seen = request.target is None and sys.stdout.isatty()
 
     def tell(description: str) -> None:
         if judging.model.kind == "pretrained":  # type: ignore[union-attr]
             click.echo(description, err=True)
 
-    workers = options["workers"] or (1 if options["run"] or options["runs_dir"] else min(4, _cores()))
+    workers = request.workers or (1 if request.run or request.runs_dir else min(4, _cores()))
     with ProgressBars("judging", "files") as bars:
         outcomes = judge_files(files, judging, workers, tell) if files else ()
         for done, outcome in enumerate(outcomes, 1):
@@ -216,52 +183,24 @@ def _judge_all(
     return failures
 
 
-def _how_to_go_on(new: int, tags: int, options: dict[str, Any], form: Form) -> str:
+def _how_to_go_on(new: int, tags: int, request: Request, form: Form) -> str:
     """What was done when the work was stopped, ``new`` results and ``tags``, and how to do the rest."""
-    output = options["output"]
+    output = request.target
     again = "the same command starts over"
     if not new:
-        go_on = "the same command goes on" if options["skip_existing"] else again
+        go_on = "the same command goes on" if request.skip_existing else again
         return f"no new result was written; {go_on}"
     is_read_back = output is not None and can_be_read_back(output)
     where = output if is_read_back else f"--output {output}" if output else "stdout"
     done = f"{new} results were written to {where}"
-    done += f", and {tags} tags" if options["write_tags"] else ""
-    if options["dry_run"]:
+    done += f", and {tags} tags" if request.write_tags else ""
+    if request.dry_run:
         return f"{done}; {again}"
     if is_read_back and form.format == "table":
         return f"{done}; {again}: with --format csv and --skip-existing it can go on"
-    if not is_read_back and not options["write_tags"]:
+    if not is_read_back and not request.write_tags:
         return f"{done}; {again}: with --output FILE.csv and --skip-existing it can go on"
-    return f"{done}; the same command {'' if options['skip_existing'] else 'with --skip-existing '}goes on"
-
-
-def _judging(options: dict[str, Any]) -> Judging:
-    from tfkey.inference.many_files import Judging, Tagging
-
-    tagging = None
-    if options["write_tags"]:
-        notation = Notation(options["notation"] or Notation.SHORT)
-        tagging = Tagging(notation, options["overwrite"], options["dry_run"])
-    return Judging(
-        _model(options),
-        step_seconds=_STEP_SECONDS if options["over_time"] else None,
-        min_confidence=options["min_confidence"],
-        tagging=tagging,
-        skip_tagged=options["skip_existing"] and options["output"] is None,
-    )
-
-
-def _model(options: dict[str, Any]) -> Model:
-    from tfkey.inference.many_files import Model
-
-    if options["model"] is not None:
-        return Model("export", options["model"])
-    if options["runs_dir"] is not None:
-        from tfkey.runs import latest_run
-
-        return Model("run", latest_run(options["runs_dir"]).path)
-    return Model("run", options["run"]) if options["run"] is not None else Model()
+    return f"{done}; the same command {'' if request.skip_existing else 'with --skip-existing '}goes on"
 
 
 def _cores() -> int:
@@ -282,12 +221,12 @@ def _count(outcome: Outcome, form: Form, counts: Counter[str]) -> None:
         counts[outcome.change.state] += 1
 
 
-def _sum_up(counts: Counter[str], options: dict[str, Any], form: Form) -> None:
+def _sum_up(counts: Counter[str], request: Request, form: Form) -> None:
     if counts["known"]:
-        click.echo(f"{counts['right']} of {counts['known']} as in {options['reference']}", err=True)
+        click.echo(f"{counts['right']} of {counts['known']} as in {request.reference}", err=True)
     elif form.known:
-        click.echo(f"no file was judged of the {len(form.known)} in {options['reference']}", err=True)
-    if form.has_tags or options["skip_existing"]:
+        click.echo(f"no file was judged of the {len(form.known)} in {request.reference}", err=True)
+    if form.has_tags or request.skip_existing:
         states = ("judged", "without a key", "skipped", "written", "kept", "would write")
         told = ", ".join(f"{counts[state]} {state}" for state in states if counts[state] or state == "judged")
         click.echo(told, err=True)
