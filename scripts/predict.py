@@ -113,8 +113,8 @@ def command(**options: Any) -> None:
     "o" (off key) in ID3, in others nothing; one below --min-confidence nothing. tag is "written", "kept" or
     "would write".
 
-    Files that cannot be judged or tagged are listed at the end on stderr. Exit code: 0 if all files were done,
-    1 if some failed, 2 if the arguments are invalid, 130 after Ctrl-C.
+    Files that cannot be judged or tagged are listed at the end on stderr. Exit code: 0 if all files were
+    done, 1 if some failed, 2 if the arguments are invalid, 130 after Ctrl-C.
     """
     request = Request(**options)
     check(request)

@@ -67,7 +67,8 @@ class Stream:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise unwritable(self._path, error) from error
+            reason = error.strerror or str(error)
+            raise TfkeyError(f"{self._path}: cannot be written ({reason}); check what takes it") from error
 
     def save(self, end: str) -> None:
         """Add the end."""
@@ -84,8 +85,8 @@ class File:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._saved = time.monotonic()
-        real = real_path(path)
         try:
+            real = real_path(path)
             real.parent.mkdir(parents=True, exist_ok=True)
             # Without a name, so that nothing is left of it.
             folder = None if is_in_place(real) else real.parent

@@ -37,10 +37,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         TfkeyError: the folder cannot be made or written to.
     """
-    real = real_path(path)
-    scratch = Path(tempfile.mkdtemp(prefix="tfkey-")) if is_in_place(real) else None
-    partial = (scratch or real.parent) / _partial_name(real.name)
+    scratch, partial = None, path.with_name(_partial_name(path.name))
     try:
+        real = real_path(path)
+        scratch = Path(tempfile.mkdtemp(prefix="tfkey-")) if is_in_place(real) else None
+        partial = (scratch or real.parent) / _partial_name(real.name)
         real.parent.mkdir(parents=True, exist_ok=True)
         _remove(partial)
         _begin_private(partial, real)
@@ -68,9 +69,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def real_path(path: Path) -> Path:
-    """Where a path leads if it is a symbolic link, there or not; else the path itself."""
-    # Not for every path: the names in messages should be those that the user gave.
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
+    """Where a path leads if it is a symbolic link, there or not; else the path itself.
+
+    Raises:
+        OSError: links that lead round in a circle.
+    """
+    if not path.is_symlink():
+        return path
+    real = Path(os.path.realpath(path))
+    if real.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return real
 
 
 def is_stream(path: Path) -> bool:

@@ -106,7 +106,7 @@ class _Worker(Generic[T, R]):
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, make), daemon=True)
-        with _deaf_to_terminals():
+        with deaf_to_terminals():
             self.process.start()
         other.close()
         self.is_idle = False
@@ -148,7 +148,7 @@ class _Worker(Generic[T, R]):
 
 
 @contextlib.contextmanager
-def _deaf_to_terminals() -> Iterator[None]:
+def deaf_to_terminals() -> Iterator[None]:
     """Processes begun inside never see Ctrl-C or the end of a terminal; the near side acts on these.
 
     A terminal sends them to all of its processes, including one that is just starting. What this process is

@@ -41,7 +41,6 @@ NAMES = [
 LOCALES: dict[str, dict[str, str]] = {
     "UTF-8": {"LC_ALL": "C.UTF-8"},
     "C": {"LC_ALL": "C"},
-    "LANG=C": {"LANG": "C"},
     "no locale": {},
     "absent": {"LC_ALL": "tlh_QO.UTF-8"},
     "ASCII": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
@@ -100,6 +99,8 @@ def names_in(content: bytes, kind: str) -> list[bytes]:
 def test_names_in_any_bytes_in_every_locale(odd: list[bytes], locale: str) -> None:
     """A list on stdin, results on stdout or in a file, failures on stderr: bytes leave as they came."""
     kind = ("csv", "json", "jsonl")[list(LOCALES).index(locale) % 3]
+    # Another locale has to find them again.
+    reader = {"UTF-8": "ASCII", "ASCII": "Latin-1", "absent": "UTF-8"}.get(locale)
     listed = b"\0".join(odd)
     done = call("predict", "-", "--null", "--format", kind, locale=locale, input=listed)
     assert done.returncode == 1
@@ -111,11 +112,10 @@ def test_names_in_any_bytes_in_every_locale(odd: list[bytes], locale: str) -> No
     again = call("predict", "-", "--null", "--output", f"keys.{kind}", locale=locale, input=listed)
     assert Path(f"keys.{kind}").read_bytes() == done.stdout
     assert again.stdout == b""
-    # Another locale finds them again.
-    done = call(
-        "predict", "-", "--null", "--output", f"keys.{kind}", "--skip-existing", locale="ASCII", input=listed
-    )
-    assert b"\n0 judged, 11 skipped\n" in b"\n" + done.stderr
+    if reader is not None:
+        kept = ("--output", f"keys.{kind}", "--skip-existing")
+        done = call("predict", "-", "--null", *kept, locale=reader, input=listed)
+        assert b"\n0 judged, 11 skipped\n" in b"\n" + done.stderr
 
 
 @pytest.mark.parametrize("locale", ["UTF-8", "ASCII"])

@@ -237,6 +237,16 @@ def test_file_that_cannot_be_replaced_is_written_in_place(
     assert names(tmp_path) == ["a.csv"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_links_in_a_circle_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(TfkeyError, match="a: cannot be written"):
+        write_text(tmp_path / "a", "x")
+    assert (tmp_path / "a").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
 def test_name_as_long_as_names_can_be(tmp_path: Path) -> None:
     for name in ("x" * 251 + ".csv", "ü" * 125 + ".csv"):
         write_text(tmp_path / name, "long")

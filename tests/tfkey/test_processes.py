@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tfkey.errors import TfkeyError, UsageError
-from tfkey.processes import Crash, in_processes
+from tfkey.processes import Crash, deaf_to_terminals, in_processes
 
 
 def make_double() -> Callable[[int], int]:
@@ -80,3 +80,27 @@ def test_tasks_are_not_taken_far_ahead_and_processes_end_with_the_caller() -> No
     results.close()
     with pytest.raises(ProcessLookupError):
         os.kill(maker, 0)
+
+
+def make_mask() -> Callable[[int], set[int]]:
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    return lambda _: set(mask)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_terminals_reach_this_process_alone_and_never_half_way() -> None:
+    (mask,) = in_processes(make_mask, [0], 1)
+    assert mask == {signal.SIGINT, signal.SIGHUP}
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+    began = ended = False
+
+    def start() -> None:
+        nonlocal began, ended
+        with deaf_to_terminals():
+            os.kill(os.getpid(), signal.SIGINT)
+            began = True
+        ended = True
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert (began, ended) == (True, False)

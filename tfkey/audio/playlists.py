@@ -125,7 +125,9 @@ def split_list(content: bytes, *, null: bool = False) -> list[Path]:
         if not null and name.endswith(b"\r"):
             readings.append(readings[-1].removesuffix(b"\r"))
         # As it is, if that is there: these bytes may be part of a name.
-        best = next((reading for reading in readings if os.path.lexists(reading)), readings[-1])
+        best = name
+        if len(readings) > 1:
+            best = next((reading for reading in readings if os.path.lexists(reading)), readings[-1])
         if best:
             found.append(Path(os.fsdecode(best)))
     return found
