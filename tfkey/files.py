@@ -17,7 +17,7 @@ from tfkey.errors import TfkeyError
 PARTIAL_SUFFIX = ".partial"
 
 _LONGEST_NAME = 255
-_XATTRS = ("system.posix_acl_access", "security.selinux", "user.")
+_XATTRS = ("system.posix_acl_access", "system.posix_acl_default", "security.selinux", "user.")
 
 
 @contextlib.contextmanager
@@ -29,9 +29,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     It may become a file or a folder. A folder replaces an existing one whole, by two renames: a kill just
     between them leaves the old one aside, whole, under such a name.
 
-    A symbolic link stays, and what it leads to is replaced. A file that is replaced hands on its permissions,
-    its access control list and, as far as the system allows, its owner; if others must not read it, they
-    cannot read the temporary file either. What cannot be replaced is written in place, by a copy of the
+    A symbolic link stays, and what it leads to is replaced. What is replaced hands on its permissions, its
+    access control list and, as far as the system allows, its owner; if others must not read a file, they
+    cannot read the temporary one either. What cannot be replaced is written in place, by a copy of the
     temporary file: a device or a FIFO, a file in a folder that is not writable, a mount point.
 
     Raises:
@@ -157,7 +157,7 @@ def _replace_file(new: Path, old: Path) -> None:
 
 
 def _hand_on(old: Path, new: Path) -> None:
-    """Give a file the owner, permissions and access control list of another."""
+    """Give a file or folder the owner, permissions and access control list of another."""
     status = old.stat()
     if hasattr(os, "chown"):
         # The group first: a user may change it among their own, but not the owner.
@@ -184,6 +184,7 @@ def _copy_into(source: Path, target: Path) -> None:
 def _replace_folder(new: Path, old: Path) -> None:
     aside = old.with_name(_aside_name(old.name))
     _remove(aside)
+    _hand_on(old, new)
     os.replace(old, aside)
     try:
         os.replace(new, old)

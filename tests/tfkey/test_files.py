@@ -148,6 +148,16 @@ def test_replaced_file_hands_on_its_permissions(tmp_path: Path, mode: int) -> No
     assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("new", mode)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_replaced_folder_hands_on_its_permissions(tmp_path: Path) -> None:
+    fill(tmp_path / "export", "folder", "old")
+    (tmp_path / "export").chmod(0o700)
+    with atomic_path(tmp_path / "export") as partial:
+        fill(partial, "folder", "new")
+    assert names(tmp_path) == ["export/new"]
+    assert stat.S_IMODE((tmp_path / "export").stat().st_mode) == 0o700
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only an administrator may")
 def test_replaced_file_hands_on_its_owner(tmp_path: Path) -> None:
     write_text(tmp_path / "a.csv", "old")
