@@ -75,9 +75,8 @@ def song(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def odd(song: Path) -> list[bytes]:
-    """The names of files in a folder ``odd``, sorted as they are searched."""
+    """Files in a folder ``odd``. One of them, whose suffix is not audio, is missing, so that it fails."""
     os.mkdir("odd")
-    # The last is missing: its name appears among the failures.
     for name in NAMES:
         if name.endswith(b".wav"):
             shutil.copy(song, os.path.join(b"odd", name))
@@ -220,6 +219,27 @@ def test_streams_that_are_closed_or_full(song: Path, redirect: str) -> None:
     assert names_in(Path("keys.csv").read_bytes(), "csv") == [b"song.wav"]
     assert song.read_bytes() == before
     assert sorted(os.listdir()) == ["keys.csv", "song.wav"]
+
+
+def test_stdout_that_does_not_block() -> None:
+    """Another program that shares a pipe may have made it so; what has no room waits, and nothing is lost."""
+    script = (
+        "import os, click; from scripts.streams import prepare_streams, write_results\n"
+        "os.set_blocking(1, False); prepare_streams()\n"
+        "for number in range(3000): write_results(f'{number:0100d}\\n')\n"
+        "click.echo('x' * 300_000)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout is not None
+    # Its reader comes late.
+    assert process.stdout.read(1) == b"0"
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    content = b"0" + process.stdout.read()
+    assert process.wait(60) == 0
+    lines = content.decode().splitlines()
+    assert [int(line) for line in lines[:-1]] == list(range(3000))
+    assert lines[-1] == "x" * 300_000
 
 
 def test_closed_stdin_where_a_list_is_expected(song: Path) -> None:
