@@ -143,6 +143,21 @@ def changed(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
     return validated(values, origin)
 
 
+def flat_settings(config: Config) -> dict[str, Any]:
+    """Every setting of a configuration by its dotted name, as YAML and overrides know it."""
+    return _flat(config.model_dump(mode="json"))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
 def validated(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> Config:
     """A configuration from the values of all its settings.
 

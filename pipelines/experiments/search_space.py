@@ -11,9 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipelines.prepared.manifest import preparation_parameters
-from tfkey.config import Config, changed, config_root
+from tfkey.config import Config, changed, config_root, flat_settings
 from tfkey.errors import ConfigError, TfkeyError
-from tfkey.runs import flat_settings
 
 Objective = Literal["val_mirex", "val_accuracy", "val_loss"]
 

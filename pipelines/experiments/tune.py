@@ -37,10 +37,10 @@ from pipelines.experiments.search_algorithms import ALGORITHMS, build_oracle
 from pipelines.experiments.search_space import Search, check_search, searched_settings
 from pipelines.folder_lock import alone_in
 from pipelines.prepared.manifest import open_prepared
-from tfkey.config import Config, changed
+from tfkey.config import Config, changed, flat_settings
 from tfkey.errors import TfkeyError, UsageError
 from tfkey.files import atomic_path, write_text
-from tfkey.runs import FREE_SETTINGS, flat_settings, run_folder
+from tfkey.runs import FREE_SETTINGS, run_folder
 from tfkey.training.tensorboard_events import EventLog, experiment
 
 Trainer = Callable[[Config, str], list[dict[str, float]]]

@@ -97,15 +97,6 @@ def takes_waveforms(name: str) -> bool:
     return getattr(_module(name), "TAKES_WAVEFORMS", False)
 
 
-def transform_of(network: keras.Model) -> keras.Model | None:
-    """The part of a network that makes spectrograms of waveforms, with its weights; None if it has none."""
-    if len(network.input_shape) != 2:
-        return None
-    import keras
-
-    return keras.Model(network.input, network.get_layer("log_magnitude").output, name="transform")
-
-
 def minimum_frames(name: str) -> int:
     """The fewest frames that a model can see."""
     return _module(name).MIN_FRAMES

@@ -1,6 +1,6 @@
 """AllConv behind a constant-Q transform whose filters are trained with it.
 
-The front of the network is tfkey's own (:class:`tfkey.spectrogram.cqt.CQT`, then decibels), starting from the
+The front of the network is tfkey's own (:func:`tfkey.spectrogram.frontend.build_frontend`), starting from the
 analytic filters; with ``train_filters`` each filter may become another one. The idea is that of Cheuk et
 al., *nnAudio*, IEEE Access 8, 2020, arXiv 1912.12055. Behind it stands :mod:`tfkey.models.allconv`.
 
@@ -88,19 +88,9 @@ def build(input_shape: tuple[int | None], settings: Settings, features: FeatureC
     check_features(features)
     import keras
 
-    from tfkey.spectrogram.cqt import CQT
-    from tfkey.spectrogram.frontend import LogMagnitude
+    from tfkey.spectrogram.frontend import build_frontend
 
     waveform = keras.Input(tuple(input_shape), dtype="float32", name="waveform")
-    magnitude = CQT(
-        sample_rate=features.sample_rate,
-        hop_length=features.hop_length,
-        fmin=features.fmin,
-        n_bins=features.n_bins,
-        bins_per_octave=features.bins_per_octave,
-        filter_scale=features.filter_scale,
-        trainable=settings.train_filters,
-        name="cqt",
-    )(waveform)
-    picture = LogMagnitude(features.db_min, features.db_max, name="log_magnitude")(magnitude)
-    return keras.Model(waveform, allconv.logits_of(picture, settings), name=settings.model)
+    frontend = build_frontend(features, input_shape[0], trainable=settings.train_filters)
+    logits = allconv.logits_of(frontend(waveform), settings)
+    return keras.Model(waveform, logits, name=settings.model)
