@@ -7,7 +7,6 @@ the caller, then ``section.setting=value`` overrides, later ones winning. A sect
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from tfkey.settings import (
     Section,
     SplitConfig,
     TrainConfig,
+    complaint,
 )
 
 _SECTION_FOLDERS = {"features": "features", "model": "models"}
@@ -169,25 +169,34 @@ def validated(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()
     Raises:
         ConfigError: an unknown setting, or a value out of its domain.
     """
-    from tfkey.models import check_features, model_settings
+    from tfkey.models import check_features, settings_class
 
+    section: type[BaseModel] = Config
+    model = ""
     try:
         config = Config.model_validate(values)
-        model_settings(config.model.name, **config.model.settings)
-        check_features(config.model.name, config.features)
-        return config
+        model = config.model.name
+        section = settings_class(model)
+        checked = section.model_validate(config.model.settings)
+        check_features(model, config.features)
     except ValidationError as error:
-        raise ConfigError("; ".join(_explain(item, origin, overrides) for item in error.errors())) from error
+        complaints = (_explain(item, section, model, origin, overrides) for item in error.errors())
+        raise ConfigError("; ".join(complaints)) from error
     except UsageError as error:
         raise ConfigError(f"{error} (in {_set_by(str(error), origin, overrides)})") from error
+    # Of numbers written as text, such as 1e-4 in YAML, the numbers; defaults are the network's own matter.
+    settings = {name: getattr(checked, name) for name in config.model.settings}
+    return config.model_copy(update={"model": ModelConfig(name=model, **settings)})
 
 
-def _explain(item: Any, origin: str, overrides: Sequence[str]) -> str:
-    """One pydantic error as one line that names the setting, its value, what it may be and who set it."""
-    where = ".".join(str(part) for part in item["loc"])
-    complaint = _complaint(item, where)
-    guilty = [text for text in overrides if f"{where}.".startswith(f"{_overridden(text)}.")]
-    return f"{complaint} (in {_named(guilty[-1]) if guilty else _set_by(complaint, origin, overrides)})"
+def _explain(item: Any, section: type[BaseModel], model: str, origin: str, overrides: Sequence[str]) -> str:
+    """One of pydantic's errors as one line with who set the value; ``model`` if it is about a network."""
+    prefix = ("model",) if model else ()
+    text = complaint(item, section, prefix)
+    where = ".".join(str(part) for part in (*prefix, *item["loc"]))
+    guilty = [override for override in overrides if f"{where}.".startswith(f"{_overridden(override)}.")]
+    who = _named(guilty[-1]) if guilty else _set_by(text, origin, overrides)
+    return f"{text} ({f'model {model}, ' * bool(model)}in {who})"
 
 
 def _set_by(complaint: str, origin: str, overrides: Sequence[str]) -> str:
@@ -204,29 +213,6 @@ def _named(override: str) -> str:
 
 def _overridden(text: str) -> str:
     return text.partition("=")[0].strip()
-
-
-def _complaint(item: Any, where: str) -> str:
-    if item["type"] == "extra_forbidden":
-        section = _section_at(item["loc"][:-1])
-        allowed = sorted(section.model_fields) if section else []
-        close = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        return f"{where}: no such setting{hint}; allowed: {', '.join(allowed)}"
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "value_error":
-        return f"{where or 'configuration'}: {message}"
-    return f"{where}: {item['input']!r} is not allowed: {message[:1].lower()}{message[1:]}"
-
-
-def _section_at(location: Sequence[Any]) -> type[BaseModel] | None:
-    section: type[BaseModel] = Config
-    for part in location:
-        annotation = section.model_fields[part].annotation if part in section.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return None
-        section = annotation
-    return section
 
 
 def _find(source: str | Path) -> Path:

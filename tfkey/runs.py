@@ -13,9 +13,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tfkey.config import Config, flat_settings, load_resolved
 from tfkey.errors import DataError, TfkeyError, UsageError
@@ -25,6 +27,9 @@ from tfkey.models.saved import LOAD_ERRORS, bins_of, difference
 
 if TYPE_CHECKING:
     import keras
+
+MONITOR: Final = "val_mirex"
+"""The figure of ``history.csv`` that decides which epoch's network is kept: the higher the better."""
 
 FREE_SETTINGS = frozenset({"catalogue", "data_dir", "runs_dir"})
 """Where things lie is no part of what a run is."""
@@ -163,6 +168,35 @@ def latest_run(runs_dir: Path) -> Run:
     if not found:
         raise DataError(f"{runs_dir}: holds no trained run; train one first, or name a run", remedy="train")
     return open_run(found[-1].parent)
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The figures of every epoch in a ``history.csv``, in order; none if there is no such file.
+
+    Raises:
+        TfkeyError: it is not such a table.
+    """
+    if not path.is_file():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            lines = [{name: float(value) for name, value in line.items()} for line in csv.DictReader(stream)]
+        if not all({"epoch", MONITOR} <= line.keys() for line in lines):
+            raise ValueError("columns are missing")
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise TfkeyError(
+            f"{path}: not a table of epochs; delete the run's checkpoints to train from the start"
+        ) from error
+    return lines
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """Write the figures of one or more epochs, all of which have the same names, as ``history.csv``."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**line, "epoch": int(line["epoch"])} for line in history)
+    write_text(path, stream.getvalue())
 
 
 def _differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:

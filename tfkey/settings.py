@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -18,11 +20,42 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        # Python, and so pydantic, takes true for 1.
+    def _no_boolean_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # Python, and so pydantic, takes true for 1. Strict fields would refuse more than that: 2.0 for an
+        # integer, and 1e-4, which is a text in YAML 1.1.
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError(f"{str(value).lower()!r} is not allowed: it is a truth value")
+            raise ValueError(f"{str(value).lower()} is not allowed: it is a boolean")
         return value
+
+
+def complaint(item: Any, section: type[BaseModel], prefix: Sequence[str] = ()) -> str:
+    """One of pydantic's errors as one line that names the setting, its value and what is allowed.
+
+    Args:
+        item: of ``ValidationError.errors()``.
+        section: what was validated.
+        prefix: the sections around it, by name.
+    """
+    where = ".".join(str(part) for part in (*prefix, *item["loc"]))
+    if item["type"] == "extra_forbidden":
+        inner = _section_at(section, item["loc"][:-1])
+        allowed = sorted(inner.model_fields) if inner else []
+        close = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        return f"{where}: no such setting{hint}; allowed: {', '.join(allowed)}"
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "value_error":
+        return f"{where or 'configuration'}: {message}"
+    return f"{where}: {item['input']!r} is not allowed: {message[:1].lower()}{message[1:]}"
+
+
+def _section_at(section: type[BaseModel], location: Sequence[Any]) -> type[BaseModel] | None:
+    for part in location:
+        annotation = section.model_fields[part].annotation if part in section.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return None
+        section = annotation
+    return section
 
 
 class FeatureConfig(Section):

@@ -12,17 +12,17 @@ SavedModel loads anywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
 
 from tfkey.errors import UsageError
 from tfkey.models import allconv
-from tfkey.models.checks import check_truth, check_waveform_shape
+from tfkey.models.input_checks import check_waveform_shape
+from tfkey.settings import FeatureConfig
 
 if TYPE_CHECKING:
     import keras
-
-    from tfkey.settings import FeatureConfig
 
 MIN_FRAMES = allconv.MIN_FRAMES
 """The fewest frames, and the fewest bins, that the network behind the transform can see."""
@@ -30,31 +30,14 @@ MIN_FRAMES = allconv.MIN_FRAMES
 TAKES_WAVEFORMS = True
 
 
-@dataclass(frozen=True)
 class Settings(allconv.Settings):
-    """Settings of AllConv with its own transform: those of AllConv, and one more.
-
-    Args:
-        maps: as in :class:`tfkey.models.allconv.Settings`, like all up to ``pooling``.
-        dropout: see there.
-        n_classes: see there.
-        pooling: see there.
-        train_filters: whether the filters of the transform are trained; otherwise they stay the analytic
-            ones.
-
-    Raises:
-        UsageError: a value lies outside of its domain.
-
-    """
+    """Settings of AllConv with its own transform: those of AllConv, and one more."""
 
     model: ClassVar[str] = "cqt_allconv"
 
-    train_filters: bool = True
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        super().__post_init__()
-        check_truth(self.model, "train_filters", self.train_filters)
+    train_filters: bool = Field(
+        True, strict=True, description="whether the filters of the transform are trained"
+    )
 
 
 def check_features(features: FeatureConfig) -> None:
