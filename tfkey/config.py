@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -35,25 +35,48 @@ _SECTION_FOLDERS = {"features": "features", "model": "models"}
 class Config(Section):
     """Everything that a run depends on."""
 
-    seed: int = Field(0, ge=0, le=2**32 - 1)
-    mode: Mode = "spectrograms"
-    datasets: list[str] = Field(["demo"], min_length=1)
-    weights: dict[str, float] = Field(
-        {}, description="dataset to how much each of its intervals counts in the loss, where that is not 1"
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**32 - 1,
+        description="seed of all random numbers: first weights, order, dropout, augmentation",
     )
-    subsets: dict[str, str] = Field({}, description="dataset to subset, where it is not the default one")
+    mode: Mode = Field(
+        "spectrograms",
+        description="what is prepared and trained on: audio, spectrograms, or images (PNGs of spectrograms)",
+    )
+    datasets: list[str] = Field(
+        ["demo"], min_length=1, description="datasets of the catalogue, or of one's own, by name"
+    )
+    weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description="how much each interval of a dataset counts in the loss, where that is not 1"
+    )
+    subsets: dict[str, str] = Field(
+        {}, description="the subset of a dataset, where it is not the default one"
+    )
     catalogue: Path | None = Field(
-        None, description="a folder of one's own dataset descriptions (other mirrors); empty: tfkey's own"
+        None, description="folder of one's own dataset descriptions, used in place of tfkey's; null: tfkey's"
     )
-    data_dir: Path = Path("data")
-    runs_dir: Path = Path("runs")
-    features: FeatureConfig = Field(default=FeatureConfig())
-    intervals: IntervalConfig = Field(default=IntervalConfig())
-    split: SplitConfig = Field(default=SplitConfig())
-    model: ModelConfig = Field(default=ModelConfig())
-    loss: LossConfig = Field(default=LossConfig())
-    augment: AugmentConfig = Field(default=AugmentConfig())
-    train: TrainConfig = Field(default=TrainConfig())
+    data_dir: Path = Field(Path("data"), description="folder of the originals and of prepared data")
+    runs_dir: Path = Field(Path("runs"), description="folder of the runs")
+    features: FeatureConfig = Field(
+        default=FeatureConfig(),
+        description="how sound becomes a picture: a constant-Q transform, then decibels mapped to [0, 1]",
+    )
+    intervals: IntervalConfig = Field(
+        default=IntervalConfig(),
+        description="how a track is cut into the fixed lengths that a network is trained on",
+    )
+    split: SplitConfig = Field(
+        default=SplitConfig(),
+        description="the split of a dataset that has none of its own; always by track, never by interval",
+    )
+    model: ModelConfig = Field(default=ModelConfig(), description="the network and its own settings")
+    loss: LossConfig = Field(default=LossConfig(), description="what the network is taught")
+    augment: AugmentConfig = Field(
+        default=AugmentConfig(), description="how training spectrograms are varied; 0 or null: not at all"
+    )
+    train: TrainConfig = Field(default=TrainConfig(), description="how the network is fitted")
 
     @field_validator("datasets", mode="before")
     @classmethod
@@ -70,11 +93,9 @@ class Config(Section):
         crop, seconds = self.augment.crop_seconds, self.intervals.seconds
         if crop is not None and crop > seconds:
             raise ValueError(f"augment.crop_seconds={crop:g} is longer than intervals.seconds={seconds:g}")
-        for name, weight in self.weights.items():
+        for name in self.weights:
             if name not in self.datasets:
-                raise ValueError(f"weights: {name} is none of datasets ({', '.join(self.datasets)})")
-            if weight <= 0:
-                raise ValueError(f"weights: {name} has {weight:g}; it must be above 0")
+                raise ValueError(f"weights: {name} is not among datasets ({', '.join(self.datasets)})")
         return self
 
     def to_yaml(self) -> str:
@@ -89,6 +110,12 @@ def config_root() -> Path:
     """
     inside = Path(__file__).parent / "configs"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+
+
+def section_words(section: str) -> list[str]:
+    """The words that may be given in place of a section: the names of its files; none for most sections."""
+    folder = _SECTION_FOLDERS.get(section)
+    return sorted(path.stem for path in (config_root() / folder).glob("*.yaml")) if folder else []
 
 
 def load_config(
@@ -263,11 +290,9 @@ def _expand(values: dict[str, Any]) -> dict[str, Any]:
     for name, folder in _SECTION_FOLDERS.items():
         word = expanded.get(name)
         if isinstance(word, str):
-            path = config_root() / folder / f"{word}.yaml"
-            if not path.is_file():
-                names = ", ".join(sorted(item.stem for item in (config_root() / folder).glob("*.yaml")))
-                raise ConfigError(f"{name}: {word!r} is unknown; allowed: {names}")
-            expanded[name] = _read_yaml(path)
+            if word not in section_words(name):
+                raise ConfigError(f"{name}: {word!r} is unknown; allowed: {', '.join(section_words(name))}")
+            expanded[name] = _read_yaml(config_root() / folder / f"{word}.yaml")
     return expanded
 
 

@@ -98,7 +98,8 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
         ),
         ("model.maps=true", ["model.maps: true is not allowed: it is a boolean"]),
         ("augment.pitch_shift=4", ["features.extra_semitones=0", "(in the override augment.pitch_shift=4)"]),
-        ("weights.nope=0.5", ["nope is none of datasets (demo)", "(in the override weights.nope=0.5)"]),
+        ("weights.nope=0.5", ["nope is not among datasets (demo)", "(in the override weights.nope=0.5)"]),
+        ("weights.demo=0", ["weights.demo: 0 is not allowed: input should be greater than 0"]),
         ("train.xla=true", ["train.deterministic=false", "(in the override train.xla=true)"]),
         ("seed=4294967296", ["seed: 4294967296", "less than or equal to 4294967295"]),
         ("model.dropout=1", ["model.dropout: 1 is not allowed: input should be less than 1"]),
@@ -140,7 +141,7 @@ def test_numbers_are_taken_as_they_are_written(override: str, value: object) -> 
 def test_options_of_their_own_are_checked_together_with_the_rest() -> None:
     config = load_config("demo", ["weights.b=0.5", "mode=audio"], {"datasets": ["a", "b"], "mode": "images"})
     assert (config.datasets, config.weights, config.mode) == (["a", "b"], {"b": 0.5}, "images")
-    with pytest.raises(ConfigError, match=r"weights: demo is none of datasets \(a\)"):
+    with pytest.raises(ConfigError, match=r"weights: demo is not among datasets \(a\)"):
         load_config("demo", ["weights.demo=2"], {"datasets": ["a"]})
     with pytest.raises(ConfigError, match=r"configuration nosuch: no such file; .* one of: demo, train$"):
         load_config("nosuch")
