@@ -18,7 +18,7 @@ MODES := audio spectrograms images
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint clean \
 	weights prepare-audio train-audio eval-audio prepare-spectrograms prepare-images train-image eval-image \
-	tune tensorboard test-overfit test-fdr test-limit
+	schema tune tensorboard test-overfit test-fdr test-limit
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
@@ -40,6 +40,9 @@ demo: $(READY)  ## prepare, train, evaluate in every mode, export, predict real 
 
 weights: $(READY)  ## make RUN's network the one that comes with tfkey, with DESCRIPTION
 	$(TFKEY) export $(RUN) --format litert --output tfkey/weights/demo --description "$(DESCRIPTION)"
+
+schema: $(READY)  ## write configs/schema.json, which editors check configurations by
+	$(TFKEY) config --schema > configs/schema.json
 
 prepare-audio: $(READY)  ## audio mode: get the audio and cut it into intervals
 	$(TFKEY) prepare --mode audio $(WHAT)

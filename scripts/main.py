@@ -18,6 +18,7 @@ from tfkey.errors import TfkeyError
 
 _COMMANDS = {
     "datasets": "List the datasets of the catalogue, or show one.",
+    "config": "Show every setting and its value, or what a run used.",
     "prepare": "Get a dataset and prepare it for training.",
     "pack": "Write an archive of spectrogram PNGs for others.",
     "train": "Train a network on prepared data.",

@@ -9,6 +9,7 @@ import click
 from scripts.common import config_options, mode_option, resolve_config
 from scripts.stopping import STARTS_OVER, if_stopped
 from tfkey.config import Config
+from tfkey.runs import MONITOR
 from tfkey.training.heap import use_one_heap
 
 
@@ -68,13 +69,13 @@ def _train(config: Config, name: str) -> None:
         click.echo(
             f"epoch {epoch:3d}/{epochs}  loss {figures['loss']:.3f}  accuracy {figures['accuracy']:.3f}  "
             f"validation: loss {figures['val_loss']:.3f}  accuracy {figures['val_accuracy']:.3f}  "
-            f"MIREX {100 * figures['val_mirex']:.1f}"
+            f"MIREX {100 * figures[MONITOR]:.1f}"
         )
 
     run, history = train(config, name, report)
-    best = max(history, key=lambda figures: figures["val_mirex"])
+    best = max(history, key=lambda figures: figures[MONITOR])
     click.echo(
-        f"{run.path}: best is epoch {best['epoch']:.0f}, MIREX {100 * best['val_mirex']:.1f} on validation"
+        f"{run.path}: best is epoch {best['epoch']:.0f}, MIREX {100 * best[MONITOR]:.1f} on validation"
     )
 
 

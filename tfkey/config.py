@@ -7,11 +7,10 @@ the caller, then ``section.setting=value`` overrides, later ones winning. A sect
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -27,6 +26,7 @@ from tfkey.settings import (
     Section,
     SplitConfig,
     TrainConfig,
+    complaint,
 )
 
 _SECTION_FOLDERS = {"features": "features", "model": "models"}
@@ -35,25 +35,48 @@ _SECTION_FOLDERS = {"features": "features", "model": "models"}
 class Config(Section):
     """Everything that a run depends on."""
 
-    seed: int = Field(0, ge=0, le=2**32 - 1)
-    mode: Mode = "spectrograms"
-    datasets: list[str] = Field(["demo"], min_length=1)
-    weights: dict[str, float] = Field(
-        {}, description="dataset to how much each of its intervals counts in the loss, where that is not 1"
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**32 - 1,
+        description="seed of all random numbers: first weights, order, dropout, augmentation",
     )
-    subsets: dict[str, str] = Field({}, description="dataset to subset, where it is not the default one")
+    mode: Mode = Field(
+        "spectrograms",
+        description="what is prepared and trained on: audio, spectrograms, or images (PNGs of spectrograms)",
+    )
+    datasets: list[str] = Field(
+        ["demo"], min_length=1, description="datasets of the catalogue, or of one's own, by name"
+    )
+    weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description="how much each interval of a dataset counts in the loss, where that is not 1"
+    )
+    subsets: dict[str, str] = Field(
+        {}, description="the subset of a dataset, where it is not the default one"
+    )
     catalogue: Path | None = Field(
-        None, description="a folder of one's own dataset descriptions (other mirrors); empty: tfkey's own"
+        None, description="folder of one's own dataset descriptions, used in place of tfkey's; null: tfkey's"
     )
-    data_dir: Path = Path("data")
-    runs_dir: Path = Path("runs")
-    features: FeatureConfig = Field(default=FeatureConfig())
-    intervals: IntervalConfig = Field(default=IntervalConfig())
-    split: SplitConfig = Field(default=SplitConfig())
-    model: ModelConfig = Field(default=ModelConfig())
-    loss: LossConfig = Field(default=LossConfig())
-    augment: AugmentConfig = Field(default=AugmentConfig())
-    train: TrainConfig = Field(default=TrainConfig())
+    data_dir: Path = Field(Path("data"), description="folder of the originals and of prepared data")
+    runs_dir: Path = Field(Path("runs"), description="folder of the runs")
+    features: FeatureConfig = Field(
+        default=FeatureConfig(),
+        description="how sound becomes a picture: a constant-Q transform, then decibels mapped to [0, 1]",
+    )
+    intervals: IntervalConfig = Field(
+        default=IntervalConfig(),
+        description="how a track is cut into the fixed lengths that a network is trained on",
+    )
+    split: SplitConfig = Field(
+        default=SplitConfig(),
+        description="the split of a dataset that has none of its own; always by track, never by interval",
+    )
+    model: ModelConfig = Field(default=ModelConfig(), description="the network and its own settings")
+    loss: LossConfig = Field(default=LossConfig(), description="what the network is taught")
+    augment: AugmentConfig = Field(
+        default=AugmentConfig(), description="how training spectrograms are varied; 0 or null: not at all"
+    )
+    train: TrainConfig = Field(default=TrainConfig(), description="how the network is fitted")
 
     @field_validator("datasets", mode="before")
     @classmethod
@@ -70,11 +93,9 @@ class Config(Section):
         crop, seconds = self.augment.crop_seconds, self.intervals.seconds
         if crop is not None and crop > seconds:
             raise ValueError(f"augment.crop_seconds={crop:g} is longer than intervals.seconds={seconds:g}")
-        for name, weight in self.weights.items():
+        for name in self.weights:
             if name not in self.datasets:
-                raise ValueError(f"weights: {name} is none of datasets ({', '.join(self.datasets)})")
-            if weight <= 0:
-                raise ValueError(f"weights: {name} has {weight:g}; it must be above 0")
+                raise ValueError(f"weights: {name} is not among datasets ({', '.join(self.datasets)})")
         return self
 
     def to_yaml(self) -> str:
@@ -89,6 +110,12 @@ def config_root() -> Path:
     """
     inside = Path(__file__).parent / "configs"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+
+
+def section_words(section: str) -> list[str]:
+    """The words that may be given in place of a section: the names of its files; none for most sections."""
+    folder = _SECTION_FOLDERS.get(section)
+    return sorted(path.stem for path in (config_root() / folder).glob("*.yaml")) if folder else []
 
 
 def load_config(
@@ -143,6 +170,21 @@ def changed(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
     return validated(values, origin)
 
 
+def flat_settings(config: Config) -> dict[str, Any]:
+    """Every setting of a configuration by its dotted name, as YAML and overrides know it."""
+    return _flat(config.model_dump(mode="json"))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
 def validated(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> Config:
     """A configuration from the values of all its settings.
 
@@ -154,25 +196,34 @@ def validated(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()
     Raises:
         ConfigError: an unknown setting, or a value out of its domain.
     """
-    from tfkey.models import check_features, model_settings
+    from tfkey.models import check_features, settings_class
 
+    section: type[BaseModel] = Config
+    model = ""
     try:
         config = Config.model_validate(values)
-        model_settings(config.model.name, **config.model.settings)
-        check_features(config.model.name, config.features)
-        return config
+        model = config.model.name
+        section = settings_class(model)
+        checked = section.model_validate(config.model.settings)
+        check_features(model, config.features)
     except ValidationError as error:
-        raise ConfigError("; ".join(_explain(item, origin, overrides) for item in error.errors())) from error
+        complaints = (_explain(item, section, model, origin, overrides) for item in error.errors())
+        raise ConfigError("; ".join(complaints)) from error
     except UsageError as error:
         raise ConfigError(f"{error} (in {_set_by(str(error), origin, overrides)})") from error
+    # Of numbers written as text, such as 1e-4 in YAML, the numbers; defaults are the network's own matter.
+    settings = {name: getattr(checked, name) for name in config.model.settings}
+    return config.model_copy(update={"model": ModelConfig(name=model, **settings)})
 
 
-def _explain(item: Any, origin: str, overrides: Sequence[str]) -> str:
-    """One pydantic error as one line that names the setting, its value, what it may be and who set it."""
-    where = ".".join(str(part) for part in item["loc"])
-    complaint = _complaint(item, where)
-    guilty = [text for text in overrides if f"{where}.".startswith(f"{_overridden(text)}.")]
-    return f"{complaint} (in {_named(guilty[-1]) if guilty else _set_by(complaint, origin, overrides)})"
+def _explain(item: Any, section: type[BaseModel], model: str, origin: str, overrides: Sequence[str]) -> str:
+    """One of pydantic's errors as one line with who set the value; ``model`` if it is about a network."""
+    prefix = ("model",) if model else ()
+    text = complaint(item, section, prefix)
+    where = ".".join(str(part) for part in (*prefix, *item["loc"]))
+    guilty = [override for override in overrides if f"{where}.".startswith(f"{_overridden(override)}.")]
+    who = _named(guilty[-1]) if guilty else _set_by(text, origin, overrides)
+    return f"{text} ({f'model {model}, ' * bool(model)}in {who})"
 
 
 def _set_by(complaint: str, origin: str, overrides: Sequence[str]) -> str:
@@ -189,29 +240,6 @@ def _named(override: str) -> str:
 
 def _overridden(text: str) -> str:
     return text.partition("=")[0].strip()
-
-
-def _complaint(item: Any, where: str) -> str:
-    if item["type"] == "extra_forbidden":
-        section = _section_at(item["loc"][:-1])
-        allowed = sorted(section.model_fields) if section else []
-        close = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        return f"{where}: no such setting{hint}; allowed: {', '.join(allowed)}"
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "value_error":
-        return f"{where or 'configuration'}: {message}"
-    return f"{where}: {item['input']!r} is not allowed: {message[:1].lower()}{message[1:]}"
-
-
-def _section_at(location: Sequence[Any]) -> type[BaseModel] | None:
-    section: type[BaseModel] = Config
-    for part in location:
-        annotation = section.model_fields[part].annotation if part in section.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return None
-        section = annotation
-    return section
 
 
 def _find(source: str | Path) -> Path:
@@ -262,11 +290,9 @@ def _expand(values: dict[str, Any]) -> dict[str, Any]:
     for name, folder in _SECTION_FOLDERS.items():
         word = expanded.get(name)
         if isinstance(word, str):
-            path = config_root() / folder / f"{word}.yaml"
-            if not path.is_file():
-                names = ", ".join(sorted(item.stem for item in (config_root() / folder).glob("*.yaml")))
-                raise ConfigError(f"{name}: {word!r} is unknown; allowed: {names}")
-            expanded[name] = _read_yaml(path)
+            if word not in section_words(name):
+                raise ConfigError(f"{name}: {word!r} is unknown; allowed: {', '.join(section_words(name))}")
+            expanded[name] = _read_yaml(config_root() / folder / f"{word}.yaml")
     return expanded
 
 

@@ -13,33 +13,23 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Iterator
+import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from tfkey.config import Config, load_resolved
+from tfkey.config import Config, flat_settings, load_resolved
 from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.files import write_text
 from tfkey.models import build_network, input_shape, register_layers
+from tfkey.models.saved import LOAD_ERRORS, bins_of, difference
 
 if TYPE_CHECKING:
     import keras
 
-LOAD_ERRORS = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What Keras raises for a ``.keras`` file that is damaged or none."""
+MONITOR: Final = "val_mirex"
+"""The figure of ``history.csv`` that decides which epoch's network is kept: the higher the better."""
 
 FREE_SETTINGS = frozenset({"catalogue", "data_dir", "runs_dir"})
 """Where things lie is no part of what a run is."""
@@ -103,8 +93,8 @@ class Run:
                 f"{self.best}: does not take what {self.path / 'config.yaml'} says by "
                 f"model.name={self.config.model.name}; put back the one that belongs"
             )
-        bins = _bins(network)
-        if bins != self.config.features.n_bins:
+        bins = bins_of(network)
+        if bins not in (None, self.config.features.n_bins):
             raise TfkeyError(
                 f"{self.best}: is for {bins} bins, but {self.path / 'config.yaml'} says "
                 f"features.n_bins={self.config.features.n_bins}; put back the one that belongs"
@@ -115,37 +105,6 @@ class Run:
                 f"{self.best}: of {what} than {self.path / 'config.yaml'} says; put back the one that belongs"
             )
         return network
-
-
-def _bins(network: keras.Model) -> int:
-    """The bins of the spectrograms that a network is given, or makes itself from waveforms."""
-    if len(network.input_shape) == 2:
-        return network.get_layer("cqt").parameters.n_bins
-    return network.input_shape[2]
-
-
-def difference(model: keras.Model, other: keras.Model) -> str | None:
-    """What keeps the weights of one model from meaning anything to another, or None."""
-    plan, wanted = _plan(model), _plan(other)
-    return next((what for what, found in plan.items() if found != wanted[what]), None)
-
-
-def _plan(model: keras.Model) -> dict[str, Any]:
-    transforms = ("cqt", "log_magnitude")
-    features = {layer.name: layer.get_config() for layer in _layers(model) if layer.name in transforms}
-    # Of the input the bins alone: any number of frames is the same network.
-    return {
-        "another model": (model.name, [tuple(weight.shape) for weight in model.weights]),
-        "other features": (len(model.input_shape), model.input_shape[2:], features),
-    }
-
-
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        yield layer
-        # Those of a model inside.
-        if hasattr(layer, "layers"):
-            yield from _layers(layer)
 
 
 def create_run(config: Config, name: str) -> Run:
@@ -211,24 +170,38 @@ def latest_run(runs_dir: Path) -> Run:
     return open_run(found[-1].parent)
 
 
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The figures of every epoch in a ``history.csv``, in order; none if there is no such file.
+
+    Raises:
+        TfkeyError: it is not such a table.
+    """
+    if not path.is_file():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            lines = [{name: float(value) for name, value in line.items()} for line in csv.DictReader(stream)]
+        if not all({"epoch", MONITOR} <= line.keys() for line in lines):
+            raise ValueError("columns are missing")
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise TfkeyError(
+            f"{path}: not a table of epochs; delete the run's checkpoints to train from the start"
+        ) from error
+    return lines
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """Write the figures of one or more epochs, all of which have the same names, as ``history.csv``."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**line, "epoch": int(line["epoch"])} for line in history)
+    write_text(path, stream.getvalue())
+
+
 def _differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
     before, after = flat_settings(old), flat_settings(new)
     names = [name for name in {**before, **after} if name not in FREE_SETTINGS]
     return [
         (name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
     ]
-
-
-def flat_settings(config: Config) -> dict[str, Any]:
-    """Every setting of a configuration by its dotted name, as YAML and overrides know it."""
-    return _flat(config.model_dump(mode="json"))
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
-    return flat

@@ -12,7 +12,7 @@ import traceback
 from tfkey.config import Config
 from tfkey.errors import TfkeyError
 from tfkey.files import write_text
-from tfkey.training.callbacks import read_history
+from tfkey.runs import read_history
 
 
 def train_apart(config: Config, name: str) -> list[dict[str, float]]:

@@ -11,9 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipelines.prepared.manifest import preparation_parameters
-from tfkey.config import Config, changed, config_root
+from tfkey.config import Config, changed, config_root, flat_settings
 from tfkey.errors import ConfigError, TfkeyError
-from tfkey.runs import flat_settings
+from tfkey.runs import MONITOR
 
 Objective = Literal["val_mirex", "val_accuracy", "val_loss"]
 
@@ -97,7 +97,7 @@ class Search(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    objective: Objective = "val_mirex"
+    objective: Objective = MONITOR
     trials: int = Field(20, ge=1)
     epochs: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0)

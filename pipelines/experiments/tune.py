@@ -37,17 +37,14 @@ from pipelines.experiments.search_algorithms import ALGORITHMS, build_oracle
 from pipelines.experiments.search_space import Search, check_search, searched_settings
 from pipelines.folder_lock import alone_in
 from pipelines.prepared.manifest import open_prepared
-from tfkey.config import Config, changed
+from tfkey.config import Config, changed, flat_settings
 from tfkey.errors import TfkeyError, UsageError
 from tfkey.files import atomic_path, write_text
-from tfkey.runs import FREE_SETTINGS, flat_settings, run_folder
+from tfkey.runs import FREE_SETTINGS, MONITOR, run_folder
 from tfkey.training.tensorboard_events import EventLog, experiment
 
 Trainer = Callable[[Config, str], list[dict[str, float]]]
 """Trains a configuration under a name and gives the figures of every epoch; TfkeyError if that fails."""
-
-# A network is kept by its MIREX score, whatever is searched for.
-_KEPT_BY = "val_mirex"
 
 
 @dataclass(frozen=True)
@@ -189,7 +186,8 @@ class _Tuner(BaseTuner):
             config = changed(self._config, settings, "the search space")
             config = config.model_copy(update={"runs_dir": self._folder / "trials"})
             history = self._train(config, trial.trial_id)
-            best = max(history, key=lambda line: line[_KEPT_BY])
+            # The network that is kept, whatever is searched for.
+            best = max(history, key=lambda line: line[MONITOR])
         except (TfkeyError, ValueError) as error:
             raise FailedTrialError(" ".join(str(error).split())) from error
         return {self._search.objective: best[self._search.objective]}

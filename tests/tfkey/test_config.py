@@ -67,7 +67,7 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
         ("train.zzz=3", ["train.zzz: no such setting; allowed: "]),
         ("train.epochs=many", ["train.epochs", "'many'", "integer"]),
         ("train.epochs=2.5", ["train.epochs", "2.5", "integer"]),
-        ("train.epochs=true", ["train.epochs", "true"]),
+        ("train.epochs=true", ["train.epochs: true is not allowed: it is a boolean"]),
         ("train.epochs=", ["train.epochs", "None", "integer"]),
         ("train.epochs.x=3", ["train.epochs"]),
         ("train.deterministic=maybe", ["train.deterministic", "maybe", "boolean"]),
@@ -89,12 +89,20 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
         ("features=mel", ["features: 'mel' is unknown; allowed: cqt, demo"]),
         ("model=resnet", ["model: 'resnet' is unknown; allowed: allconv"]),
         ("model.name=resnet", ["'resnet'", "allconv"]),
-        ("model.dropot=0.1", ["allconv", "'dropot'", "dropout", "(in the override model.dropot=0.1)"]),
+        (
+            "model.dropot=0.1",
+            [
+                "model.dropot: no such setting (did you mean dropout?)",
+                "(model allconv, in the override ",
+            ],
+        ),
+        ("model.maps=true", ["model.maps: true is not allowed: it is a boolean"]),
         ("augment.pitch_shift=4", ["features.extra_semitones=0", "(in the override augment.pitch_shift=4)"]),
-        ("weights.nope=0.5", ["nope is none of datasets (demo)", "(in the override weights.nope=0.5)"]),
+        ("weights.nope=0.5", ["nope is not among datasets (demo)", "(in the override weights.nope=0.5)"]),
+        ("weights.demo=0", ["weights.demo: 0 is not allowed: input should be greater than 0"]),
         ("train.xla=true", ["train.deterministic=false", "(in the override train.xla=true)"]),
         ("seed=4294967296", ["seed: 4294967296", "less than or equal to 4294967295"]),
-        ("model.dropout=1", ["dropout = 1", "below 1"]),
+        ("model.dropout=1", ["model.dropout: 1 is not allowed: input should be less than 1"]),
         ("train.epochs", ["the override train.epochs: write it as section.setting=value"]),
         ("=3", ["the override =3: write it as"]),
         ("train.epochs=[1", ["the override train.epochs=[1: the value is not YAML"]),
@@ -109,10 +117,31 @@ def test_bad_setting_names_itself_and_what_is_allowed(override: str, parts: list
         assert part in message
 
 
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        # As files write them: whole numbers for floats, floats for integers, and 1e-4, in YAML 1.1 a text.
+        ("train.weight_decay=1", 1.0),
+        ("train.batch_size=2.0", 2),
+        ("train.learning_rate=1e-4", 1e-4),
+        ("model.maps=4.0", 4),
+        ("model.dropout=0", 0.0),
+        ("model.dropout=1e-1", 0.1),
+        ("weights={demo: 1e-1}", {"demo": 0.1}),
+    ],
+)
+def test_numbers_are_taken_as_they_are_written(override: str, value: object) -> None:
+    config = load_config(None, [override])
+    found = config.model_dump()
+    for part in override.partition("=")[0].split("."):
+        found = found[part]
+    assert (found, type(found)) == (value, type(value))
+
+
 def test_options_of_their_own_are_checked_together_with_the_rest() -> None:
     config = load_config("demo", ["weights.b=0.5", "mode=audio"], {"datasets": ["a", "b"], "mode": "images"})
     assert (config.datasets, config.weights, config.mode) == (["a", "b"], {"b": 0.5}, "images")
-    with pytest.raises(ConfigError, match=r"weights: demo is none of datasets \(a\)"):
+    with pytest.raises(ConfigError, match=r"weights: demo is not among datasets \(a\)"):
         load_config("demo", ["weights.demo=2"], {"datasets": ["a"]})
     with pytest.raises(ConfigError, match=r"configuration nosuch: no such file; .* one of: demo, train$"):
         load_config("nosuch")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tfkey.errors import DataError
-from tfkey.spectrogram.light import Features
+from tfkey.spectrogram.filters import Features
 
 METADATA = "tfkey.json"
 NETWORK_FILES = {"litert": "network.tflite", "onnx": "network.onnx", "keras": "network.keras"}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfkey.spectrogram.light import Features
+from tfkey.spectrogram.filters import Features
 
 PROMINENCE_DB = 10.0
 """How far a peak stands above its surroundings, in dB."""

@@ -1,25 +1,26 @@
 """The models, by name.
 
-Each model is one module with a frozen dataclass ``Settings``, which checks its own values, ``MIN_FRAMES``,
-and a function ``build(input_shape, settings)``; one that depends on what its bins mean takes the feature
-parameters, too (``build(input_shape, settings, features)``) and refuses those it cannot use in
-``check_features(features)``. Nothing here imports Keras before a model is built, so a configuration is
-checked at once.
+Each model is one module with a section ``Settings``, which states the domain and the meaning of each setting,
+``MIN_FRAMES``, and a function ``build(input_shape, settings, features)``; one that depends on what its bins
+mean refuses features that it cannot use in ``check_features(features)``. Nothing here imports Keras before a
+model is built, so a configuration is checked without it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from tfkey.errors import UsageError
+from tfkey.settings import FeatureConfig, Section, complaint
 
 if TYPE_CHECKING:
     import keras
 
-    from tfkey.settings import AugmentConfig, FeatureConfig, ModelConfig
+    from tfkey.settings import AugmentConfig, ModelConfig
 
 MODEL_NAMES: tuple[str, ...] = ("allconv", "allconv_rnn", "cqt_allconv", "inception", "octave", "timepool")
 """The names that :func:`build_model` knows."""
@@ -31,19 +32,27 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(f"tfkey.models.{name}")
 
 
+def settings_class(name: str) -> type[Section]:
+    """The section of a model's own settings.
+
+    Raises:
+        UsageError: the model is unknown.
+    """
+    return _module(name).Settings
+
+
 def model_settings(name: str, **settings: Any) -> Any:
-    """Return the settings of a model, its defaults filled in, as its frozen dataclass.
+    """The checked settings of a model, its defaults filled in, as an instance of its ``Settings``.
 
     Raises:
         UsageError: the model or a setting is unknown, or a value lies outside of its domain.
-
     """
-    cls = _module(name).Settings
-    allowed = [field.name for field in dataclasses.fields(cls)]
-    for setting in settings:
-        if setting not in allowed:
-            raise UsageError(f"model {name} has no setting {setting!r}: choose among {', '.join(allowed)}")
-    return cls(**settings)
+    section = settings_class(name)
+    try:
+        return section(**settings)
+    except ValidationError as error:
+        complaints = "; ".join(complaint(item, section) for item in error.errors())
+        raise UsageError(f"model {name}: {complaints}") from error
 
 
 def build_model(
@@ -73,13 +82,7 @@ def build_model(
 
     """
     module, checked = _module(name), model_settings(name, **settings)
-    if not hasattr(module, "check_features"):
-        return module.build(input_shape, checked)
-    if features is None:
-        from tfkey.settings import FeatureConfig
-
-        features = FeatureConfig()
-    return module.build(input_shape, checked, features)
+    return module.build(input_shape, checked, features or FeatureConfig())
 
 
 def build_network(model: ModelConfig, features: FeatureConfig) -> keras.Model:
@@ -95,15 +98,6 @@ def input_shape(name: str, features: FeatureConfig) -> tuple[int | None, int, in
 def takes_waveforms(name: str) -> bool:
     """Whether a model makes its spectrogram itself, from waveforms, and so needs data of audio mode."""
     return getattr(_module(name), "TAKES_WAVEFORMS", False)
-
-
-def transform_of(network: keras.Model) -> keras.Model | None:
-    """The part of a network that makes spectrograms of waveforms, with its weights; None if it has none."""
-    if len(network.input_shape) != 2:
-        return None
-    import keras
-
-    return keras.Model(network.input, network.get_layer("log_magnitude").output, name="transform")
 
 
 def minimum_frames(name: str) -> int:

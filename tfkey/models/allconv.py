@@ -24,11 +24,13 @@ the logits from below.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from tfkey.keys import N_CLASSES
-from tfkey.models.checks import check_choice, check_numbers, check_picture_shape
+from tfkey.models.input_checks import check_picture_shape
+from tfkey.settings import FeatureConfig, Section
 
 if TYPE_CHECKING:
     import keras
@@ -36,44 +38,32 @@ if TYPE_CHECKING:
 MIN_FRAMES = 8
 """The fewest frames, and the fewest bins, that outlast three poolings by 2. Fewer give no finite output."""
 
-POOLINGS = ("global", "time")
 
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of AllConv.
-
-    Args:
-        maps: feature maps of the first block, at least 1; doubled in each further one.
-        dropout: probability, in [0, 1[, with which a whole feature map is dropped in training.
-        n_classes: number of logits, at least 2.
-        pooling: ``"global"``, over time and frequency as in the paper, or ``"time"``, over time only.
-
-    Raises:
-        UsageError: a value lies outside of its domain.
-
-    """
+class Settings(Section):
+    """Settings of AllConv."""
 
     model: ClassVar[str] = "allconv"
 
-    maps: int = 20
-    dropout: float = 0.5
-    n_classes: int = N_CLASSES
-    pooling: str = "global"
+    maps: int = Field(20, ge=1, description="feature maps of the first block, doubled in each further one")
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="probability with which a whole feature map is dropped in training"
+    )
+    n_classes: int = Field(N_CLASSES, ge=2, description="number of logits")
+    pooling: Literal["global", "time"] = Field(
+        "global", description="global: over time and frequency, as in the paper; time: over time only"
+    )
 
-    def __post_init__(self) -> None:
-        """Check every value."""
-        check_numbers(self.model, self, maps=1, n_classes=2)
-        check_choice(self.model, "pooling", self.pooling, POOLINGS)
 
-
-def build(input_shape: tuple[int | None, int, int], settings: Settings) -> keras.Model:
+def build(
+    input_shape: tuple[int | None, int, int], settings: Settings, features: FeatureConfig
+) -> keras.Model:
     """Build AllConv, untrained.
 
     Args:
         input_shape: ``(frames, bins, channels)``; frames ``None`` or at least :data:`MIN_FRAMES`, bins
             at least as many.
         settings: see :class:`Settings`.
+        features: of the spectrograms; AllConv takes any.
 
     Returns:
         A model from ``[batch, frames, bins, channels]`` to logits ``[batch, n_classes]``, which are float32

@@ -15,11 +15,13 @@ than the last state, lets the start of a long interval count as much as its end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from tfkey.keys import N_CLASSES
-from tfkey.models.checks import check_numbers, check_picture_shape, check_truth
+from tfkey.models.input_checks import check_picture_shape
+from tfkey.settings import FeatureConfig, Section
 
 if TYPE_CHECKING:
     import keras
@@ -28,35 +30,28 @@ MIN_FRAMES = 8
 """The fewest frames, and the fewest bins, that outlast three poolings by 2."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of AllConv with a recurrent network.
+class Settings(Section):
+    """Settings of AllConv with a recurrent network."""
 
-    Args:
-        maps: feature maps of the first block, at least 1; doubled in each of the two further ones.
-        units: of the LSTM in each direction, at least 1.
-        bidirectional: whether a second LSTM reads the interval from its end.
-        dropout: probability, in [0, 1[, with which a feature map, and an input of the last layer, is dropped.
-        n_classes: number of logits, at least 2.
-
-    Raises:
-        UsageError: a value lies outside of its domain.
-
-    """
-
-    maps: int = 16
-    units: int = 64
-    bidirectional: bool = True
-    dropout: float = 0.3
-    n_classes: int = N_CLASSES
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        check_numbers("allconv_rnn", self, maps=1, units=1, n_classes=2)
-        check_truth("allconv_rnn", "bidirectional", self.bidirectional)
+    maps: int = Field(
+        16, ge=1, description="feature maps of the first block, doubled in each of the two further ones"
+    )
+    units: int = Field(64, ge=1, description="units of the LSTM in each direction")
+    bidirectional: bool = Field(
+        True, strict=True, description="whether a second LSTM reads the interval from its end"
+    )
+    dropout: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="probability with which a feature map, or an input of the last layer, is dropped",
+    )
+    n_classes: int = Field(N_CLASSES, ge=2, description="number of logits")
 
 
-def build(input_shape: tuple[int | None, int, int], settings: Settings) -> keras.Model:
+def build(
+    input_shape: tuple[int | None, int, int], settings: Settings, features: FeatureConfig
+) -> keras.Model:
     """Build the network, untrained; shapes and errors as in :func:`tfkey.models.allconv.build`."""
     check_picture_shape("allconv_rnn", input_shape, MIN_FRAMES, MIN_FRAMES)
     import keras

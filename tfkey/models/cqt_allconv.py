@@ -1,6 +1,6 @@
 """AllConv behind a constant-Q transform whose filters are trained with it.
 
-The front of the network is tfkey's own (:class:`tfkey.spectrogram.cqt.CQT`, then decibels), starting from the
+The front of the network is tfkey's own (:func:`tfkey.spectrogram.frontend.build_frontend`), starting from the
 analytic filters; with ``train_filters`` each filter may become another one. The idea is that of Cheuk et
 al., *nnAudio*, IEEE Access 8, 2020, arXiv 1912.12055. Behind it stands :mod:`tfkey.models.allconv`.
 
@@ -12,17 +12,17 @@ SavedModel loads anywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
 
 from tfkey.errors import UsageError
 from tfkey.models import allconv
-from tfkey.models.checks import check_truth, check_waveform_shape
+from tfkey.models.input_checks import check_waveform_shape
+from tfkey.settings import FeatureConfig
 
 if TYPE_CHECKING:
     import keras
-
-    from tfkey.settings import FeatureConfig
 
 MIN_FRAMES = allconv.MIN_FRAMES
 """The fewest frames, and the fewest bins, that the network behind the transform can see."""
@@ -30,31 +30,14 @@ MIN_FRAMES = allconv.MIN_FRAMES
 TAKES_WAVEFORMS = True
 
 
-@dataclass(frozen=True)
 class Settings(allconv.Settings):
-    """Settings of AllConv with its own transform: those of AllConv, and one more.
-
-    Args:
-        maps: as in :class:`tfkey.models.allconv.Settings`, like all up to ``pooling``.
-        dropout: see there.
-        n_classes: see there.
-        pooling: see there.
-        train_filters: whether the filters of the transform are trained; otherwise they stay the analytic
-            ones.
-
-    Raises:
-        UsageError: a value lies outside of its domain.
-
-    """
+    """Settings of AllConv with its own transform: those of AllConv, and one more."""
 
     model: ClassVar[str] = "cqt_allconv"
 
-    train_filters: bool = True
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        super().__post_init__()
-        check_truth(self.model, "train_filters", self.train_filters)
+    train_filters: bool = Field(
+        True, strict=True, description="whether the filters of the transform are trained"
+    )
 
 
 def check_features(features: FeatureConfig) -> None:
@@ -88,19 +71,9 @@ def build(input_shape: tuple[int | None], settings: Settings, features: FeatureC
     check_features(features)
     import keras
 
-    from tfkey.spectrogram.cqt import CQT
-    from tfkey.spectrogram.frontend import LogMagnitude
+    from tfkey.spectrogram.frontend import build_frontend
 
     waveform = keras.Input(tuple(input_shape), dtype="float32", name="waveform")
-    magnitude = CQT(
-        sample_rate=features.sample_rate,
-        hop_length=features.hop_length,
-        fmin=features.fmin,
-        n_bins=features.n_bins,
-        bins_per_octave=features.bins_per_octave,
-        filter_scale=features.filter_scale,
-        trainable=settings.train_filters,
-        name="cqt",
-    )(waveform)
-    picture = LogMagnitude(features.db_min, features.db_max, name="log_magnitude")(magnitude)
-    return keras.Model(waveform, allconv.logits_of(picture, settings), name=settings.model)
+    frontend = build_frontend(features, input_shape[0], trainable=settings.train_filters)
+    logits = allconv.logits_of(frontend(waveform), settings)
+    return keras.Model(waveform, logits, name=settings.model)

@@ -26,12 +26,13 @@ He's initialisation of the convolutions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfkey.errors import UsageError
+from pydantic import Field
+
 from tfkey.keys import N_CLASSES
-from tfkey.models.checks import check_numbers, check_picture_shape
+from tfkey.models.input_checks import check_picture_shape
+from tfkey.settings import FeatureConfig, Section
 
 if TYPE_CHECKING:
     import keras
@@ -76,34 +77,25 @@ _MODULES: tuple[tuple[_Branch, ...], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of InceptionKeyNet.
+class Settings(Section):
+    """Settings of InceptionKeyNet."""
 
-    Args:
-        divisor: by which Inception V3's numbers of maps are divided, 1 to 32; 5 in the paper.
-        dropout: probability, in [0, 1[, with which a whole feature map is dropped in training.
-        n_classes: number of logits, at least 2.
-
-    Raises:
-        UsageError: a value lies outside of its domain.
-
-    """
-
-    divisor: int = 5
-    dropout: float = 0.5
-    n_classes: int = N_CLASSES
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        check_numbers("inception", self, divisor=1, n_classes=2)
-        if self.divisor > 32:
-            raise UsageError(
-                f"model inception: divisor = {self.divisor} must be at most 32, or layers have no maps"
-            )
+    divisor: int = Field(
+        5,
+        ge=1,
+        # Beyond it, layers have no maps.
+        le=32,
+        description="by which Inception V3's numbers of feature maps are divided; 5 in the paper",
+    )
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="probability with which a whole feature map is dropped in training"
+    )
+    n_classes: int = Field(N_CLASSES, ge=2, description="number of logits")
 
 
-def build(input_shape: tuple[int | None, int, int], settings: Settings) -> keras.Model:
+def build(
+    input_shape: tuple[int | None, int, int], settings: Settings, features: FeatureConfig
+) -> keras.Model:
     """Build InceptionKeyNet, untrained; shapes and errors as in :func:`tfkey.models.allconv.build`."""
     check_picture_shape("inception", input_shape, MIN_FRAMES, MIN_FRAMES)
     import keras

@@ -27,15 +27,15 @@ the rows near the edges then differ, and the logits by what those rows contribut
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfkey.models.checks import check_numbers, check_picture_shape, lowest_pitch_class
+from pydantic import Field
+
+from tfkey.models.input_checks import check_picture_shape, lowest_pitch_class
+from tfkey.settings import FeatureConfig, Section
 
 if TYPE_CHECKING:
     import keras
-
-    from tfkey.settings import FeatureConfig
 
 MIN_FRAMES = 4
 """The fewest frames that outlast two poolings by 2."""
@@ -45,25 +45,15 @@ _REACH = 8
 _OCTAVE = 13
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of Octave. It always has 24 classes.
+class Settings(Section):
+    """Settings of Octave. It always has 24 classes."""
 
-    Args:
-        maps: feature maps of the first convolution, at least 1; the others have twice as many.
-        dropout: probability, in [0, 1[, with which a whole feature map is dropped in training.
-
-    Raises:
-        UsageError: a value lies outside of its domain.
-
-    """
-
-    maps: int = 24
-    dropout: float = 0.2
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        check_numbers("octave", self, maps=1)
+    maps: int = Field(
+        24, ge=1, description="feature maps of the first convolution; the others have twice as many"
+    )
+    dropout: float = Field(
+        0.2, ge=0, lt=1, description="probability with which a whole feature map is dropped in training"
+    )
 
 
 def check_features(features: FeatureConfig) -> None:

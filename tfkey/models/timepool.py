@@ -15,11 +15,13 @@ At k = 32 and 120 bins it has 108,984 trainable parameters, a third of them in t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from tfkey.keys import N_CLASSES
-from tfkey.models.checks import check_numbers, check_picture_shape
+from tfkey.models.input_checks import check_picture_shape
+from tfkey.settings import FeatureConfig, Section
 
 if TYPE_CHECKING:
     import keras
@@ -28,30 +30,21 @@ MIN_FRAMES = 8
 """The fewest frames, and the fewest bins, that outlast three poolings by 2."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of Timepool.
+class Settings(Section):
+    """Settings of Timepool."""
 
-    Args:
-        maps: feature maps of the first block, at least 1; the others have two and three times as many.
-        dropout: probability, in [0, 1[, with which a whole feature map is dropped in training.
-        n_classes: number of logits, at least 2.
-
-    Raises:
-        UsageError: a value lies outside of its domain.
-
-    """
-
-    maps: int = 32
-    dropout: float = 0.2
-    n_classes: int = N_CLASSES
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        check_numbers("timepool", self, maps=1, n_classes=2)
+    maps: int = Field(
+        32, ge=1, description="feature maps of the first block; the others have two and three times as many"
+    )
+    dropout: float = Field(
+        0.2, ge=0, lt=1, description="probability with which a whole feature map is dropped in training"
+    )
+    n_classes: int = Field(N_CLASSES, ge=2, description="number of logits")
 
 
-def build(input_shape: tuple[int | None, int, int], settings: Settings) -> keras.Model:
+def build(
+    input_shape: tuple[int | None, int, int], settings: Settings, features: FeatureConfig
+) -> keras.Model:
     """Build Timepool, untrained; shapes and errors as in :func:`tfkey.models.allconv.build`."""
     check_picture_shape("timepool", input_shape, MIN_FRAMES, MIN_FRAMES)
     import keras

@@ -8,11 +8,16 @@ are explained in :mod:`tfkey.spectrogram.cqt`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tfkey.settings import FeatureConfig
 
 # Coefficients a_j of w(u) = sum_j a_j cos(2 pi j u), |u| <= 1/2 (Harris 1978, Nuttall 1981).
 WINDOWS: dict[str, tuple[float, ...]] = {
@@ -42,6 +47,46 @@ FILTER_BLOCK = 64
 
 
 @dataclass(frozen=True)
+class Features:
+    """The settings of a spectrogram for naming keys: without pydantic, which takes long to import.
+
+    :class:`tfkey.settings.FeatureConfig` explains and checks them. They have no defaults: a network's
+    answers are worthless on spectrograms unlike those of its training.
+    """
+
+    sample_rate: int
+    hop_length: int
+    fmin: float
+    n_bins: int
+    bins_per_octave: int
+    filter_scale: float
+    db_min: float
+    db_max: float
+
+    # Room for pitch shifts is a matter of the training data.
+    extra_semitones: ClassVar[int] = 0
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Features:
+        """Take what is needed from the values of all settings.
+
+        Raises:
+            KeyError: a setting is missing.
+        """
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+    @property
+    def stored_bins(self) -> int:
+        """Bins of a spectrogram: those of the network's band."""
+        return self.n_bins
+
+    @property
+    def decibels(self) -> float:
+        """The range of levels, in dB, that a spectrogram's [0, 1] stands for."""
+        return self.db_max - self.db_min
+
+
+@dataclass(frozen=True)
 class Parameters:
     """The parameters of a transform, with the names and meaning that librosa gives them."""
 
@@ -55,6 +100,29 @@ class Parameters:
     norm: float | None
     window: str
     scale: bool
+
+    @classmethod
+    def of(cls, features: FeatureConfig | Features, cents: float = 0.0, wide: bool = False) -> Parameters:
+        """The transform that the settings of a spectrogram describe.
+
+        Args:
+            features: the settings.
+            cents: shift of all bins upwards, in hundredths of a semitone.
+            wide: include the extra semitones below and above the network's band.
+        """
+        below = features.extra_semitones if wide else 0
+        return cls(
+            sample_rate=float(features.sample_rate),
+            hop_length=features.hop_length,
+            fmin=features.fmin * 2 ** (cents / 1200 - below / 12),
+            n_bins=features.stored_bins if wide else features.n_bins,
+            bins_per_octave=features.bins_per_octave,
+            tuning=0.0,
+            filter_scale=features.filter_scale,
+            norm=1,
+            window="hann",
+            scale=True,
+        )
 
     @property
     def frequencies(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from tfkey.settings import FeatureConfig
+from tfkey.spectrogram.filters import Parameters
 
 _TINY = 1e-10
 
@@ -27,7 +29,7 @@ class LogMagnitude(keras.layers.Layer):
     Input float ``[batch, frames, bins]``, at least 0; output float32 ``[batch, frames, bins, 1]`` in [0, 1].
     """
 
-    def __init__(self, db_min: float = -40.0, db_max: float = 40.0, **kwargs: Any) -> None:
+    def __init__(self, db_min: float, db_max: float, **kwargs: Any) -> None:
         # Eight bits of mantissa are coarser than the pictures' own quantisation.
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
@@ -48,13 +50,16 @@ class LogMagnitude(keras.layers.Layer):
         return {**super().get_config(), "db_min": self.db_min, "db_max": self.db_max}
 
 
-def build_frontend(features: FeatureConfig, samples: int | None = None, *, wide: bool = False) -> keras.Model:
+def build_frontend(
+    features: FeatureConfig, samples: int | None = None, *, wide: bool = False, trainable: bool = False
+) -> keras.Model:
     """The model that turns waveforms into pictures, in TensorFlow ops.
 
     Args:
         features: the parameters.
         samples: the length of a clip if it is fixed; keeps the shapes of the graph static.
         wide: with the extra semitones below and above the network's band.
+        trainable: make the filters weights, which start from the analytic ones. Otherwise there are none.
 
     Returns:
         A model from float32 ``[batch, samples]`` at ``features.sample_rate`` to float32
@@ -64,17 +69,24 @@ def build_frontend(features: FeatureConfig, samples: int | None = None, *, wide:
     from tfkey.spectrogram.cqt import CQT
 
     waveform = keras.Input((samples,), dtype="float32", name="waveform")
-    magnitude = CQT(
-        sample_rate=features.sample_rate,
-        hop_length=features.hop_length,
-        fmin=features.fmin * 2 ** (-features.extra_semitones / 12 if wide else 0),
-        n_bins=features.stored_bins if wide else features.n_bins,
-        bins_per_octave=features.bins_per_octave,
-        filter_scale=features.filter_scale,
-        name="cqt",
-    )(waveform)
-    picture = LogMagnitude(features.db_min, features.db_max, name="log_magnitude")(magnitude)
-    return keras.Model(waveform, picture, name="frontend")
+    transform = CQT(**asdict(Parameters.of(features, wide=wide)), trainable=trainable, name="cqt")
+    decibels = LogMagnitude(features.db_min, features.db_max, name="log_magnitude")
+    return keras.Model(waveform, decibels(transform(waveform)), name="frontend")
+
+
+def frontend_of(network: keras.Model) -> keras.Model | None:
+    """The part of a network that turns waveforms into pictures, with its weights; None if there is none.
+
+    Args:
+        network: as :func:`tfkey.models.build_model` builds it, or loaded from a file. Older files hold
+            the layers of the frontend beside the others, not in a model of their own.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.Model) and any(isinstance(item, LogMagnitude) for item in layer.layers):
+            return layer
+        if isinstance(layer, LogMagnitude):
+            return keras.Model(network.input, layer.output, name="frontend")
+    return None
 
 
 def to_pixels(picture: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 from collections.abc import Callable
@@ -13,10 +11,8 @@ import keras
 import numpy as np
 
 from tfkey.errors import TfkeyError
-from tfkey.files import atomic_path, write_text
-from tfkey.runs import Run
-
-MONITOR = "val_mirex"
+from tfkey.files import atomic_path
+from tfkey.runs import MONITOR, Run, read_history, write_history
 
 Report = Callable[[int, int, dict[str, float]], None]
 """Called after each epoch with its number from 1, the number of epochs, and its figures."""
@@ -115,7 +111,7 @@ class RunRecorder(keras.callbacks.Callback):
             raise self._no_number(epoch)
         learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.history.append({"epoch": epoch + 1, **figures, "learning_rate": learning_rate})
-        _write_history(self._run.history, self.history)
+        write_history(self._run.history, self.history)
         if self._best_epoch() == epoch + 1:
             with atomic_path(self._best_beside(epoch + 1)) as temporary:
                 self._network.save(temporary, include_optimizer=False)
@@ -165,35 +161,7 @@ class RunRecorder(keras.callbacks.Callback):
         return scores.index(max(scores)) + 1 if scores else 0
 
 
-def read_history(path: Path) -> list[dict[str, float]]:
-    """Read ``history.csv``; nothing if there is none.
-
-    Raises:
-        TfkeyError: it is no such table.
-    """
-    if not path.is_file():
-        return []
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            lines = [{name: float(value) for name, value in line.items()} for line in csv.DictReader(stream)]
-        if not all({"epoch", MONITOR} <= line.keys() for line in lines):
-            raise ValueError("columns are missing")
-    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
-        raise TfkeyError(
-            f"{path}: not a table of epochs; delete the run's checkpoints to train from the start"
-        ) from error
-    return lines
-
-
 def _some(files: list[str]) -> str:
     """The first of a list of files, and how many more there are."""
     more = len(files) - _FILES_NAMED
     return ", ".join(files[:_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _write_history(path: Path, history: list[dict[str, float]]) -> None:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**line, "epoch": int(line["epoch"])} for line in history)
-    write_text(path, stream.getvalue())

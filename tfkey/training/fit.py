@@ -11,8 +11,9 @@ import keras
 
 from tfkey.config import Config
 from tfkey.errors import TfkeyError
-from tfkey.models import transform_of
-from tfkey.runs import LOAD_ERRORS, Run, difference
+from tfkey.models.saved import LOAD_ERRORS, difference
+from tfkey.runs import Run
+from tfkey.spectrogram.frontend import frontend_of
 from tfkey.training.augmentation import KeyShift, build_augmentation
 from tfkey.training.callbacks import EpochSeeds, Report, RunRecorder, Suspects
 from tfkey.training.losses import build_loss
@@ -155,7 +156,7 @@ def fit(
                 EpochSeeds(run.config.seed),
                 Curves(run, recorder.history, data.meter),
                 recorder,
-                Pictures(run, first_epoch, frontend or transform_of(network), data.validation),
+                Pictures(run, first_epoch, frontend or frontend_of(network), data.validation),
             ],
             shuffle=False,
             verbose=0,

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 from tfkey.keys import N_CLASSES, Key
-from tfkey.runs import Run
+from tfkey.runs import MONITOR, Run
 from tfkey.spectrogram.frontend import build_frontend
 from tfkey.training.tensorboard_events import EventLog, hyper_parameters, image, scalar, sound
 
@@ -65,7 +65,7 @@ class Curves(keras.callbacks.Callback):
         self._train = EventLog(folder / "train", len(history) + 1)
         self._validation = EventLog(folder / "validation", len(history) + 1)
         self._run = run
-        self._best = max((line["val_mirex"] for line in history), default=-math.inf)
+        self._best = max((line[MONITOR] for line in history), default=-math.inf)
         self._is_new = not history
         self._meter = meter
         self._steps = 0

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfkey.config import flat_settings
 from tfkey.errors import TfkeyError
 from tfkey.files import atomic_path
-from tfkey.runs import Run, flat_settings
+from tfkey.runs import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,6 +17,7 @@ from tfkey.errors import UsageError
 from tfkey.export.formats import export_run
 from tfkey.inference.estimator import KeyEstimator
 from tfkey.models import build_network
+from tfkey.spectrogram.frontend import frontend_of
 
 MODEL = {"name": "cqt_allconv", "maps": 1, "dropout": 0.0}
 
@@ -28,8 +29,8 @@ def test_it_trains_saves_loads_predicts_and_exports(make_config, tracks: Path, t
     assert np.isfinite(history[0]["loss"])
 
     network = run.load_network()
-    filters = network.get_layer("cqt")
-    start = build_network(config.model, config.features).get_layer("cqt").get_weights()
+    filters = frontend_of(network)
+    start = frontend_of(build_network(config.model, config.features)).get_weights()
     assert any(np.abs(new - old).max() > 0 for new, old in zip(filters.get_weights(), start, strict=True))
 
     waveform = chord("C-maj", 2.2, config.features.sample_rate)

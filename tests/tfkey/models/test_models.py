@@ -183,28 +183,37 @@ def test_exported_model_answers_the_same(saved: Path, name: str) -> None:
     ("name", "settings", "said"),
     [
         ("resnet", {}, "'resnet'.*allconv, allconv_rnn, cqt_allconv, inception, octave, timepool"),
-        ("allconv", {"map": 20}, "'map'.*maps, dropout, n_classes, pooling"),
-        ("allconv", {"maps": 0}, "allconv: maps = 0"),
-        ("allconv", {"maps": 2.5}, "maps = 2.5"),
-        ("allconv", {"maps": True}, "maps = True"),
-        ("allconv", {"dropout": 1.0}, "dropout = 1.0"),
-        ("allconv", {"dropout": "half"}, "dropout = 'half'"),
-        ("allconv", {"n_classes": 1}, "n_classes = 1"),
-        ("allconv", {"pooling": "max"}, "pooling = 'max'.*global, time"),
-        ("allconv_rnn", {"units": 0}, "allconv_rnn: units = 0"),
-        ("allconv_rnn", {"bidirectional": 1}, "bidirectional = 1 must be true or false"),
-        ("cqt_allconv", {"maps": 0}, "cqt_allconv: maps = 0"),
-        ("cqt_allconv", {"train_filters": "no"}, "train_filters = 'no'"),
-        ("inception", {"divisor": 0}, "inception: divisor = 0"),
-        ("inception", {"divisor": 33}, "divisor = 33"),
-        ("octave", {"maps": -1}, "octave: maps = -1"),
-        ("octave", {"n_classes": 12}, "'n_classes'.*maps, dropout"),
-        ("timepool", {"dropout": -0.1}, "timepool: dropout = -0.1"),
+        (
+            "allconv",
+            {"map": 20},
+            r"allconv: map: no such setting \(did you mean maps\?\); allowed: dropout, maps",
+        ),
+        (
+            "allconv",
+            {"maps": 0},
+            "model allconv: maps: 0 is not allowed: input should be greater than or eq",
+        ),
+        ("allconv", {"maps": 2.5}, "maps: 2.5 is not allowed: .* integer"),
+        ("allconv", {"maps": True}, "maps: true is not allowed: it is a boolean"),
+        ("allconv", {"dropout": 1.0}, "dropout: 1.0 is not allowed: .* less than 1"),
+        ("allconv", {"dropout": "half"}, "dropout: 'half' is not allowed: .* number"),
+        ("allconv", {"n_classes": 1}, "n_classes: 1 is not allowed"),
+        ("allconv", {"pooling": "max"}, "pooling: 'max' is not allowed: .*'global' or 'time'"),
+        ("allconv_rnn", {"units": 0}, "model allconv_rnn: units: 0"),
+        ("allconv_rnn", {"bidirectional": 1}, "bidirectional: 1 is not allowed: .* valid boolean"),
+        ("cqt_allconv", {"maps": 0}, "model cqt_allconv: maps: 0"),
+        ("cqt_allconv", {"train_filters": "no"}, "train_filters: 'no' is not allowed"),
+        ("inception", {"divisor": 0}, "model inception: divisor: 0"),
+        ("inception", {"divisor": 33}, "divisor: 33 is not allowed: .* less than or equal to 32"),
+        ("octave", {"maps": -1}, "model octave: maps: -1"),
+        ("octave", {"n_classes": 12}, "model octave: n_classes: no such setting; allowed: dropout, maps"),
+        ("timepool", {"dropout": -0.1}, "model timepool: dropout: -0.1"),
     ],
 )
 def test_unknown_models_and_settings_are_named(name: str, settings: dict, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=said) as caught:
         model_settings(name, **settings)
+    assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match=said):
         build_model(name, (None, 120, 1), **settings)
 

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from tfkey.settings import FeatureConfig
-from tfkey.spectrogram.frontend import LogMagnitude, build_frontend, to_pixels
+from tfkey.spectrogram.cqt import CQT
+from tfkey.spectrogram.filters import Parameters
+from tfkey.spectrogram.frontend import LogMagnitude, build_frontend, frontend_of, to_pixels
 
 SMALL = FeatureConfig(sample_rate=8000, hop_length=512, fmin=100.0, n_bins=48, bins_per_octave=12)
 
@@ -49,6 +51,28 @@ def test_frontend_saves_and_stays_float32_under_mixed_precision(tmp_path, policy
     again = keras.models.load_model(tmp_path / "frontend.keras")
     np.testing.assert_array_equal(again(waveform), expected)
     assert (again.get_layer("log_magnitude").db_min, again.get_layer("log_magnitude").db_max) == (-30, 50)
+
+
+def test_parameters_have_one_form() -> None:
+    features = FeatureConfig(extra_semitones=3)
+    assert CQT().parameters == Parameters.of(FeatureConfig()), "the defaults of the layer"
+    for wide, bins, fmin in ((False, 120, 65.41), (True, 132, 65.41 * 2 ** (-1 / 4))):
+        parameters = Parameters.of(features, wide=wide)
+        assert (parameters.n_bins, parameters.fmin) == (bins, pytest.approx(fmin, rel=1e-12))
+        assert build_frontend(features, wide=wide).get_layer("cqt").parameters == parameters
+    assert Parameters.of(features, cents=100.0).fmin == pytest.approx(65.41 * 2 ** (1 / 12), rel=1e-12)
+
+
+def test_a_frontend_is_found_in_a_network() -> None:
+    waveform = keras.Input((None,))
+    frontend = build_frontend(SMALL)
+    head = keras.layers.GlobalAveragePooling2D()
+    assert frontend_of(keras.Model(waveform, head(frontend(waveform)))) is frontend
+    flat = frontend_of(keras.Model(frontend.input, head(frontend.output)))
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 5000)).astype(np.float32)
+    np.testing.assert_array_equal(flat(x), frontend(x))
+    picture = keras.Input((None, 48, 1))
+    assert frontend_of(keras.Model(picture, head(picture))) is None
 
 
 @pytest.mark.parametrize("samples", [511, 512, 4000])

@@ -8,8 +8,9 @@ import pytest
 from tfkey.audio.reading import read
 from tfkey.settings import FeatureConfig
 from tfkey.spectrogram.cqt import CQT
+from tfkey.spectrogram.filters import Features
 from tfkey.spectrogram.frontend import build_frontend
-from tfkey.spectrogram.light import Features, spectrogram
+from tfkey.spectrogram.light import spectrogram
 
 REAL = Path(__file__).parents[2] / "data" / "real"
 

@@ -18,11 +18,11 @@ import tensorflow as tf
 import tfkey.files
 from tfkey.config import Config, changed, load_config
 from tfkey.errors import TfkeyError
-from tfkey.runs import Run, create_run
+from tfkey.runs import Run, create_run, read_history
 from tfkey.scoring.calibration import softmax
 from tfkey.scoring.mirex import score_matrix
 from tfkey.spectrogram.frontend import build_frontend
-from tfkey.training.callbacks import EpochSeeds, read_history
+from tfkey.training.callbacks import EpochSeeds
 from tfkey.training.fit import TrainingData, compile_model, fit
 from tfkey.training.losses import build_loss
 

@@ -1,36 +1,11 @@
-"""Checks that models share: of settings and of input shapes, each with one line that names what is wrong."""
+"""Checks of what models are given: input shapes and features, each with one line that names what is wrong."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from tfkey.errors import UsageError
-
-
-def check_numbers(model: str, settings: Any, **least: int) -> None:
-    """Refuse settings that are no whole numbers from ``least`` up, and a ``dropout`` outside of [0, 1[."""
-    for name, lowest in least.items():
-        value = getattr(settings, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-            raise UsageError(f"model {model}: {name} = {value!r} must be a whole number from {lowest} up")
-    dropout = settings.dropout
-    number = isinstance(dropout, int | float) and not isinstance(dropout, bool)
-    if not number or not 0 <= dropout < 1:
-        raise UsageError(f"model {model}: dropout = {dropout!r} must be a number from 0 to below 1")
-
-
-def check_truth(model: str, name: str, value: Any) -> None:
-    """Refuse a setting that is neither true nor false."""
-    if not isinstance(value, bool):
-        raise UsageError(f"model {model}: {name} = {value!r} must be true or false")
-
-
-def check_choice(model: str, name: str, value: Any, choices: Sequence[str]) -> None:
-    """Refuse a setting that is none of ``choices``."""
-    if value not in choices:
-        raise UsageError(f"model {model}: {name} = {value!r} must be one of {', '.join(choices)}")
 
 
 def check_picture_shape(
