@@ -1,6 +1,7 @@
 # Every target of the three modes is one line that calls `tfkey`. `make help` lists them.
 # They take the three public datasets at full size. To try them out: CONFIG=demo DATASETS=demo.
-# ARGS="..." is handed on to tfkey.
+# ARGS="..." is handed on to tfkey. With several Pythons, give each its environment:
+# make test PYTHON=python3.13 VENV=.venv-3.13
 
 PYTHON ?= python3
 CONFIG ?= train
@@ -8,7 +9,7 @@ DATASETS ?= ncs gs_mtg gs_key
 ARGS ?=
 RUN ?= runs/demo-audio
 DESCRIPTION ?= A small network that the demo trained: on classical pieces rendered by a synthesiser, no recordings.
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 TFKEY := $(BIN)/tfkey
 READY := $(VENV)/.ready
@@ -24,6 +25,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
 
 $(READY): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 10) or sys.exit("$(PYTHON) is Python %d.%d, and tfkey needs 3.10 or later; name one: make PYTHON=python3.12" % v[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[train,dev]'

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import pytest
 
 from tfkey.config import Config, load_config
 from tfkey.models import build_model
+
+# What needs no TensorFlow is tested on a base install, too.
+if TYPE_CHECKING:
+    import keras
 
 
 @pytest.fixture(scope="package")

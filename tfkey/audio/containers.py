@@ -137,10 +137,17 @@ def open_container(path: Path, reason: str) -> Iterator[ContainerStream]:
                 raise AudioError(f"{path}: {_PROTECTED}")
             stream.seek(0)
             # Not by name: PyAV takes text, which file names need not be, and "a:b" for a protocol.
-            with av.open(stream, metadata_errors="replace") as container:
+            with av.open(stream, **_tolerant_metadata()) as container:
                 yield ContainerStream(path, container)
     except av.error.FFmpegError as error:
         raise _undecodable(path, reason) from error
+
+
+def _tolerant_metadata() -> dict[str, Any]:
+    """What makes PyAV accept tags that are not UTF-8: version 19 does so by itself and has no such option."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 def _sound_of(path: Path, container: Any) -> Any:

@@ -67,6 +67,14 @@ def test_every_container(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(np.concatenate([part.copy() for part in blocks(path, rate)]), waveform)
 
 
+def test_tags_that_are_not_utf8_do_no_harm(tmp_path: Path) -> None:
+    path, _ = make(tmp_path, "fast.m4a")
+    content = path.read_bytes()
+    assert b"Lavf" in content
+    path.write_bytes(content.replace(b"Lavf", b"\xe9\xff\xfe\xf6"))
+    assert read(path).size
+
+
 def test_another_rate(tmp_path: Path) -> None:
     path, sound = make(tmp_path, "lossless.m4a")
     assert abs(read(path, 16000).size - sound.size * 16000 / RATE) <= 1
