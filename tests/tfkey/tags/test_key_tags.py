@@ -251,7 +251,8 @@ def test_all_that_states_a_key_is_replaced(tmp_path: Path) -> None:
     file.save()
     assert write_key(flac, "5A").state == "kept"
     assert write_key(flac, "5A", overwrite=True).state == "written"
-    assert key_texts(flac) == [("INITIALKEY", "5A"), ("key", "5A")]
+    # Each where it was, under the name that it had.
+    assert key_texts(flac) == [("key", "5A"), ("initialKey", "5A")]
     aiff = make(tmp_path, "a.aiff 3")
     file = reopen(aiff)
     file.tags.add(TXXX(encoding=1, desc="Initial Key", text=["Cm"]))
@@ -308,9 +309,6 @@ def test_files_that_cannot_be_tagged(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "cannot be read" in complaint(tmp_path / "gone.mp3", "Am")
     (tmp_path / "bad.flac").write_bytes(b"fLaC" + bytes(50))
     assert "cannot be read" in complaint(tmp_path / "bad.flac", "Am")
-    latin = path.read_bytes().replace("夢".encode(), b"\xe4\xf6\xfc")
-    (tmp_path / "latin.flac").write_bytes(latin)
-    assert "no UTF-8" in complaint(tmp_path / "latin.flac", "Am")
 
     def edited_meanwhile(source: Path, target: Path, **_: Any) -> None:
         target.write_bytes(source.read_bytes())
