@@ -100,6 +100,8 @@ def _counted(source: Source, chunks: list[_Chunk], order: Order) -> tuple[list[_
     stated = int.from_bytes(source.at(4, 4), order) + 8
     counted = [chunk for chunk in chunks if chunk.start < stated]
     for inside, end in ((counted, stated), (chunks, source.size)):
+        if inside and end == inside[-1].end and source.size == inside[-1].padded_end:
+            end = source.size
         # The pad byte may be missing, or not be counted.
         if inside and end <= source.size and end in (inside[-1].end, inside[-1].padded_end):
             return inside, end

@@ -9,7 +9,7 @@ from tfkey.tags.patches import Plan, Source, UntaggableError
 
 _Planner = Callable[[Source, "str | None"], Plan]
 
-_SYNC_WITHIN = 1 << 16
+_SYNC_WITHIN = (1 << 14, 1 << 20)
 _MPEG_KBPS = {
     # By layer, for MPEG 1, and for MPEG 2 and 2.5.
     1: ((0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -92,10 +92,10 @@ def _planner(source: Source) -> tuple[_Planner, bool]:
     for place, mark, name in _UNSUPPORTED:
         if head[place : place + len(mark)] == mark:
             raise _no_place(name)
-    if _has_mpeg_frame(source, start):
-        return id3.plan, True
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
         raise _no_place("AAC without a container (ADTS)")
+    if _has_mpeg_frames(source, start):
+        return id3.plan, True
     raise _no_place("not of a known format")
 
 
@@ -105,24 +105,31 @@ def _no_place(name: str) -> UntaggableError:
     )
 
 
-def _has_mpeg_frame(source: Source, start: int) -> bool:
+def _has_mpeg_frames(source: Source, start: int) -> bool:
     """Whether frames of MPEG audio (MP3, MP2) begin at a place or a little behind."""
-    data = source.upto(start, _SYNC_WITHIN + 4)
-    place = data.find(b"\xff")
-    while 0 <= place < len(data) - 3:
-        length = _mpeg_frame(data[place : place + 4])
-        if length is not None:
-            following = source.upto(start + place + length, 4)
-            # The last of a file may have none behind it, or a tag; a free bit rate states no length.
-            if (
-                length == 0
-                or len(following) < 4
-                or following[:3] == b"TAG"
-                or _mpeg_frame(following) is not None
-            ):
+    for within in _SYNC_WITHIN:
+        data = source.upto(start, within)
+        place = data.find(b"\xff")
+        while place >= 0:
+            # By chance two headers follow each other in any data.
+            if _are_mpeg_frames(source, start + place, 2 if place == 0 else 4):
                 return True
-        place = data.find(b"\xff", place + 1)
+            place = data.find(b"\xff", place + 1)
     return False
+
+
+def _are_mpeg_frames(source: Source, place: int, count: int) -> bool:
+    """Whether ``count`` frames follow each other from a place on, or as many as the file has."""
+    for number in range(count):
+        header = source.upto(place, 4)
+        if number and (len(header) < 4 or header[:3] in (b"TAG", b"APE", b"LYR", b"3DI", b"ID3")):
+            return True
+        length = _mpeg_frame(header)
+        # A free bit rate states no length.
+        if not length:
+            return length == 0
+        place += length
+    return True
 
 
 def _mpeg_frame(header: bytes) -> int | None:

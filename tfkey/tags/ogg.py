@@ -19,7 +19,13 @@ _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _NOTHING_ENDS = b"\xff" * 8
 _SWAPPED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
-_CODECS = {b"\x01vorbis": b"\x03vorbis", b"OpusHead": b"OpusTags", b"Speex   ": b"", b"\x7fFLAC": b"\x04"}
+_FLAC_COMMENTS = b"\x04"
+_CODECS = {
+    b"\x01vorbis": b"\x03vorbis",
+    b"OpusHead": b"OpusTags",
+    b"Speex   ": b"",
+    b"\x7fFLAC": _FLAC_COMMENTS,
+}
 """How the first packets of streams of sound begin, and the packets of comments."""
 
 
@@ -47,14 +53,17 @@ def plan(source: Source, text: str | None) -> Plan:
     pages = _pages_of_comments(source, first)
     packets = list(_packets(source, pages))
     comments = packets[0]
-    if not comments.startswith(mark):
+    # The first bit of a block of FLAC says that it is the last.
+    if not (bytes([byte & 0x7F for byte in comments[:1]]) if mark == _FLAC_COMMENTS else comments).startswith(
+        mark
+    ):
         raise UntaggableError("its Ogg comments are missing or damaged; encode it again")
-    skipped = 4 if mark == b"\x04" else len(mark)
+    skipped = 4 if mark == _FLAC_COMMENTS else len(mark)
     fields, new = edit_comments(comments[skipped:], text)
     if text is None or new == comments[skipped:]:
         return Plan(fields)
     head = comments[:skipped]
-    if mark == b"\x04":
+    if mark == _FLAC_COMMENTS:
         if len(new) >= 1 << 24:
             raise UntaggableError("its comments have no room left for a key (16 MiB); remove the largest")
         head = comments[:1] + len(new).to_bytes(3, "big")
