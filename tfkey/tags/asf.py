@@ -40,6 +40,8 @@ class _Object(NamedTuple):
 def plan(source: Source, text: str | None) -> Plan:
     """Plan the key in the attributes of an ASF file."""
     length = int.from_bytes(source.at(16, 8), "little")
+    if length < 30:
+        raise UntaggableError("its ASF header is damaged (it states no length); encode it again")
     objects = list(_objects(source, 30, length))
     found = Plan()
     attributes = [item for item in objects if item.guid == _ATTRIBUTES]

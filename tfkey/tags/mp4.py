@@ -6,7 +6,6 @@ it up; without any the sound moves, and all that states its place in the file is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tfkey.tags.fields import Field, edited, is_key_name
@@ -60,13 +59,19 @@ def plan(source: Source, text: str | None) -> Plan:
     return Plan(fields, _grown(source, top, place, first))
 
 
-def _inside(source: Source, parent: Box) -> list[Box]:
-    found = list(boxes(source, parent.content, parent.end))
+def _inside(source: Source, parent: Box, start: int | None = None) -> list[Box]:
+    """The boxes in a box; they may begin at another place than its content."""
+    found = list(boxes(source, parent.content if start is None else start, parent.end))
     if any(item.end > parent.end for item in found):
         raise UntaggableError(
             f"its MP4 boxes are damaged in {parent.name.decode('latin-1')!r}; encode it again"
         )
     return found
+
+
+def _end(found: list[Box], start: int) -> int:
+    """Where the last box ends, as something else may be behind it."""
+    return found[-1].end if found else start
 
 
 def _place(source: Source, movie: Box) -> _Place:
@@ -75,28 +80,21 @@ def _place(source: Source, movie: Box) -> _Place:
         raise UntaggableError("its movie box is compressed, which cannot be changed; convert it to M4A")
     user = child(inside, b"udta")
     if user is None:
-        return _Place((movie,), None, movie.end, (b"udta", b"meta"))
-    meta = child(_user_boxes(source, user), b"meta")
+        return _Place((movie,), None, _end(inside, movie.content), (b"udta", b"meta"))
+    meta = child(_inside(source, user), b"meta")
     if meta is None:
         # In front, as old files of QuickTime end it with a zero.
         return _Place((movie, user), None, user.content, (b"meta",))
     # A full box, but in QuickTime.
     start = meta.content if source.upto(meta.content + 4, 4) == b"hdlr" else meta.content + 4
-    found = list(boxes(source, start, meta.end))
+    found = _inside(source, meta, start)
     handler = child(found, b"hdlr")
     if handler is not None and source.upto(handler.content + 8, 4) != b"mdir":
         raise UntaggableError(
             "has metadata of another kind than iTunes where the key would be; convert it to M4A"
         )
     items = child(found, b"ilst")
-    return _Place((movie, user, meta), items, items.start if items else meta.end, ())
-
-
-def _user_boxes(source: Source, user: Box) -> Iterator[Box]:
-    for item in boxes(source, user.content, user.end):
-        if item.end > user.end:
-            return
-        yield item
+    return _Place((movie, user, meta), items, items.start if items else _end(found, start), ())
 
 
 def _grown(source: Source, top: list[Box], place: _Place, first: Patch) -> list[Patch]:
