@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelines.text import printable, safe_name, stable_digest
 from tfkey.errors import DataError, KeyParseError
-from tfkey.keys import Key
+from tfkey.keys import Key, parse_folder_name
 from tfkey.settings import SPLITS
 
 
@@ -76,7 +76,7 @@ def scan_key_folders(
             if split is None and key_folder.name in SPLITS:
                 continue
             try:
-                key = Key.parse(key_folder.name)
+                key = parse_folder_name(key_folder.name)
             except KeyParseError:
                 reason = "the folder's name is no key; rename it to one such as 'C-maj' or 'Ab-min'"
                 left_out.append(LeftOut(printable(str(key_folder)), reason))

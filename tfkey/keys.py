@@ -21,12 +21,11 @@ from __future__ import annotations
 import enum
 import functools
 import operator
-import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
 from tfkey.errors import KeyParseError, UsageError
+from tfkey.key_spellings import read
 
 Mode = Literal["major", "minor"]
 Relation = Literal["same", "fifth", "fifth_up", "fifth_down", "relative", "parallel", "other"]
@@ -223,128 +222,56 @@ def relation(reference: Key, estimate: Key, *, directed: bool = False) -> Relati
     return "other"
 
 
-_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-
-_SIGNS = {"": 0, "#": 1, "##": 2, "x": 2, "b": -1, "bb": -2, "♮": 0}
-_SIGN_WORDS = {"sharp": 1, "flat": -1, "natural": 0}
-
-
-def _german_names() -> dict[str, int]:
-    """Return the German note names, in lower case, with their pitch classes."""
-    naturals = {name.lower(): tonic for name, tonic in _NATURALS.items() if name != "B"} | {"h": 11}
-    names = {"b": 10, "heses": 9}
-    for name, tonic in naturals.items():
-        names |= {name: tonic, f"{name}is": (tonic + 1) % 12, f"{name}isis": (tonic + 2) % 12}
-        if name != "h":
-            stem = name if name in "ae" else f"{name}e"
-            names |= {f"{stem}s": (tonic - 1) % 12, f"{stem}ses": (tonic - 2) % 12}
-    return names
-
-
-_GERMAN = _german_names()
-
-_WHEEL = re.compile(r"(?P<position>0?[1-9]|1[0-2])\s*(?P<letter>[ABDM])", re.IGNORECASE)
-
-# "Major" is also a capital M, "minor" also a small m: these two alone depend on case. A capital B is a
-# flat only before a mode in words ("AB MINOR"), where it can be nothing else.
-_NAMED = re.compile(
-    r"""
-    (?P<letter>[A-Ga-g])
-    (?:
-        (?P<sign>\#\#?|bb?|x|♮|B(?=[\s_:-]*(?i:maj|min)))
-        | [\s_-]* (?P<double>(?i:double)[\s_-]*)? (?P<word>(?i:sharp|flat|natural))
-    )?
-    (?:
-        [\s_:-]*
-        (?: (?P<major>(?i:major|maj\.?)|M) | (?P<minor>(?i:minor|min\.?)|m) | (?P<german>(?i:dur|moll)) )
-    )?
-    """,
-    re.VERBOSE,
-)
-
-_GERMAN_KEY = re.compile(r"(?P<name>[a-h][eis]*)[\s_:-]*(?P<mode>dur|moll)", re.IGNORECASE)
-
-# music21 writes E flat as "E-": "E- minor" may be that, or E minor carelessly typed.
-_MUSIC21_FLAT = re.compile(r"[A-Ga-g]-+\s")
-
-_SPACED_SIGN = re.compile(r" (?=[#♯♭𝄪𝄫♮])")
-
-_SPELLING = str.maketrans(
-    {"♯": "#", "♭": "b", "𝄪": "##", "𝄫": "bb", "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-"}
-    | dict.fromkeys("\x00\ufeff\u200b\u2060\ufe0e\ufe0f", "")
-)
-
-
 def parse_key(text: str) -> Key:
     """Read a key in any spelling that names one key for certain.
 
-    Names are a letter, an accidental if any (``#``, ``b``, ``x``, ``##``, ``bb``, their Unicode signs,
-    or the words sharp, flat, natural), and a mode: ``major``, ``maj``, ``M``, or nothing for major;
+    English names are a letter, an accidental if any (``#``, ``b``, ``x``, ``##``, ``bb``, their Unicode
+    signs, or the words sharp, flat, natural), and a mode: ``major``, ``maj``, ``M``, or nothing for major;
     ``minor``, ``min``, ``m`` for minor. Space, ``-``, ``_`` and ``:`` may stand between; case matters in
-    ``M`` and ``m`` only. Camelot codes (``8B``, ``08b``), Open Key codes (``1d``, ``6m``), and enharmonic
-    or doubled names with a slash (``C#/Db minor``, ``8A / Am``) are read if all parts agree.
+    ``M`` and ``m`` only. Camelot codes (``8B``, ``08b``) and Open Key codes (``1d``, ``6m``) are read, and
+    names in other languages (``a-moll``, ``la mineur``, ``Sib minore``): :mod:`tfkey.key_spellings` lists
+    them. So is what programs add (``Key: Am``, ``A#m +50`` cents). A key that is named more than once
+    (``8A (Am)``, ``C#/Db minor``, ``Am | 8A``) is read if all names agree.
 
-    German names are read with *Dur* or *Moll* only (``As-Moll``, ``Fis-Dur``), and then ``H`` is B and
-    ``B`` is B flat; everywhere else ``B`` is the English B and ``H`` is an error.
+    German: with *Dur* or *Moll* ``H`` is B and ``B`` is B flat. Without a mode, ``H`` and names that English
+    lacks (``Es``, ``cis``) are read, the capital as major and the small letter as minor. Everywhere else
+    ``B`` is the English B, and a German name with an English mode (``H minor``) is an error.
 
-    Not guessed at: a small letter without a mode (``a`` is A minor to some and A major to others),
-    ``E- minor`` (E flat minor in music21's spelling), two different keys, no key.
+    Not guessed at: a small English letter without a mode (``a`` is A minor to some and A major to others), a
+    syllable without one (``La``), ``E- minor`` (E flat minor in music21's spelling), two different keys, no
+    key.
 
     Raises:
         KeyParseError: the text names no key, or not one for certain.
 
     """
-    if isinstance(text, str):
-        spelled = _SPACED_SIGN.sub("", " ".join(text.split())).translate(_SPELLING)
-        clean = unicodedata.normalize("NFKC", spelled)
-        clean = " ".join(clean.split())
-        key = _parse_one(clean) or _parse_alternatives(clean)
-        if key is not None:
-            return key
+    reading = read(text) if isinstance(text, str) else None
+    if reading is None:
+        raise _no_key(text)
+    return Key(reading.tonic, reading.mode)
+
+
+def parse_folder_name(name: str) -> Key:
+    """Read the name of a key folder: as :func:`parse_key`, but for German names without a mode.
+
+    ``H``, ``As`` and ``Es`` are also initials and words by which people file their music.
+
+    Raises:
+        KeyParseError: the name is not that of a key folder.
+
+    """
+    reading = read(name)
+    if reading is None or reading.mode_from == "german":
+        raise _no_key(name)
+    return Key(reading.tonic, reading.mode)
+
+
+def states_mode(text: str) -> bool:
+    """Whether a text names a key together with its mode: ``Am`` and ``8A`` do, ``A`` and ``Es`` do not."""
+    reading = read(text)
+    return reading is not None and reading.mode_from == "text"
+
+
+def _no_key(text: object) -> KeyParseError:
     shown = repr(text) if len(repr(text)) <= 60 else repr(text)[:56] + "...'"
-    raise KeyParseError(f"{shown} names no key: write it like 'Ab minor', 'F# major', 'Abm', '1A' or '6m'")
-
-
-def _parse_one(text: str) -> Key | None:
-    """Read a text that holds one name of one key."""
-    if match := _WHEEL.fullmatch(text):
-        return _from_wheel(int(match["position"]), match["letter"].upper())
-    if match := _GERMAN_KEY.fullmatch(text):
-        tonic = _GERMAN.get(match["name"].lower())
-        if tonic is not None:
-            return Key(tonic, "major" if match["mode"].lower() == "dur" else "minor")
-    match = _NAMED.fullmatch(text)
-    if match is None or _MUSIC21_FLAT.match(text):
-        return None
-    letter = match["letter"]
-    has_mode = match["major"] or match["minor"] or match["german"]
-    if letter.islower() and not has_mode:
-        return None
-    if match["word"]:
-        shift = _SIGN_WORDS[match["word"].lower()] * (2 if match["double"] else 1)
-    else:
-        shift = _SIGNS[(match["sign"] or "").lower()]
-    # "B-Dur" was read above; "B# Dur" mixes both languages about the one letter on which they differ.
-    if match["german"] and letter in "Bb" and shift != -1:
-        return None
-    minor = match["minor"] or (match["german"] or "").lower() == "moll"
-    return Key((_NATURALS[letter.upper()] + shift) % 12, "minor" if minor else "major")
-
-
-def _from_wheel(position: int, letter: str) -> Key:
-    camelot = letter in "AB"
-    tonic = _FIFTH * (position - (_CAMELOT_OF_C if camelot else _OPEN_KEY_OF_C)) % 12
-    major = Key(tonic, "major")
-    return major.relative if letter in "AM" else major
-
-
-def _parse_alternatives(text: str) -> Key | None:
-    """Read several names of the same key, divided by slashes; a bare tonic takes the last one's mode."""
-    parts = [part.strip() for part in text.split("/")]
-    last = _parse_one(parts[-1]) if len(parts) > 1 else None
-    if last is None:
-        return None
-    for part in parts[:-1]:
-        if last not in (_parse_one(part), _parse_one(f"{part} {last.mode}")):
-            return None
-    return last
+    return KeyParseError(f"{shown} names no key: write it like 'Ab minor', 'F# major', 'Abm', '1A' or '6m'")

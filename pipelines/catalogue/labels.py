@@ -26,7 +26,7 @@ from pipelines.catalogue.specs import (
 from pipelines.text import printable
 from pipelines.tracks import LeftOut
 from tfkey.errors import DataError, KeyParseError, UsageError
-from tfkey.keys import KEYS, Key
+from tfkey.keys import KEYS, Key, states_mode
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,8 @@ def read_label(text: str) -> Key:
         several = _BETWEEN.search(text)
         reason = "states several keys, or doubt between them" if several else "is not understood as a key"
         raise KeyParseError(f"label {shown} {reason}") from None
+    if not all(map(states_mode, parts)):
+        raise KeyParseError(f"label {shown} states no mode")
     if len(keys) > 1:
         raise KeyParseError(f"label {shown} states several keys, or doubt between them")
     return keys.pop()

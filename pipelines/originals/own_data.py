@@ -20,7 +20,7 @@ from pipelines.tracks import LeftOut, Track, scan_key_folders, unique_names
 from tfkey.audio.finding import find_audio
 from tfkey.errors import DataError, KeyParseError, UsageError
 from tfkey.key_tables import Row, find_file, parse_key, read_rows
-from tfkey.keys import Key
+from tfkey.keys import parse_folder_name
 from tfkey.settings import SPLITS
 from tfkey.tags.key_tags import TAGGED_EXTENSIONS
 
@@ -97,7 +97,7 @@ def _has_key_folders(folder: Path) -> bool:
 
 def _is_key(text: str) -> bool:
     try:
-        Key.parse(text)
+        parse_folder_name(text)
     except KeyParseError:
         return False
     return True

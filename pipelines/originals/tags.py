@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.text import printable
 from tfkey.errors import DataError, KeyParseError, TagError
 from tfkey.keys import Key
-from tfkey.tags.key_tags import key_texts
+from tfkey.tags.key_tags import stated_keys
 
 SPELLING = "write it like 'Ab minor', 'F# major', 'Abm', '1A' or '6m'"
 """The mend for a key that is not understood."""
@@ -23,7 +23,7 @@ def read_key_tag(path: Path) -> Key:
             is a reason for a list of what was left out.
     """
     try:
-        stated = key_texts(path)
+        stated = stated_keys(path)
     except TagError as error:
         raise DataError(printable(str(error).removeprefix(f"{path}: "))) from error
     keys: dict[Key, str] = {}

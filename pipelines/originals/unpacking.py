@@ -20,7 +20,7 @@ from pipelines.folder_lock import alone_in
 from pipelines.text import printable
 from tfkey.errors import DataError, KeyParseError
 from tfkey.files import atomic_path, sha256
-from tfkey.keys import Key
+from tfkey.keys import parse_folder_name
 from tfkey.settings import SPLITS
 
 MAX_FILES = 2_000_000
@@ -96,7 +96,7 @@ def content_root(folder: Path) -> Path:
         if len(folders) != 1 or folders[0].name in SPLITS:
             return folder
         try:
-            Key.parse(folders[0].name)
+            parse_folder_name(folders[0].name)
         except KeyParseError:
             folder = folders[0]
         else:

@@ -15,8 +15,10 @@ from tfkey.keys import (
     N_CLASSES,
     Key,
     Notation,
+    parse_folder_name,
     parse_key,
     relation,
+    states_mode,
 )
 
 # Independent of the module: the wheels as they are printed, clockwise from 1.
@@ -187,7 +189,7 @@ def test_spellings_that_are_easily_confused(text, expected):
     [
         *["", " ", "-", "X", "o", "other", "m", "major", "minor", "Moll", "A\nB", "None", "nan", "Unknown"],
         *["0A", "13A", "00A", "012A", "1C", "1", "A1", "-1A", "1AA", "0m", "13d", "6mm"],
-        *["H", "H minor", "Hm", "Fis", "Es minor", "As", "Fis major", "ass-dur", "B# dur", "Hes moll"],
+        *["H minor", "Hm", "Es minor", "Fis major", "ass-dur", "B# dur", "Hes moll", "his", "AS", "Eses"],
         *["a", "b", "c#", "bb", "f sharp", "E- minor", "b-- minor", "AB", "ABM", "A###", "Abbb minor", "A#b"],
         *[
             "C dorian",
@@ -213,6 +215,153 @@ def test_no_key_is_an_error_of_one_line(text):
     assert len(message) < 160
     assert repr(text)[:50] in message
     assert "'Ab minor'" in message
+
+
+# What other programs and other languages write: each line holds spellings of the key before it.
+OTHERS = """
+A minor  | 8A (Am) | 8A [Am] | Am (8A) | 8A - Am | 8A-Am | 8A Am | Am 8A | 8A/Am
+A minor  | 08A/Am | 8A / A minor | Am -12
+A minor  | 8A = Am | 8A: Am | A minor (8A) | Am +3 | Am +12c | Am (+12 cents) | 8A +50
+A minor  | 8A - Energy 7 | 1m (Am)
+A minor  | 08A | 8a | 1m | 01M | Key: Am | key=8A | Initial key: A minor
+A minor  | KEY OF A MINOR | A Minor Key | Camelot: 8A
+A minor  | AMin | amin | A♮m | Ａｍ | ８Ａ | Ａ ｍｉｎｏｒ | a-moll | A-moll | a moll | a-mol
+A minor  | a-molli | a mineur
+A minor  | la mineur | La Mineur | LA MINEUR | la min. | la min | la-mineur | la minore
+A minor  | La menor | la minor | la m
+A minor  | ля минор | Ля-минор | イ短調 | a小调 | A小調 | Tonart: a-moll | Tonalité : la mineur
+A major  | A maj | la majeur | La maggiore | La mayor | lá maior | A-Dur | A-dur
+A major  | A-duuri | イ長調 | A +50 | 11B (A)
+Bb minor | A#m +50 | A#m -0.5 | A♯ Minor | b-moll | si bemol menor | Si♭ minore
+Bb minor | Sib minore | si b mineur | sibémol mineur
+Bb minor | bes mineur | Bes klein | si-bémol mineur | си-бемоль минор | 変ロ短調
+Bb minor | A♯m/B♭m (3A) | si bemoll minor | 3A
+Bb major | B-Dur | b-dur | B dur | Si bémol majeur | SIB maggiore | si bemol maior
+Bb major | bes groot | 変ロ長調 | 降B大调
+B minor  | h-moll | H-Moll | h | si mineur | Si minore | си минор | ロ短調 | B mineur | 10A
+B major  | H | H-Dur | h-dur | si mayor | B maggiore | B♮ major | 1B
+C major  | ut majeur | Ut maj. | do majeur | Do maggiore | DO MAYOR | dó maior | C-dur
+C major  | c-dur | до мажор | ハ長調 | C majeur
+Gb major | Gb maj | F♯ / G♭ (2B) | F♯/G♭ Major | Fa# mayor | fa# maggiore | Fis-Dur
+Gb major | Ges-Dur | Fis | Ges | fa dièse majeur
+Gb major | fa diesis maggiore | fa sostenido mayor | fá sustenido maior | E𝄪
+Gb major | fis majeur | Sol♭ majeur | 7d
+Gb minor | F♯m/G♭m (11A) | fis-moll | fis | fis mineur | fa♯ mineur | Fa#m | fa # m
+Gb minor | фа-диез минор | 嬰ヘ短調 | Fis-mol
+Db minor | cis | cis-moll | Cis-Moll | do sostenido menor | ut dièse mineur | 12A
+Db minor | C#/Db Minor | 嬰ハ短調 | 升C小调
+Db major | Cis | Des | Des-Dur | Ré bémol majeur | re♭ mayor | D♭ (3B) | 3B (D♭/C♯)
+Eb minor | 2A (D♯m/E♭m) | es-moll | dis-moll | mi bemol menor | mib minore | es | D#m
+Eb minor | 7m | re diez minor
+Eb major | Es | Es-Dur | Eb maj | mi♭ majeur | Mib maggiore
+Ab major | As-Dur | As | La♭ majeur | Lab maggiore | G# maj | 4B - Ab | Key: Ab
+Ab minor | as-moll | as | gis | sol# minore | sol diesis minore | 1A (G♯m/A♭m)
+Ab minor | соль-диез минор
+E minor  | mi mineur | mi minore | ми минор | e-moll | 9A
+G major  | sol majeur | SOL MAGGIORE | соль мажор | G-dur | 9B
+D major  | ré majeur | re mayor | D-Dur | ре мажор
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (spelling.strip(), parts[0].strip())
+        for parts in (line.split("|") for line in OTHERS.strip().splitlines())
+        for spelling in "|".join(parts[1:]).split(" | ")
+    ],
+)
+def test_spellings_of_other_programs_and_languages(text, key):
+    for padded in (text, f"  {text} ", f"{text}\0", text.replace(" ", "\u00a0"), f"\ufeff{text}\n"):
+        assert parse_key(padded).long == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *[
+            "8A (Cm)",
+            "8A (A)",
+            "Am/C",
+            "Am | C",
+            "Am | Cm",
+            "8A/9A",
+            "8A - Cm",
+            "Am (C)",
+            "8A 9A",
+            "Am -> Cm",
+        ],
+        *[
+            "Am (8A) (Cm)",
+            "2A (D♯m/F♭m)",
+            "8B Am",
+            "Am 8B",
+            "A - B",
+            "A A B",
+            "Am, C",
+            "la mineur / do majeur",
+        ],
+        *[
+            "Amber",
+            "Do",
+            "Re",
+            "La",
+            "Sol",
+            "Si",
+            "Ut",
+            "do",
+            "Sol#",
+            "Sib",
+            "la la la",
+            "mi amor",
+            "Do Re Mi",
+        ],
+        *[
+            "Fade to Grey",
+            "Es war",
+            "As It Was",
+            "His",
+            "Das",
+            "Des Rocs",
+            "Dom",
+            "Rem",
+            "Sim",
+            "Lam",
+            "Film",
+        ],
+        *["Domin", "a minor thing", "Key", "key", "Key:", "A key", "Key A", "Major Key", "Energy 7", "8 A M"],
+        *["12", "120", "2024", "2024-01-01", "1", "8", "+50", "-12", "A 12", "A-12", "Am 120", "Am - 120"],
+        *["Am -120", "Am +", "Am 50", "A+50x", "eyJrZXkiOiI4QSJ9", "C-major-7", "do mineur majeur", "la M"],
+        *["Moll", "dur", "minore", "mineur la", "do#b majeur", "cis m", "H major", "h minor", "hm", "Hb"],
+        *["Tonart", "(Am)(", "()", "(8A)", "/", "|", "8A (", "Am)", "Off key", "no key", "短調", "イ", "升"],
+    ],
+)
+def test_what_only_looks_like_a_key_is_refused(text):
+    for padded in (text, f" {text}\0"):
+        with pytest.raises(KeyParseError):
+            parse_key(padded)
+
+
+@pytest.mark.parametrize(
+    "text", ["H", "h", "Es", "es", "As", "as", "Des", "cis", "Key: Es", "Es +50", "Do", "La", "12", "Amber"]
+)
+def test_names_of_folders_that_are_no_keys(text):
+    with pytest.raises(KeyParseError):
+        parse_folder_name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["C", "Ab", "F#", "C-maj", "Ab-min", "8A", "6m", "8A - Am", "h-moll", "la mineur", "Es-Dur"]
+)
+def test_names_of_folders_that_are_keys(text):
+    assert parse_folder_name(text) == parse_key(text)
+
+
+def test_whether_the_mode_is_stated():
+    assert all(
+        map(states_mode, ["Am", "8A", "AM", "la mineur", "h-moll", "Key: C major", "8B (C)", "C (8B)"])
+    )
+    assert not any(map(states_mode, ["A", "H", "cis", "C +50", "Key: C", "Amber", "C#/Db", ""]))
 
 
 @pytest.mark.parametrize("value", [None, 3, float("nan"), b"Am"])

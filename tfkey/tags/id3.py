@@ -1,117 +1,259 @@
-"""Setting the key in ID3v2 tags without touching a byte of their other frames.
+"""The key in ID3v2 tags: at the start of a file, appended to its end, or in a chunk of WAV and AIFF.
 
-Tag libraries parse frames and write them anew; those that they do not understand, and the order, are lost.
-Formats: ID3v2.3.0 and ID3v2.4.0 (https://id3.org), sections 3 and 4.
+Formats: ID3v2.2.0, ID3v2.3.0 and ID3v2.4.0 (https://id3.org). A tag keeps its version: the key is the frame
+``TKEY``, in version 2.2 ``TKE``. ID3v1, APE and Lyrics3 tags have no place for a key, and stay as they are.
 """
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections.abc import Callable
-from pathlib import Path
+import zlib
+from dataclasses import dataclass
+
+from tfkey.tags.fields import Field, edited
+from tfkey.tags.id3_frames import (
+    OWN,
+    as_synchsafe,
+    make_frame,
+    read_frame,
+    skip,
+    split,
+    stuffed,
+    synchsafe,
+    unstuffed,
+)
+from tfkey.tags.patches import Patch, Plan, Source, UntaggableError
 
 VERSION_OF_NEW_TAGS = 3
 """What every player and car reads; the frame TKEY is the same in 2.4."""
 
 _PADDING = 1024
-_FRAME_ID = re.compile(rb"[A-Z0-9]{4}")
-_CODINGS = {0: "latin-1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}
-_UNSYNCHRONISED = 0x80
+_HEADER = 10
+_UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
+_KNOWN_FLAGS = {2: 0x80, 3: 0xE0, 4: 0xF0}
+_LARGEST = (1 << 28) - 1
 
 
-def splice_key(source: Path, target: Path, text: str, is_key_name: Callable[[str], bool]) -> bool:
-    """Write ``source`` with another key in the ID3v2 tag at its start over its copy ``target``.
+@dataclass
+class _Tag:
+    """A tag, taken apart.
 
-    The frame ``TKEY`` is replaced or added, ``TXXX`` frames that state a key are replaced; all other frames,
-    the version of the tag and what follows it stay as they are. A file without a tag gets one.
+    Attributes:
+        version: 2, 3 or 4.
+        flags: of its header.
+        extended: the extended header, as it is in the file.
+        fields: the frames.
+        rest: what is behind the frames: padding, as a rule.
+        is_damaged: the end of a frame cannot be found; that frame and all behind it are in ``rest``.
+    """
+
+    version: int
+    flags: int
+    extended: bytes
+    fields: list[Field]
+    rest: bytes
+    is_damaged: bool
+
+    @property
+    def is_stuffed(self) -> bool:
+        """Whether all of it is unsynchronised; in 2.4 each frame is, by itself."""
+        return bool(self.flags & _UNSYNCHRONISED) and self.version < 4
+
+
+def plan(source: Source, text: str | None, *, add: bool = True) -> Plan:
+    """Plan the key in the ID3v2 tags of a file.
 
     Args:
         source: the file.
-        target: a copy of it.
-        text: the key, in Latin-1.
-        is_key_name: whether a ``TXXX`` frame of this description states a key.
+        text: the key; None for reading only.
+        add: add a frame, and if need be a tag, where no key is stated yet.
+    """
+    found = Plan()
+    front = _front_tags(source)
+    for start, end in front:
+        tag = source.at(start, end - start)
+        fields, new = edit_tag(tag, text, add=add and start == front[0][0])
+        found.fields.extend(fields)
+        if new != tag:
+            found.patches.append(Patch(start, end, new))
+    if text is not None and add and not front:
+        found.patches.append(Patch(0, 0, new_tag(text)))
+    appended = _appended_tag(source, front[-1][1] if front else 0)
+    if appended is not None:
+        tag = source.at(appended[0], appended[1] - appended[0])
+        fields, new = edit_tag(tag, text, add=False)
+        found.fields.extend(fields)
+        if new != tag:
+            found.patches.append(Patch(*appended, new))
+    return found
+
+
+def end_of_front_tags(source: Source) -> int:
+    """Where the ID3v2 tags at the start of a file end; 0 if there are none."""
+    return max((end for _, end in _front_tags(source)), default=0)
+
+
+def tag_length(data: bytes) -> int | None:
+    """The length of the tag that begins ``data``, by its header; None if none does."""
+    return _size(data[:_HEADER], b"ID3")
+
+
+def new_tag(text: str) -> bytes:
+    """A tag that holds nothing but the key."""
+    return edit_tag(b"ID3" + bytes([VERSION_OF_NEW_TAGS, 0, 0, 0, 0, 0, 0]), text)[1]
+
+
+def edit_tag(data: bytes, text: str | None, *, add: bool = True) -> tuple[list[Field], bytes]:
+    """Read the frames of a whole tag, and write it with another key.
+
+    Args:
+        data: the tag, from its header to the end of its padding or footer.
+        text: the key; None for reading only.
+        add: add a frame if none is there to be replaced.
 
     Returns:
-        False, and nothing is written, if the tag is one of the rare that cannot be spliced: of version 2.2,
-        damaged, with an extended header or footer, or unsynchronised as a whole.
+        The frames, and the tag; what of it does not state a key has the same bytes in the same order.
+
+    Raises:
+        UntaggableError: the tag is of a form that is not known. Damaged frames are no error: they are kept.
     """
-    with source.open("rb") as stream:
-        header = stream.read(10)
-        version, flags, body = VERSION_OF_NEW_TAGS, 0, b""
-        if header[:3] == b"ID3":
-            version, flags, size = header[3], header[5], _synchsafe(header[6:])
-            # In 2.4 each frame is unsynchronised by itself, and the new one has nothing to be so.
-            allowed = _UNSYNCHRONISED if version == 4 else 0
-            if version not in (3, 4) or flags & ~allowed or size is None:
-                return False
-            body = stream.read(size)
-            if len(body) < size:
-                return False
-        else:
-            stream.seek(0)
-        frames = _split(body, version)
-        if frames is None:
-            return False
-        new = b"".join(_changed(frame, text, is_key_name) for frame in frames)
-        new += _frame(b"TKEY", text.encode("latin-1"))
-        room = len(body) if len(new) <= len(body) else len(new) + _PADDING
-        with target.open("r+b") as out:
-            out.write(b"ID3" + bytes([version, 0, flags]) + _as_synchsafe(room) + new.ljust(room, b"\0"))
-            if room != len(body) or header[:3] != b"ID3":
-                shutil.copyfileobj(stream, out, 1 << 20)
-                out.truncate()
-    return True
+    tag = _parse(data)
+    if text is None:
+        return tag.fields, data
+
+    def make(name: str, old: Field | None) -> bytes:
+        return make_frame(
+            name, old, text, tag.version, is_stuffed=tag.is_stuffed,
+            tag_unsynchronised=bool(tag.flags & _UNSYNCHRONISED),
+        )  # fmt: skip
+
+    raw = [field.raw for field in tag.fields]
+    # Where the end of a frame cannot be found, only the start of the first is certain.
+    frames = edited(tag.fields, OWN, text, make, add=add, in_front=tag.is_damaged)
+    if frames == raw:
+        return tag.fields, data
+    return tag.fields, _joined(tag, b"".join(frames), len(data))
 
 
-def _split(body: bytes, version: int) -> list[bytes] | None:
-    """The frames of a tag, each with its header; None if it cannot be told where they end."""
-    if version == 4:
-        frames = _walk(body, _synchsafe)
-        if frames is not None:
-            return frames
-    # Also in 2.4 where old versions of iTunes wrote them.
-    return _walk(body, lambda size: int.from_bytes(size, "big"))
-
-
-def _walk(body: bytes, read_size: Callable[[bytes], int | None]) -> list[bytes] | None:
-    frames = []
+def _front_tags(source: Source) -> list[tuple[int, int]]:
+    """Where the tags at the start begin and end; some programs put theirs in front of another."""
+    tags: list[tuple[int, int]] = []
     place = 0
-    while place + 10 <= len(body) and body[place]:
-        size = read_size(body[place + 4 : place + 8])
-        if size is None or not _FRAME_ID.fullmatch(body[place : place + 4]) or place + 10 + size > len(body):
-            return None
-        frames.append(body[place : place + 10 + size])
-        place += 10 + size
-    return frames if not body[place:].strip(b"\0") else None
+    while True:
+        size = _size(source.upto(place, _HEADER), b"ID3")
+        if size is None and not tags and source.upto(place, 3) == b"ID3" and source.size > _HEADER:
+            raise UntaggableError(
+                "its ID3 tag is damaged (it states no size); write its tags again in a tag editor"
+            )
+        if size is None or place + size > source.size:
+            if size is not None and not tags:
+                raise UntaggableError(
+                    "its ID3 tag is damaged (it is longer than the file); fetch the file again"
+                )
+            return tags
+        tags.append((place, place + size))
+        place += size
 
 
-def _changed(frame: bytes, text: str, is_key_name: Callable[[str], bool]) -> bytes:
-    """A frame as it is to stand in the new tag: nothing if it is the key."""
-    if frame[:4] == b"TKEY":
-        return b""
-    # A frame with flags for its format may be compressed or encrypted, or begin with other fields.
-    if frame[:4] != b"TXXX" or frame[9] or len(frame) < 12:
-        return frame
-    try:
-        name = frame[11:].decode(_CODINGS.get(frame[10], "latin-1"), "replace").partition("\0")[0]
-    except UnicodeError:
-        return frame
-    name = name.lstrip("\ufeff")
-    return _frame(b"TXXX", f"{name}\0{text}".encode("latin-1")) if is_key_name(name) else frame
-
-
-def _frame(name: bytes, content: bytes) -> bytes:
-    """A frame of Latin-1 text; up to 127 bytes both versions write sizes alike."""
-    return name + (len(content) + 1).to_bytes(4, "big") + b"\0\0" + b"\0" + content
-
-
-def _synchsafe(size: bytes) -> int | None:
-    """A number of seven bits a byte (ID3v2.4.0-structure, 6.2), None if it is none."""
-    if len(size) < 4 or max(size) > 127:
+def _size(header: bytes, mark: bytes) -> int | None:
+    """The length of a tag with header and footer, by its header or footer; None if it is not one."""
+    if len(header) < _HEADER or header[:3] != mark or not 2 <= header[3] < 0xFF:
         return None
-    return sum(byte << 7 * (3 - place) for place, byte in enumerate(size))
+    size = synchsafe(header[6:_HEADER])
+    footer = _HEADER if header[3] == 4 and header[5] & _FOOTER else 0
+    return None if size is None else _HEADER + size + footer
 
 
-def _as_synchsafe(size: int) -> bytes:
-    return bytes(size >> shift & 127 for shift in (21, 14, 7, 0))
+def _appended_tag(source: Source, front: int) -> tuple[int, int] | None:
+    """Where a tag at the end begins and ends: before ID3v1, Lyrics3 and APE tags (ID3v2.4.0-structure, 5)."""
+    end = source.size
+    while end > front:
+        size = _size(source.upto(end - _HEADER, _HEADER), b"3DI")
+        if size is not None and end - size >= front and source.upto(end - size, 3) == b"ID3":
+            return end - size, end
+        shorter = _without_last_tag(source, end)
+        if shorter == end:
+            return None
+        end = shorter
+    return None
+
+
+def _without_last_tag(source: Source, end: int) -> int:
+    """Where the tag of another kind that ends at ``end`` begins; ``end`` itself if none does."""
+    if source.upto(end - 128, 3) == b"TAG":
+        return end - 128
+    ape = source.upto(end - 32, 32)
+    if ape[:8] == b"APETAGEX":
+        has_header = ape[23] & 0x80
+        return max(end - int.from_bytes(ape[12:16], "little") - (32 if has_header else 0), 0)
+    lyrics = source.upto(end - 15, 15)
+    if lyrics[6:] == b"LYRICS200" and lyrics[:6].isdigit():
+        return max(end - 15 - int(lyrics[:6]), 0)
+    return end
+
+
+def _parse(data: bytes) -> _Tag:
+    version, flags = data[3], data[5]
+    if version not in _KNOWN_FLAGS:
+        raise UntaggableError(
+            f"its ID3 tag is of version 2.{version}, which is not known; write it as 2.3 or 2.4"
+        )
+    if flags & ~_KNOWN_FLAGS[version]:
+        raise UntaggableError(
+            "its ID3 tag is compressed, or has flags that are not known; write it as 2.3 or 2.4"
+        )
+    has_footer = bool(flags & _FOOTER) and version == 4
+    body = data[_HEADER : len(data) - (_HEADER if has_footer else 0)]
+    tag = _Tag(version, flags, b"", [], b"", False)
+    place = _extended_length(body, tag) if version > 2 and flags & _EXTENDED else 0
+    tag.extended = body[:place]
+    frames, tag.rest, tag.is_damaged = split(body[place:], version, tag.is_stuffed)
+    unsynchronised = bool(flags & _UNSYNCHRONISED)
+    tag.fields = [read_frame(frame, version, tag.is_stuffed, unsynchronised) for frame in frames]
+    return tag
+
+
+def _extended_length(body: bytes, tag: _Tag) -> int:
+    """The length of the extended header in the file."""
+    head = unstuffed(body[:8])[:4] if tag.is_stuffed else body[:4]
+    if head.isalnum() and head.isupper():
+        # Some programs set the flag, and write a frame.
+        return 0
+    size = synchsafe(head) if tag.version == 4 else int.from_bytes(head, "big") + 4
+    if size is None or not 6 <= size <= len(body):
+        raise UntaggableError(
+            "its ID3 tag is damaged (in the extended header); write its tags again in a tag editor"
+        )
+    return skip(body, 0, size, tag.is_stuffed)
+
+
+def _joined(tag: _Tag, frames: bytes, old_length: int) -> bytes:
+    """A tag of other frames, of the same length if padding makes room."""
+    has_footer = bool(tag.flags & _FOOTER) and tag.version == 4
+    rest = tag.rest
+    if not rest.strip(b"\0") and not has_footer:
+        room = old_length - _HEADER - len(tag.extended) - len(frames)
+        rest = bytes(room if room >= 0 else _PADDING)
+    extended = _extended(tag, frames, rest)
+    body = extended + frames + rest
+    if len(body) > _LARGEST:
+        raise UntaggableError("its ID3 tag has no room left for a key (256 MiB); remove the largest frame")
+    state = bytes([tag.version, 0, tag.flags]) + as_synchsafe(len(body))
+    return b"ID3" + state + body + (b"3DI" + state if has_footer else b"")
+
+
+def _extended(tag: _Tag, frames: bytes, padding: bytes) -> bytes:
+    """The extended header, with the checksum and the length of the padding as they are now."""
+    if not tag.extended:
+        return b""
+    head = bytearray(unstuffed(tag.extended) if tag.is_stuffed else tag.extended)
+    if tag.version == 3:
+        head[6:10] = len(padding).to_bytes(4, "big")
+        if head[4] & 0x80 and len(head) >= 14:
+            plain = unstuffed(frames) if tag.is_stuffed else frames
+            head[10:14] = zlib.crc32(plain).to_bytes(4, "big")
+    elif len(head) > 5 and head[5] & 0x20:
+        # Each flag that is set is followed by the length of its data.
+        place = 6 + (1 + head[6] if head[5] & 0x40 and len(head) > 6 else 0)
+        if head[place : place + 1] == b"\5" and place + 6 <= len(head):
+            head[place + 1 : place + 6] = as_synchsafe(zlib.crc32(frames + padding), 5)
+    return stuffed(bytes(head)) if tag.is_stuffed else bytes(head)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -14,21 +15,31 @@ from tfkey.errors import TagError
 
 _LEFTOVER = ".tfkey-"
 _STALE_SECONDS = 3600.0
+_REMEDIES = {
+    errno.ENOSPC: "make room on its disk for a copy of it",
+    errno.EDQUOT: "make room within your quota for a copy of it",
+    errno.EFBIG: "its file system or a limit on processes forbids a copy of it",
+    errno.EROFS: "its file system is mounted read-only",
+    errno.EACCES: "allow writing to its folder, where a copy of it is made first",
+    errno.EPERM: "allow writing to its folder and replacing the file (it may be marked as immutable)",
+}
 
 
 def check_writable(path: Path, real: Path) -> None:
-    """Refuse to change a file that is read-only.
+    """Refuse to change a file that is read-only, by its own rights or by its file system.
 
     Args:
         path: its name, for the error.
         real: where it lies.
 
     Raises:
-        TagError: it is.
+        TagError: it is read-only.
     """
+    if hasattr(os, "statvfs") and os.statvfs(real).f_flag & os.ST_RDONLY:
+        raise TagError(f"{path}: read-only, as all of its file system is; copy it elsewhere first")
     # Rights do not stop an administrator, but whoever took them away meant it.
     if not os.access(real, os.W_OK) or not real.stat().st_mode & 0o222:
-        raise TagError(f"{path}: read-only; allow writing to it, or leave its tags as they are")
+        raise TagError(f"{path}: read-only; allow writing to it")
 
 
 @contextlib.contextmanager
@@ -69,9 +80,8 @@ def replacing(path: Path, real: Path) -> Iterator[Path]:
     except Exception as error:
         _remove(copy)
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise TagError(
-            f"{path}: cannot be tagged ({reason}); its folder needs room for a copy, and rights"
-        ) from error
+        remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "check its disk and its folder")
+        raise TagError(f"{path}: cannot be tagged ({reason}); {remedy}") from error
     except BaseException:
         _remove(copy)
         raise

@@ -51,6 +51,19 @@ def test_key_folders(tmp_path: Path) -> None:
     assert len(left_out) == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["H", "Do", "Es", "As", "des", "La", "Amber", "Do Re Mi", "12", "128", "Des"]
+)
+def test_words_and_initials_are_no_key_folders(tmp_path: Path, name: str) -> None:
+    _audio(tmp_path / name / "a.wav")
+    with pytest.raises(DataError, match="no folder is named by a key"):
+        read_source(tmp_path)
+    _audio(tmp_path / "la mineur" / "b.wav")
+    tracks, left_out = read_source(tmp_path)
+    assert _keys(tracks) == {"la mineur/b.wav": "A minor"}
+    assert [item.source for item in left_out] == [str(tmp_path / name)]
+
+
 NASTY = [
     'it\'s "quoted", really.wav',
     "two\nlines.wav",
