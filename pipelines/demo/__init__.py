@@ -10,7 +10,6 @@ keys), :mod:`pipelines.demo.instruments`, :mod:`pipelines.demo.recipes`. How it 
 from __future__ import annotations
 
 import csv
-import io
 import signal
 from collections import defaultdict
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from pipelines.demo.recipes import Recipe, Size, recipes
 from tfkey.errors import UsageError
-from tfkey.files import remove_partial, write_text
+from tfkey.files import csv_text, remove_partial, write_text
 
 TRACKS_CSV = "tracks.csv"
 
@@ -79,12 +78,8 @@ def _outdated(listing: Path, planned: list[Recipe]) -> set[str]:
 
 
 def _listing(planned: list[Recipe]) -> str:
-    stream = io.StringIO()
     rows = [recipe.row() for recipe in planned]
-    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text(list(rows[0]), (list(row.values()) for row in rows))
 
 
 def _render_all(

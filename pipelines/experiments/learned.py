@@ -7,14 +7,13 @@ has changed sides, whatever the mode; digests tell a recording that goes by anot
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipelines.prepared.inputs import Source
 from pipelines.prepared.manifest import PreparedDataset
 from tfkey.errors import DataError, UsageError
-from tfkey.files import write_text
+from tfkey.files import write_csv
 from tfkey.runs import Run
 from tfkey.settings import SPLITS
 
@@ -53,11 +52,7 @@ def remember(run: Run, sources: Iterable[Source]) -> None:
     ]
     before = read_learned(run)
     if before is None:
-        stream = io.StringIO(newline="")
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows([*item.place, item.digest] for item in now)
-        write_text(run.path / "learned.csv", stream.getvalue())
+        write_csv(run.path / "learned.csv", _COLUMNS, ([*item.place, item.digest] for item in now))
     elif [item.place for item in before] != [item.place for item in now]:
         old, new = ({item.place for item in items} for items in (before, now))
         change = f"{len(new - old)} intervals more, {len(old - new)} less" if old != new else "another order"

@@ -17,7 +17,6 @@ one that the system kills takes nothing else along.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import shutil
@@ -39,7 +38,7 @@ from pipelines.folder_lock import alone_in
 from pipelines.prepared.manifest import open_prepared
 from tfkey.config import Config, changed
 from tfkey.errors import TfkeyError, UsageError
-from tfkey.files import atomic_path, write_text
+from tfkey.files import atomic_path, write_csv, write_text
 from tfkey.runs import FREE_SETTINGS, flat_settings, run_folder
 from tfkey.training.tensorboard_events import EventLog, experiment
 
@@ -226,19 +225,18 @@ class _Tuner(BaseTuner):
         """Write ``trials.csv`` and ``best.yaml``."""
         trials = self.trials()
         names = list(dict.fromkeys(name for trial in trials for name in trial.settings))
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["trial", "status", self._search.objective, *names, "reason"])
+        rows = []
         for trial in trials:
             status = "completed" if trial.value is not None else "failed" if trial.finished else "running"
             values = [trial.settings.get(name, "") for name in names]
-            writer.writerow([trial.name, status, trial.value, *values, trial.reason])
-        write_text(self._folder / "trials.csv", stream.getvalue())
+            rows.append([trial.name, status, trial.value, *values, trial.reason])
+        header = ["trial", "status", self._search.objective, *names, "reason"]
+        write_csv(self._folder / "trials.csv", header, rows)
         best = best_of(trials, self._search)
         if best is not None:
-            header = f"# {self._folder.name}, trial {best.name}: {self._search.objective} {best.value:.4f}\n"
+            title = f"# {self._folder.name}, trial {best.name}: {self._search.objective} {best.value:.4f}\n"
             config = changed(self._config, best.settings, "the search space")
-            write_text(self._folder / "best.yaml", header + config.to_yaml())
+            write_text(self._folder / "best.yaml", title + config.to_yaml())
 
     def _settings(self, trial: Any) -> dict[str, Any]:
         """What a trial sets, by dotted name."""

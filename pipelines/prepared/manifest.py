@@ -16,7 +16,7 @@ from pipelines.tracks import LeftOut
 from tfkey._version import __version__
 from tfkey.config import Config, validated
 from tfkey.errors import DataError, KeyParseError
-from tfkey.files import write_text
+from tfkey.files import csv_text, write_text
 from tfkey.keys import Key
 from tfkey.settings import SPLITS
 
@@ -107,10 +107,11 @@ def write_prepared(
     A file that would not change is left alone.
     """
     _write_changed(
-        folder / "left_out.csv", _csv(["source", "reason"], ([item.source, item.reason] for item in left_out))
+        folder / "left_out.csv",
+        csv_text(["source", "reason"], ([item.source, item.reason] for item in left_out)),
     )
     names = [field.name for field in fields(Row)]
-    _write_changed(folder / "manifest.csv", _csv(names, (list(asdict(row).values()) for row in rows)))
+    _write_changed(folder / "manifest.csv", csv_text(names, (list(asdict(row).values()) for row in rows)))
     tracks = {(row.split, row.key, row.track) for row in rows}
     document = {
         **description,
@@ -303,11 +304,3 @@ def _as_yaml(value: Any) -> str:
 def _key_counts(keys: Iterable[str]) -> dict[str, int]:
     counts = Counter(keys)
     return {name: counts[name] for name in sorted(counts, key=lambda name: Key.parse(name).index)}
-
-
-def _csv(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
-    return stream.getvalue()
