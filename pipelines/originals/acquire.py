@@ -1,7 +1,6 @@
 """Acquiring the originals of a catalogue dataset: fetched from its mirrors, or taken from the user, verified.
 
-They lie below ``<data_dir>/originals/<name>/`` and are never changed: per-track files in ``audio/``, archives
-as they came in ``archives/``, what was in them in ``unpacked/<archive>/``.
+They are never changed. Where they lie: :mod:`pipelines.data_folders`.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from pipelines.catalogue.specs import (
     FileAudio,
     FolderLabels,
 )
+from pipelines.data_folders import DataFolders
 from pipelines.download import DownloadProgress, Item, download
 from pipelines.originals.own_data import label_files, read_source
 from pipelines.originals.unpacking import content_root, unpack_once
@@ -56,9 +56,9 @@ class Acquirer:
     progress: Progress | None = None
 
     @property
-    def folder(self) -> Path:
+    def folders(self) -> DataFolders:
         """Where the originals lie."""
-        return self.config.data_dir / "originals" / self.spec.name
+        return DataFolders(self.config.data_dir, self.spec.name)
 
     def tracks(self) -> tuple[list[Track], list[LeftOut]]:
         """Fetch the audio and the labels of the configured subset.
@@ -131,7 +131,7 @@ class Acquirer:
         if own is not None and own.is_file() and archive.checksum is None:
             return own
         item = Item(name, self._places(name, archive.urls[mirrors]), archive.checksum)
-        return fetch(item, self.folder / "archives", self.progress)
+        return fetch(item, self.folders.archives, self.progress)
 
     def unpacked(self, archive: Archive) -> Path:
         """Fetch an archive and unpack it, once; the folder in which its splits, keys or files lie.
@@ -145,7 +145,7 @@ class Acquirer:
         for number in range(len(archive.urls)):
             path = self.archive(archive, slice(number, None))
             try:
-                return content_root(unpack_once(path, self.folder / "unpacked"))
+                return content_root(unpack_once(path, self.folders.unpacked))
             except DataError as error:
                 if self.source is not None or archive.checksum is not None:
                     raise
@@ -164,7 +164,7 @@ class Acquirer:
             )
             for label in labels
         ]
-        report = download(items, self.folder / "audio", workers=_AT_ONCE, progress=self.progress)
+        report = download(items, self.folders.audio, workers=_AT_ONCE, progress=self.progress)
         tracks = [
             Track(safe_name(label.id), path, label.key, None, printable(path.name), label.group)
             for label in labels

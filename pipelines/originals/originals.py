@@ -41,13 +41,13 @@ def original_tracks(
     Returns:
         Tracks, all with a split, in a stable order; and what was left out.
     """
-    if spec.name == DEMO and source is None:
-        return _demo_tracks(config.data_dir / "originals" / DEMO, workers=workers, progress=progress), []
     acquirer = Acquirer(spec, config, source, fetching)
+    if spec.name == DEMO and source is None:
+        return _demo_tracks(acquirer.folders.originals, workers=workers, progress=progress), []
     if source is None or isinstance(spec.audio, FileAudio) or acquirer.has_source(_archive(spec, config)):
         return acquirer.tracks()
     if is_archive(source) and source.is_file():
-        source = content_root(unpack_once(source, config.data_dir / "originals" / spec.name / "unpacked"))
+        source = content_root(unpack_once(source, acquirer.folders.unpacked))
     tracks, left_out = read_source(source)
     return policy_splits(tracks, spec.split, config.split), left_out
 

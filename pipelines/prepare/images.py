@@ -17,6 +17,7 @@ from PIL import Image
 from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import select_tracks
 from pipelines.catalogue.specs import DatasetSpec, ListLabels, SplitPolicy
+from pipelines.data_folders import DataFolders
 from pipelines.originals.unpacking import content_root, unpack_once
 from pipelines.prepared.manifest import Row, check_parameters, preparation_parameters
 from pipelines.splits import policy_splits
@@ -96,7 +97,7 @@ def prepare_images(
         The rows and what was left out, and how many tracks were worked on now.
     """
     if source.is_file():
-        source = unpack_once(source, config.data_dir / "originals" / folder.name / "unpacked")
+        source = unpack_once(source, DataFolders(config.data_dir, folder.name).unpacked)
     elif not source.is_dir():
         raise DataError(f"{source}: no such file or folder; give an archive or a folder of PNGs")
     root = content_root(source)

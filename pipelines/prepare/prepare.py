@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.catalogue.specs import DEMO, DatasetSpec, check_request
+from pipelines.data_folders import DataFolders
 from pipelines.folder_lock import alone_in
 from pipelines.originals.acquire import Acquirer
 from pipelines.originals.acquire import Progress as FetchProgress
@@ -18,7 +19,6 @@ from pipelines.prepare.spectrograms import prepare_spectrograms
 from pipelines.prepared.manifest import (
     check_replacement,
     preparation_parameters,
-    prepared_folder,
     selection_parameters,
     write_prepared,
 )
@@ -80,7 +80,7 @@ def prepare(
         TfkeyError: a folder that cannot be written, a damaged archive.
     """
     spec = check_request(config, dataset, source)
-    folder = prepared_folder(config, config.mode, dataset)
+    folder = DataFolders(config.data_dir, dataset).prepared(config.mode)
     with alone_in(folder):
         if not replace:
             check_replacement(config, config.mode, dataset)

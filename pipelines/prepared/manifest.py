@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.catalogue.specs import dataset_names
+from pipelines.data_folders import DataFolders
 from pipelines.tracks import LeftOut
 from tfkey._version import __version__
 from tfkey.config import Config, validated
@@ -67,11 +68,6 @@ class PreparedDataset:
     def split(self, name: str) -> tuple[Row, ...]:
         """The rows of one split."""
         return tuple(row for row in self.rows if row.split == name)
-
-
-def prepared_folder(config: Config, mode: str, dataset: str) -> Path:
-    """Where a dataset lies once prepared: ``<data_dir>/<mode>/<dataset>``."""
-    return config.data_dir / mode / dataset
 
 
 def preparation_parameters(config: Config, mode: str) -> dict[str, Any]:
@@ -173,7 +169,7 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
         DataError: not prepared (or not wholly), prepared with other parameters (both are named), or a
             file is missing or of another size than was written.
     """
-    folder = prepared_folder(config, mode, dataset)
+    folder = DataFolders(config.data_dir, dataset).prepared(mode)
     details = to_prepare(config, mode, dataset)
     document = read_description(config, mode, dataset)
     found = document["parameters"]
@@ -224,7 +220,7 @@ def as_prepared(config: Config, mode: str, dataset: str) -> Config:
         section, _, setting = name.partition(".")
         if value != "default" or section != "subsets":
             values.get(section, {})[setting] = value
-    return validated(values, str(prepared_folder(config, mode, dataset) / "dataset.json"))
+    return validated(values, str(DataFolders(config.data_dir, dataset).prepared(mode) / "dataset.json"))
 
 
 def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
@@ -233,7 +229,7 @@ def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
     Raises:
         DataError: not prepared, or damaged.
     """
-    path = prepared_folder(config, mode, dataset) / "dataset.json"
+    path = DataFolders(config.data_dir, dataset).prepared(mode) / "dataset.json"
     details = to_prepare(config, mode, dataset)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -266,7 +262,7 @@ def check_replacement(config: Config, mode: str, dataset: str) -> None:
         return
     found = {**document["parameters"], **document.get("selection", {})}
     wanted = {**preparation_parameters(config, mode), **selection_parameters(config, dataset)}
-    check_parameters(prepared_folder(config, mode, dataset), found, wanted, replaceable=True)
+    check_parameters(DataFolders(config.data_dir, dataset).prepared(mode), found, wanted, replaceable=True)
 
 
 def check_parameters(

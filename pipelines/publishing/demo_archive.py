@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipelines.catalogue.specs import DEMO
+from pipelines.data_folders import DataFolders
 from pipelines.download import Item
 from pipelines.originals.acquire import fetch
 from pipelines.prepared.manifest import open_prepared
@@ -19,9 +21,10 @@ def demo_archive(config: Config, progress: Progress | None = None) -> Path:
     Args:
         config: of a demo dataset that has been prepared in spectrograms mode.
     """
-    prepared = open_prepared(config, "spectrograms", "demo")
+    prepared = open_prepared(config, "spectrograms", DEMO)
     manifest = prepared.folder / "manifest.csv"
-    published = config.data_dir / "originals" / "demo" / "published" / f"demo-{sha256(manifest)[:12]}.tar.xz"
+    folders = DataFolders(config.data_dir, DEMO)
+    published = folders.published / f"{DEMO}-{sha256(manifest)[:12]}.tar.xz"
     checksum = read_checksum(published) or pack(prepared, published, progress)
     item = Item(published.name, (published.resolve().as_uri(),), f"sha256:{checksum}")
-    return fetch(item, config.data_dir / "originals" / "demo" / "archives")
+    return fetch(item, folders.archives)
