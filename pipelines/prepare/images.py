@@ -16,14 +16,14 @@ from PIL import Image
 
 from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import select_tracks
-from pipelines.catalogue.specs import DatasetSpec, ListLabels, SplitPolicy
-from pipelines.data_folders import DataFolders
+from pipelines.catalogue.specs import DatasetSpec, ListLabels
 from pipelines.originals.unpacking import content_root, unpack_once
+from pipelines.prepare.job import PrepareJob
 from pipelines.prepared.manifest import Row, check_parameters, preparation_parameters
 from pipelines.splits import policy_splits
 from pipelines.text import printable
 from pipelines.tracks import LeftOut, Track, scan_key_folders
-from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
+from pipelines.work import Result, Unit, file_state, fingerprint
 from tfkey.config import Config
 from tfkey.errors import DataError
 from tfkey.files import atomic_path, sha256
@@ -71,35 +71,17 @@ class Listing:
         return taken, left_out
 
 
-def prepare_images(
-    config: Config,
-    source: Path,
-    folder: Path,
-    policy: SplitPolicy,
-    *,
-    workers: int,
-    listing: Listing | None = None,
-    progress: Progress | None = None,
-) -> tuple[Result, int]:
-    """Copy PNGs of the right size to ``<folder>/<split>/<key>/<track>-<NNN>.png``, as 8-bit grey.
+def prepare_images(job: PrepareJob) -> tuple[Result, int]:
+    """Copy PNGs of the right size to ``<split>/<key>/<track>-<NNN>.png`` in the job's folder, as 8-bit grey.
 
-    Args:
-        config: the parameters that the pictures must have.
-        source: an archive, or a folder, in the layout ``[<dataset>/][<split>/]<key>/<file>.png``.
-        folder: where the prepared dataset goes.
-        policy: how the dataset is split where its folders leave that open, or put pictures of one track on
-            two sides.
-        workers: tracks worked on at a time.
-        listing: what the dataset's list of labels says of its tracks, if it has one.
-        progress: told how many tracks are done.
+    They come from the job's source, or else from the archive of the catalogue: an archive, or a folder, in
+    the layout ``[<dataset>/][<split>/]<key>/<file>.png``.
 
     Returns:
         The rows and what was left out, and how many tracks were worked on now.
     """
-    if source.is_file():
-        source = unpack_once(source, DataFolders(config.data_dir, folder.name).unpacked)
-    elif not source.is_dir():
-        raise DataError(f"{source}: no such file or folder; give an archive or a folder of PNGs")
+    config, folder = job.config, job.folder
+    source = _pictures(job)
     root = content_root(source)
     _check_description(root, config)
     files: Files = defaultdict(list)
@@ -114,18 +96,32 @@ def prepare_images(
     parameters = preparation_parameters(config, "images")
     tracks = _mend_leaks(tracks, files)
     pictures = {track.source: files[track.path.parent, track.group] for track in tracks}
+    listing = Listing.of(job.spec, config)
     if listing is not None:
         tracks, not_chosen = listing.apply(tracks)
         left_out += not_chosen
     units = []
-    for track in policy_splits(tracks, policy, config.split):
+    for track in policy_splits(tracks, job.spec.split, config.split):
         members = pictures[track.source]
         states = [file_state(path) for path in members]
         mark = fingerprint(parameters, track.key.long, track.split, states)
         units.append(Unit(track.name, mark, (track, members)))
     work = partial(_copy_track, config, root, folder)
-    result, fresh = run_units(units, work, Journal(folder), workers=workers, progress=progress)
+    result, fresh = job.run(units, work)
     return Result(result.rows, [*left_out, *result.left_out]), fresh
+
+
+def _pictures(job: PrepareJob) -> Path:
+    """The folder with the pictures, unpacked and fetched where need be."""
+    acquirer, source = job.acquirer, job.source
+    if source is None or acquirer.has_source(job.spec.images):
+        return acquirer.images()
+    # A picture archive that goes by another name is taken as it is.
+    if source.is_file():
+        return unpack_once(source, job.folders.unpacked)
+    if not source.is_dir():
+        raise DataError(f"{source}: no such file or folder; give an archive or a folder of PNGs")
+    return source
 
 
 def _is_png_name(name: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.catalogue.specs import DEMO
 from pipelines.data_folders import DataFolders
 from pipelines.download import Item
+from pipelines.folder_lock import alone_in
 from pipelines.originals.acquire import fetch
 from pipelines.prepared.manifest import open_prepared
 from pipelines.publishing.packing import pack, read_checksum
@@ -24,7 +25,9 @@ def demo_archive(config: Config, progress: Progress | None = None) -> Path:
     prepared = open_prepared(config, "spectrograms", DEMO)
     manifest = prepared.folder / "manifest.csv"
     folders = DataFolders(config.data_dir, DEMO)
-    published = folders.published / f"{DEMO}-{sha256(manifest)[:12]}.tar.xz"
-    checksum = read_checksum(published) or pack(prepared, published, progress)
-    item = Item(published.name, (published.resolve().as_uri(),), f"sha256:{checksum}")
+    archive = folders.published / f"{DEMO}-{sha256(manifest)[:12]}.tar.xz"
+    # Two calls that publish at once would write into each other's archive.
+    with alone_in(folders.published):
+        checksum = read_checksum(archive) or pack(prepared, archive, progress)
+    item = Item(archive.name, (archive.resolve().as_uri(),), f"sha256:{checksum}")
     return fetch(item, folders.archives)
