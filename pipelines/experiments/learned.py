@@ -10,7 +10,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipelines.prepared.inputs import Source
+from pipelines.prepared.inputs import SplitIntervals
 from pipelines.prepared.manifest import PreparedDataset
 from tfkey.errors import DataError, UsageError
 from tfkey.files import write_csv
@@ -37,7 +37,7 @@ class Learned:
         return self.dataset, self.key, self.track, self.part, self.split
 
 
-def remember(run: Run, sources: Iterable[Source]) -> None:
+def remember(run: Run, used: Iterable[SplitIntervals]) -> None:
     """Write down what a run is about to learn from, or hold it against what it began with.
 
     Raises:
@@ -46,8 +46,8 @@ def remember(run: Run, sources: Iterable[Source]) -> None:
     """
     now = [
         Learned(dataset.name, row.key, row.track, str(row.part), row.split, row.digest)
-        for source in sources
-        for dataset, rows in source.parts
+        for intervals in used
+        for dataset, rows in intervals.parts
         for row in rows
     ]
     before = read_learned(run)

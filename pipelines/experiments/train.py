@@ -14,12 +14,12 @@ from pipelines.folder_lock import alone_in
 from pipelines.prepared.find_damaged import naming_damage
 from pipelines.prepared.input_meter import InputMeter
 from pipelines.prepared.inputs import (
-    Source,
+    SplitIntervals,
     batch_members,
     broken_members,
     evaluation_batches,
     evaluation_steps,
-    open_source,
+    open_intervals,
     steps_per_epoch,
     training_batches,
 )
@@ -49,8 +49,8 @@ class Experiment:
     """
 
     config: Config
-    training: Source
-    validation: Source
+    training: SplitIntervals
+    validation: SplitIntervals
 
     @classmethod
     def open(cls, config: Config) -> Experiment:
@@ -70,7 +70,7 @@ class Experiment:
             raise UsageError(_SAME.format(*pair))
         weighted = bool(config.weights) or config.train.class_weights != "none"
         training, validation = (
-            open_source(
+            open_intervals(
                 config,
                 datasets,
                 split,

@@ -68,7 +68,7 @@ class Trial:
     finished: bool
 
 
-Report = Callable[[Trial, int, Trial | None], None]
+OnTrial = Callable[[Trial, int, Trial | None], None]
 """Called after each trial with it, the number of finished ones, and the best so far."""
 
 
@@ -77,7 +77,7 @@ def tune(
     search: Search,
     algorithm: str,
     name: str,
-    report: Report | None = None,
+    report: OnTrial | None = None,
     train: Trainer | None = None,
 ) -> tuple[Path, list[Trial]]:
     """Search for the best settings, or go on with a search that was interrupted.
@@ -156,7 +156,7 @@ class _Tuner(BaseTuner):
         algorithm: str,
         folder: Path,
         workplace: Path,
-        report: Report | None,
+        report: OnTrial | None,
         train: Trainer,
     ) -> None:
         self._config = config

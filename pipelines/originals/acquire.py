@@ -5,7 +5,7 @@ They are never changed. Where they lie: :mod:`pipelines.data_folders`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -21,8 +21,8 @@ from pipelines.catalogue.specs import (
     FolderLabels,
 )
 from pipelines.data_folders import DataFolders
-from pipelines.download import DownloadProgress, Item, download
-from pipelines.originals.own_data import label_files, read_source
+from pipelines.download import Item, OnDownload, download
+from pipelines.originals.own_data import find_labelled, read_source
 from pipelines.originals.unpacking import content_root, unpack_once
 from pipelines.splits import policy_splits
 from pipelines.text import printable, safe_name
@@ -30,7 +30,6 @@ from pipelines.tracks import LeftOut, Track, unique_names
 from tfkey.config import Config
 from tfkey.errors import DataError, UsageError
 
-Progress = Callable[[DownloadProgress], None]
 T = TypeVar("T")
 
 _ALL = slice(None)
@@ -53,7 +52,7 @@ class Acquirer:
     spec: DatasetSpec
     config: Config
     source: Path | None = None
-    progress: Progress | None = None
+    progress: OnDownload | None = None
 
     @property
     def folders(self) -> DataFolders:
@@ -86,7 +85,7 @@ class Acquirer:
             elif isinstance(self.spec.labels, ArchiveLabels):
                 keys = self.archive(self.spec.labels.archive)
                 labels, left_out = _by_choice(select_tracks(self.spec, subset, keys))
-                found, lost = label_files(labels, folder)
+                found, lost = find_labelled(labels, folder)
                 left_out = [*left_out, *lost]
             else:
                 raise UsageError(
@@ -189,7 +188,7 @@ def _name(url: str) -> str:
     return Path(urlparse(url).path).name
 
 
-def fetch(item: Item, folder: Path, progress: Progress | None = None) -> Path:
+def fetch(item: Item, folder: Path, progress: OnDownload | None = None) -> Path:
     """Have one file in a folder, verified.
 
     Raises:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from pipelines.catalogue.specs import DatasetSpec
 from pipelines.data_folders import DataFolders
+from pipelines.download import OnDownload
 from pipelines.originals.acquire import Acquirer
-from pipelines.originals.acquire import Progress as FetchProgress
 from pipelines.prepared.manifest import Row, preparation_parameters
 from pipelines.tracks import Track
 from pipelines.work import Journal, Progress, Result, Unit, run_units
@@ -41,7 +41,7 @@ class PrepareJob:
     png: bool = False
     replace: bool = False
     progress: Progress | None = None
-    fetching: FetchProgress | None = None
+    fetching: OnDownload | None = None
 
     @property
     def folders(self) -> DataFolders:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.catalogue.specs import DEMO, check_request
+from pipelines.download import OnDownload
 from pipelines.folder_lock import alone_in
-from pipelines.originals.acquire import Progress as FetchProgress
 from pipelines.originals.originals import original_tracks
 from pipelines.prepare.job import PrepareJob
 from pipelines.prepared.manifest import check_replacement, selection_parameters, write_prepared
@@ -49,7 +49,7 @@ def prepare(
     png: bool = False,
     replace: bool = False,
     progress: Progress | None = None,
-    fetching: FetchProgress | None = None,
+    fetching: OnDownload | None = None,
 ) -> Summary:
     """Prepare one dataset in ``config.mode``; work that an earlier call finished is not done again.
 
