@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from pipelines.catalogue.specs import find_spec
-from pipelines.experiments.learned import check_unlearned, shared
+from pipelines.experiments.learned import check_unlearned
+from pipelines.experiments.same_recordings import same_by_catalogue, same_by_content
 from pipelines.prepared.find_damaged import naming_damage
 from pipelines.prepared.inputs import SplitIntervals, evaluation_batches, evaluation_steps, open_intervals
 from pipelines.prepared.manifest import open_prepared, read_description
@@ -80,7 +81,8 @@ def evaluate(
     judged = [(names, _judge(run, model, intervals)) for names, intervals in named]
     if len(judged) > 1:
         together = tuple(name for (name,), _ in named)
-        pair = _same_recordings(run, together) or shared(prepared, split, prepared, split)
+        pair = same_by_catalogue(together, together, run.config.catalogue)
+        pair = pair or same_by_content(prepared, split, prepared, split)
         if pair:
             say(f"no figures of all together: {pair[0]} and {pair[1]} hold the same recordings")
         else:
@@ -183,22 +185,12 @@ def _check_recordings(run: Run, datasets: Sequence[str]) -> None:
     for name in datasets:
         if datasets.count(name) > 1:
             raise UsageError(f"dataset {name}: is named more than once; name it once", remedy="dataset")
-        for trained in run.config.datasets:
-            # Nothing is trained on a dataset that is for tests alone, though a run may name it.
-            spec = find_spec(trained, run.config.catalogue)
-            learned = spec is not None and spec.split.test != 1
-            if learned and _same_recordings(run, (name, trained)):
-                raise UsageError(
-                    f"{run.path}: was trained on {trained}, whose recordings {name} holds, too; "
-                    "judge it on others"
-                )
-
-
-def _same_recordings(run: Run, datasets: Sequence[str]) -> tuple[str, str] | None:
-    """The first two of these datasets that hold the same recordings, if any do."""
-    for one in datasets:
-        spec = find_spec(one, run.config.catalogue)
-        for other in datasets:
-            if spec is not None and other in spec.same_tracks_as:
-                return one, other
-    return None
+    catalogue = run.config.catalogue
+    # Nothing is trained on a dataset that is for tests alone, though a run may name it.
+    specs = {name: find_spec(name, catalogue) for name in run.config.datasets}
+    trained = [name for name, spec in specs.items() if spec is None or spec.split.test != 1]
+    pair = same_by_catalogue(datasets, trained, catalogue)
+    if pair:
+        raise UsageError(
+            f"{run.path}: was trained on {pair[1]}, whose recordings {pair[0]} holds, too; judge it on others"
+        )

@@ -104,15 +104,3 @@ def check_unlearned(run: Run, datasets: Sequence[PreparedDataset], split: str) -
                 f"{run.path}: was trained or validated on {share} in the {split} split of {dataset.name}, "
                 f"such as {tracks[0]}; judge it on others"
             )
-
-
-def shared(
-    some: Sequence[PreparedDataset], split: str, others: Sequence[PreparedDataset], other_split: str
-) -> tuple[str, str] | None:
-    """The first two datasets of different names of which one's split holds recordings of the other's."""
-    for one in some:
-        digests = {row.digest for row in one.split(split)}
-        for other in others:
-            if other.name != one.name and any(row.digest in digests for row in other.split(other_split)):
-                return one.name, other.name
-    return None
