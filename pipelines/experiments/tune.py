@@ -31,9 +31,9 @@ import yaml
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
-from pipelines.experiments.apart import train_apart
 from pipelines.experiments.search_algorithms import ALGORITHMS, build_oracle
 from pipelines.experiments.search_space import Search, check_search, searched_settings
+from pipelines.experiments.trial_process import train_apart
 from pipelines.folder_lock import alone_in
 from pipelines.prepared.manifest import open_prepared
 from tfkey.config import Config, changed
