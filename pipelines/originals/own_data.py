@@ -14,20 +14,20 @@ from typing import Literal
 
 from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import TrackLabel
-from pipelines.originals.tags import SPELLING, read_key_tag
 from pipelines.text import printable, safe_name
 from pipelines.tracks import LeftOut, Track, scan_key_folders, unique_names
 from tfkey.audio.finding import find_audio
-from tfkey.errors import DataError, KeyParseError, UsageError
+from tfkey.errors import DataError, KeyParseError, TagError, UsageError
 from tfkey.key_tables import Row, find_file, parse_key, read_rows
 from tfkey.keys import Key
 from tfkey.settings import SPLITS
-from tfkey.tags.key_tags import TAGGED_EXTENSIONS
+from tfkey.tags.key_tags import TAGGED_EXTENSIONS, key_texts
 
 Labels = Literal["folders", "csv", "tags"]
 
 _NAME_COLUMNS = ("path", "file", "track")
 _KEY_COLUMNS = ("key", "reference")
+_SPELLING = "write it like 'Ab minor', 'F# major', 'Abm', '1A' or '6m'"
 
 
 @dataclass
@@ -154,7 +154,7 @@ def _csv_track(table: Path, row: Row) -> Track:
     split = row.cells.get("split", "").strip().lower() or None
     key = parse_key(table, row.line, row.key_text)
     if key is None:
-        raise DataError(f"no key; {SPELLING}")
+        raise DataError(f"no key; {_SPELLING}")
     path = find_file(row.names, table.parent)
     if path is None:
         raise DataError("no such file; give its path, from the folder of the CSV file or from the root")
@@ -191,7 +191,7 @@ def _read_tags(folder: Path) -> tuple[list[Track], list[LeftOut]]:
         relative = path.relative_to(folder)
         source = printable(relative.as_posix())
         try:
-            key = read_key_tag(path)
+            key = _read_key_tag(path)
         except DataError as error:
             scan.refuse(source, str(error))
             continue
@@ -204,6 +204,31 @@ def _read_tags(folder: Path) -> tuple[list[Track], list[LeftOut]]:
         f"{folder}: no keys found: no folder is named by a key (such as C-maj), and no audio file has one in "
         "its tags (TKEY, INITIALKEY, KEY); give a CSV file of path,key",
     )
+
+
+def _read_key_tag(path: Path) -> Key:
+    """The key that an audio file states in its tags (see :mod:`tfkey.tags.key_tags`).
+
+    Raises:
+        DataError: the tags are unreadable, or state no key, or more than one; the message is a reason for a
+            list of what was left out.
+    """
+    try:
+        stated = key_texts(path)
+    except TagError as error:
+        raise DataError(printable(str(error).removeprefix(f"{path}: "))) from error
+    keys: dict[Key, str] = {}
+    for name, text in stated:
+        try:
+            keys.setdefault(Key.parse(text), name)
+        except KeyParseError:
+            raise DataError(f"its tag {name} {printable(text)!r} is no key; {_SPELLING}") from None
+    if not keys:
+        raise DataError("no key in its tags (TKEY, INITIALKEY, KEY); tag it, or name it in a CSV file")
+    if len(keys) > 1:
+        stands = ", ".join(f"{name}: {key}" for key, name in keys.items())
+        raise DataError(f"its tags state more than one key ({stands}); delete the wrong one")
+    return next(iter(keys))
 
 
 def _walk(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
