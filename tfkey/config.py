@@ -19,10 +19,10 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from tfkey.errors import ConfigError, UsageError
 from tfkey.settings import (
     AugmentConfig,
+    DataMode,
     FeatureConfig,
     IntervalConfig,
     LossConfig,
-    Mode,
     ModelConfig,
     Section,
     SplitConfig,
@@ -36,7 +36,7 @@ class Config(Section):
     """Everything that a run depends on."""
 
     seed: int = Field(0, ge=0, le=2**32 - 1)
-    mode: Mode = "spectrograms"
+    mode: DataMode = "spectrograms"
     datasets: list[str] = Field(["demo"], min_length=1)
     weights: dict[str, float] = Field(
         {}, description="dataset to how much each of its intervals counts in the loss, where that is not 1"

@@ -29,7 +29,7 @@ from tfkey.errors import UsageError
 from tfkey.models import build_network, check_mode, minimum_frames, takes_waveforms
 from tfkey.runs import Run, create_run, run_folder
 from tfkey.spectrogram.frontend import build_frontend
-from tfkey.training.fit import Report, TrainingData, fit
+from tfkey.training.fit import OnEpoch, TrainingData, fit
 from tfkey.training.learning_rate import Sweep, sweep
 
 
@@ -159,7 +159,7 @@ class Experiment:
 
 
 def train(
-    config: Config, name: str, report: Report | None = None, *, most_steps: int | None = None
+    config: Config, name: str, report: OnEpoch | None = None, *, most_steps: int | None = None
 ) -> tuple[Run, list[dict[str, float]]]:
     """Train a network on prepared data, or go on with a run that was interrupted.
 

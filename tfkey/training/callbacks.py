@@ -18,7 +18,7 @@ from tfkey.runs import Run
 
 MONITOR = "val_mirex"
 
-Report = Callable[[int, int, dict[str, float]], None]
+OnEpoch = Callable[[int, int, dict[str, float]], None]
 """Called after each epoch with its number from 1, the number of epochs, and its figures."""
 
 Suspects = Callable[[int, int], tuple[list[str], list[str]]]
@@ -62,7 +62,7 @@ class RunRecorder(keras.callbacks.Callback):
         run: Run,
         network: keras.Model,
         first_epoch: int,
-        report: Report | None = None,
+        report: OnEpoch | None = None,
         suspects: Suspects | None = None,
         broken: Callable[[], list[str]] | None = None,
     ) -> None:
