@@ -1,6 +1,10 @@
 """Asking the mirrors of a file, one after the other, for the bytes that are missing, as long as it helps.
 
 RFC 9110 is followed: ``Range`` and ``If-Range`` for the rest of a file, ``Retry-After`` for the wait.
+
+``urllib3.Retry`` is not used: it repeats a request as it was, and only until the headers are there. It
+does not see a body that is cut, does not ask for the rest, counts tries whether or not they brought bytes,
+and cannot be stopped while it sleeps.
 """
 
 from __future__ import annotations
