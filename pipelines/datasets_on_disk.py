@@ -18,8 +18,7 @@ from pipelines.catalogue.specs import (
     is_dataset_name,
     own_spec,
 )
-from pipelines.prepared.manifest import prepared_folder
-from tfkey.config import Config
+from pipelines.data_folders import DataFolders, prepared_folders
 from tfkey.errors import DataError
 from tfkey.files import PARTIAL_SUFFIX
 from tfkey.keys import Key
@@ -59,21 +58,16 @@ class OnDisk:
 
 
 def find_on_disk(name: str, data_dir: Path) -> OnDisk:
-    """Look for the originals (``<data_dir>/originals/<name>``) and the prepared data of a dataset."""
-    config = Config(data_dir=data_dir)
+    """Look for the originals and the prepared data of a dataset (see :mod:`pipelines.data_folders`)."""
+    folders = DataFolders(data_dir, name)
     sizes: dict[bool, list[int]] = {False: [], True: []}
-    folder = data_dir / "originals" / name
-    for path in folder.rglob("*"):
-        hidden = [part for part in path.relative_to(folder).parts if part.startswith(".")]
+    for path in folders.originals.rglob("*"):
+        hidden = [part for part in path.relative_to(folders.originals).parts if part.startswith(".")]
         # Half downloads end in .part; what is half written or unpacked carries a mark of its own.
         is_partial = any(PARTIAL_SUFFIX in part or part.endswith(".part") for part in hidden)
         if path.is_file() and (is_partial or not hidden):
             sizes[is_partial].append(path.stat().st_size)
-    prepared = {
-        mode: _read_prepared(folder)
-        for mode in MODES
-        if (folder := prepared_folder(config, mode, name)).is_dir()
-    }
+    prepared = {mode: _read_prepared(folder) for mode in MODES if (folder := folders.prepared(mode)).is_dir()}
     return OnDisk(len(sizes[False]), sum(sizes[False]), len(sizes[True]), sum(sizes[True]), prepared)
 
 
@@ -83,7 +77,7 @@ def names_on_disk(data_dir: Path) -> list[str]:
         {
             path.name
             for mode in MODES
-            for path in (data_dir / mode).glob("*")
+            for path in prepared_folders(data_dir, mode)
             if path.is_dir() and is_dataset_name(path.name)
         }
     )
@@ -137,7 +131,7 @@ def describe(name: str, data_dir: Path, catalogue: Path | None = None) -> dict[s
 
 def _known_keys(spec: DatasetSpec, data_dir: Path, disk: OnDisk) -> tuple[dict[Key, int], str]:
     """Keys from the list of labels, else from labels on disk, else from prepared data."""
-    archives = (data_dir / "originals" / spec.name).glob("**/keys.zip")
+    archives = DataFolders(data_dir, spec.name).originals.glob("**/keys.zip")
     if isinstance(spec.labels, ListLabels):
         return key_histogram(label.key for label in select_tracks(spec)[0]), "subset default"
     if isinstance(spec.labels, ArchiveLabels):

@@ -1,4 +1,8 @@
-"""One call at a time in a folder, whichever processes the calls come from."""
+"""One call at a time in a folder, whichever processes the calls come from.
+
+filelock does the same, but raises where a file system has no locks (``ENOLCK`` or ``EOPNOTSUPP``, as on
+some network mounts), and says nothing while it waits. What it would need around it is as long as this.
+"""
 
 from __future__ import annotations
 

@@ -47,59 +47,96 @@ class LeftOut:
     by_choice: bool = False
 
 
+@dataclass(frozen=True)
+class KeyFolder:
+    """A folder that is named by a key.
+
+    Attributes:
+        path: the folder.
+        key: what its name says.
+        split: ``train``, ``validation`` or ``test`` if the folder above it is named so; else None.
+    """
+
+    path: Path
+    key: Key
+    split: str | None
+
+
 def scan_key_folders(
-    folder: Path, find: Callable[[Path], Iterable[Path]], stem: Callable[[Path], str] | None = None
+    folder: Path, find: Callable[[Path], Iterable[Path]]
 ) -> tuple[list[Track], list[LeftOut]]:
-    """Read the layout ``[<split>/]<key>/<file>``.
+    """Read the layout ``[<split>/]<key>/<file>``; every file is a track.
 
     Args:
         folder: the top of the layout.
         find: lists the files of interest below a folder.
-        stem: the track that a file belongs to, by its name; files of one folder that share it are one track.
-            Without it every file is one, and those that differ in suffix or folder only are one group.
 
     Returns:
-        The tracks sorted by source, and what was left out: folders whose name is no key, or that cannot be
-        opened.
+        The tracks, sorted by source; those whose files differ in suffix or folder only are one group. And
+        what was left out: see :func:`key_folders`.
 
     Raises:
         DataError: ``folder`` is missing or holds no track.
     """
+    folders, left_out = key_folders(folder)
+    tracks = []
+    for item in folders:
+        for path in find(item.path):
+            source = printable(path.relative_to(folder).as_posix())
+            tracks.append(Track(safe_name(path.stem), path, item.key, item.split, source, path.stem))
+    if not tracks:
+        raise no_tracks(folder, left_out)
+    return unique_names(sorted(tracks, key=lambda track: track.source)), left_out
+
+
+def key_folders(folder: Path) -> tuple[list[KeyFolder], list[LeftOut]]:
+    """Find the folders of the layout ``[<split>/]<key>/``.
+
+    Returns:
+        The folders that are named by a key, and what was left out: folders whose name is not a key, or that
+        cannot be opened.
+
+    Raises:
+        DataError: ``folder`` is missing.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give one that holds a folder per key")
-    tracks: dict[tuple[Path, str], Track] = {}
+    found: list[KeyFolder] = []
     left_out: list[LeftOut] = []
     for split, base in _split_folders(folder):
-        for key_folder in sorted(
-            item for item in base.iterdir() if item.is_dir() and not item.name.startswith(".")
-        ):
-            if split is None and key_folder.name in SPLITS:
+        for path in sorted(item for item in base.iterdir() if item.is_dir()):
+            if path.name.startswith(".") or (split is None and path.name in SPLITS):
                 continue
             try:
-                key = parse_folder_name(key_folder.name)
+                key = parse_folder_name(path.name)
             except KeyParseError:
                 reason = "the folder's name is no key; rename it to one such as 'C-maj' or 'Ab-min'"
-                left_out.append(LeftOut(printable(str(key_folder)), reason))
+                left_out.append(LeftOut(printable(str(path)), reason))
                 continue
-            closed: list[OSError] = []
-            for _ in os.walk(key_folder, onerror=closed.append):
-                pass
-            for error in closed:
-                reason = f"cannot be opened ({error.strerror}); check its rights"
-                left_out.append(LeftOut(printable(str(error.filename)), reason))
-            if any(error.filename == str(key_folder) for error in closed):
-                continue
-            for path in find(key_folder):
-                name = stem(path) if stem else path.stem
-                identity = (path.parent, name if stem else path.name)
-                source = printable(path.relative_to(folder).as_posix())
-                tracks.setdefault(identity, Track(safe_name(name), path, key, split, source, name))
-    if not tracks:
-        detail = f" ({left_out[0].source}: {left_out[0].reason})" if left_out else ""
-        raise DataError(
-            f"{folder}: holds no tracks; put files into folders named by key, such as C-maj{detail}"
-        )
-    return unique_names(sorted(tracks.values(), key=lambda track: track.source)), left_out
+            closed = _closed_folders(path)
+            for name, trouble in closed.items():
+                left_out.append(LeftOut(printable(name), f"cannot be opened ({trouble}); check its rights"))
+            if str(path) not in closed:
+                found.append(KeyFolder(path, key, split))
+    return found, left_out
+
+
+def no_tracks(folder: Path, left_out: Sequence[LeftOut]) -> DataError:
+    """The error for a layout that holds no track; it names the first of what was left out."""
+    detail = f" ({left_out[0].source}: {left_out[0].reason})" if left_out else ""
+    return DataError(f"{folder}: holds no tracks; put files into folders named by key, such as C-maj{detail}")
+
+
+def _closed_folders(folder: Path) -> dict[str, str]:
+    """The folders from this one down that cannot be opened, and why."""
+    closed: dict[str, str] = {}
+
+    def add(error: OSError) -> None:
+        closed[str(error.filename)] = str(error.strerror)
+
+    for _ in os.walk(folder, onerror=add):
+        pass
+    return closed
 
 
 def _split_folders(folder: Path) -> list[tuple[str | None, Path]]:

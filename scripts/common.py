@@ -20,7 +20,7 @@ from tfkey.settings import MODES
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from pipelines.download import DownloadProgress
+    from pipelines.download import DownloadState
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,7 +115,7 @@ class ProgressBars:
             amount += f", {done / max(time.monotonic() - self._start, 1e-3):.1f} {self._unit}/s"
         self._update(self._description, done, total, amount)
 
-    def fetch(self, state: DownloadProgress) -> None:
+    def fetch(self, state: DownloadState) -> None:
         """Show how far a download is."""
         if not self._bars:
             return

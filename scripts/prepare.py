@@ -9,6 +9,7 @@ import click
 from scripts.common import ProgressBars, config_options, list_failures, mode_option, resolve_config
 from scripts.remedies import message_of
 from scripts.stopping import if_stopped
+from tfkey.config import Config
 from tfkey.errors import TfkeyError, UsageError
 
 
@@ -61,40 +62,47 @@ def command(
 
     for dataset in config.datasets:
         check_request(config, dataset, source)
+    wholly = [_prepare(config, dataset, source, workers, png, replace) for dataset in config.datasets]
+    if not all(wholly):
+        raise click.exceptions.Exit(1)
+
+
+def _prepare(
+    config: Config, dataset: str, source: Path | None, workers: int, png: bool, replace: bool
+) -> bool:
+    """Prepare one dataset and say what came of it; False if anything of it failed."""
     from pipelines.prepare.prepare import prepare
 
-    incomplete = False
-    for dataset in config.datasets:
-        try:
-            with ProgressBars(f"{dataset}: {config.mode}") as bars:
-                summary = prepare(
-                    config,
-                    dataset,
-                    source=source,
-                    workers=workers,
-                    png=png,
-                    replace=replace,
-                    progress=bars.work,
-                    fetching=bars.fetch,
-                )
-        except UsageError:
-            raise
-        except (TfkeyError, OSError) as error:
-            # One dataset that cannot be had leaves the others usable.
-            incomplete = True
-            if isinstance(error, TfkeyError):
-                reason = message_of(error, click.get_current_context().command)
-            else:
-                reason = f"{error.filename or 'disk'}: {error.strerror or error}; check that you may use it"
-            list_failures([(dataset, reason)], "not prepared")
-            continue
-        done = "done" if summary.fresh else "nothing new to do"
-        click.echo(f"{summary.folder}: {summary.intervals} intervals of {summary.tracks} tracks; {done}")
-        chosen = sum(item.by_choice for item in summary.left_out)
-        if chosen:
-            click.echo(f"  {chosen} tracks left out for their labels: {summary.folder / 'left_out.csv'}")
-        failures = [(item.source, item.reason) for item in summary.left_out if not item.by_choice]
-        list_failures(failures, f"{dataset}: left out", written_to=summary.folder / "left_out.csv")
-        incomplete = incomplete or bool(failures)
-    if incomplete:
-        raise click.exceptions.Exit(1)
+    try:
+        with ProgressBars(f"{dataset}: {config.mode}") as bars:
+            summary = prepare(
+                config,
+                dataset,
+                source=source,
+                workers=workers,
+                png=png,
+                replace=replace,
+                progress=bars.work,
+                fetching=bars.fetch,
+            )
+    except UsageError:
+        raise
+    except (TfkeyError, OSError) as error:
+        # The other datasets can be prepared all the same.
+        list_failures([(dataset, _reason(error))], "not prepared")
+        return False
+    done = "done" if summary.fresh else "nothing new to do"
+    click.echo(f"{summary.folder}: {summary.intervals} intervals of {summary.tracks} tracks; {done}")
+    left_out_csv = summary.folder / "left_out.csv"
+    chosen = sum(item.by_choice for item in summary.left_out)
+    if chosen:
+        click.echo(f"  {chosen} tracks left out for their labels: {left_out_csv}")
+    failures = [(item.source, item.reason) for item in summary.left_out if not item.by_choice]
+    list_failures(failures, f"{dataset}: left out", written_to=left_out_csv)
+    return not failures
+
+
+def _reason(error: TfkeyError | OSError) -> str:
+    if isinstance(error, TfkeyError):
+        return message_of(error, click.get_current_context().command)
+    return f"{error.filename or 'disk'}: {error.strerror or error}; check that you may use it"

@@ -18,10 +18,10 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from tfkey.errors import ConfigError, UsageError
 from tfkey.settings import (
     AugmentConfig,
+    DataMode,
     FeatureConfig,
     IntervalConfig,
     LossConfig,
-    Mode,
     ModelConfig,
     Section,
     SplitConfig,
@@ -41,7 +41,7 @@ class Config(Section):
         le=2**32 - 1,
         description="seed of all random numbers: first weights, order, dropout, augmentation",
     )
-    mode: Mode = Field(
+    mode: DataMode = Field(
         "spectrograms",
         description="what is prepared and trained on: audio, spectrograms, or images (PNGs of spectrograms)",
     )

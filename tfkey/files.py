@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import hashlib
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from tfkey.errors import TfkeyError
 
@@ -101,6 +104,31 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8 with ``\\n`` line ends, atomically (see :func:`atomic_path`)."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table as CSV (see :func:`csv_text`) in UTF-8, atomically (see :func:`atomic_path`)."""
+    write_text(path, csv_text(header, rows))
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV with ``\\n`` line ends; ``csv.reader`` gives every text back, line breaks included.
+
+    Args:
+        header: the names of the columns.
+        rows: a value for each column; None becomes an empty field, a float all its digits.
+    """
+    lines: list[str] = []
+
+    def add(line: str) -> None:
+        lines.append(line.removesuffix("\r\n") + "\n")
+
+    # Before Python 3.13 a writer quotes only the line breaks that its own line end contains: "\r\n" has both.
+    # Each line still ends in "\n", so that files are alike on all systems.
+    writer = csv.writer(SimpleNamespace(write=add), lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return "".join(lines)
 
 
 def remove_partial(folder: Path) -> None:

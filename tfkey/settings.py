@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-Mode = Literal["audio", "spectrograms", "images"]
-MODES: tuple[str, ...] = get_args(Mode)
+DataMode = Literal["audio", "spectrograms", "images"]
+MODES: tuple[str, ...] = get_args(DataMode)
 SPLITS = ("train", "validation", "test")
 
 

@@ -101,18 +101,29 @@ def read_label_files(source: Path) -> list[LabelText]:
 
 
 def _label_files(source: Path) -> Iterator[tuple[str, bytes]]:
-    if source.is_dir():
-        for path in sorted(source.rglob("*")):
-            if _is_label_name(path.relative_to(source).as_posix()) and path.is_file():
-                with path.open("rb") as stream:
-                    yield path.name, _limited(source, path.name, stream.read(MAX_LABEL_BYTES + 1))
-        return
+    """The name and the content of each label file."""
+    for name, content in _files_in_folder(source) if source.is_dir() else _files_in_zip(source):
+        if len(content) > MAX_LABEL_BYTES:
+            too_long = f"is longer than a label ({MAX_LABEL_BYTES} bytes); fetch it again"
+            raise DataError(f"{source}: {printable(name)} {too_long}")
+        yield name, content
+
+
+def _files_in_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.rglob("*")):
+        if _is_label_name(path.relative_to(folder).as_posix()) and path.is_file():
+            with path.open("rb") as stream:
+                yield path.name, stream.read(MAX_LABEL_BYTES + 1)
+
+
+def _files_in_zip(source: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with zipfile.ZipFile(source) as archive:
             for info in archive.infolist():
-                if not info.is_dir() and _is_label_name(info.filename):
-                    with archive.open(info) as member:
-                        yield info.filename, _limited(source, info.filename, member.read(MAX_LABEL_BYTES + 1))
+                if info.is_dir() or not _is_label_name(info.filename):
+                    continue
+                with archive.open(info) as stream:
+                    yield info.filename, stream.read(MAX_LABEL_BYTES + 1)
     except FileNotFoundError as error:
         raise DataError(f"{source}: no such file or folder; fetch the labels first") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
@@ -124,13 +135,6 @@ def _is_label_name(name: str) -> bool:
     # macOS adds a file "._name" of its own to every file of an archive.
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
     return path.suffix.lower() in _LABEL_SUFFIXES and not hidden
-
-
-def _limited(source: Path, name: str, content: bytes) -> bytes:
-    if len(content) > MAX_LABEL_BYTES:
-        shown = printable(name)
-        raise DataError(f"{source}: {shown} is longer than a label ({MAX_LABEL_BYTES} bytes); fetch it again")
-    return content
 
 
 def _decode(content: bytes) -> str:

@@ -10,18 +10,18 @@ keys), :mod:`pipelines.demo.instruments`, :mod:`pipelines.demo.recipes`. How it 
 from __future__ import annotations
 
 import csv
-import io
-import signal
 from collections import defaultdict
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 
 from pipelines.demo.recipes import Recipe, Size, recipes
-from tfkey.errors import UsageError
-from tfkey.files import remove_partial, write_text
+from tfkey.errors import TfkeyError, UsageError
+from tfkey.files import csv_text, remove_partial, write_text
+from tfkey.processes import Crash, in_processes
 
 TRACKS_CSV = "tracks.csv"
+
+_Job = tuple[str, list[Recipe], Path]  # a score, its tracks, the folder for them
 
 
 def render_demo(
@@ -53,7 +53,7 @@ def render_demo(
     Raises:
         UsageError: there is no such size.
         DataError: scores or soundfont are missing from their packages.
-        TfkeyError: the folder cannot be written to.
+        TfkeyError: the folder cannot be written to; a process that renders was killed.
     """
     if size not in ("default", "tiny"):
         raise UsageError(f"demo size {size!r} is unknown: choose 'default' or 'tiny'")
@@ -79,12 +79,8 @@ def _outdated(listing: Path, planned: list[Recipe]) -> set[str]:
 
 
 def _listing(planned: list[Recipe]) -> str:
-    stream = io.StringIO()
     rows = [recipe.row() for recipe in planned]
-    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text(list(rows[0]), (list(row.values()) for row in rows))
 
 
 def _render_all(
@@ -94,18 +90,29 @@ def _render_all(
     for recipe in missing:
         by_score[recipe.piece.file].append(recipe)
     ready = total - len(missing)
-    # Spawned, because the caller may hold threads of TensorFlow, which do not survive a fork. Ctrl-C is for
-    # this process, which ends the others as it leaves the block; what they leave is partial and goes later.
     jobs = [(file, own, folder) for file, own in by_score.items()]
-    with get_context("spawn").Pool(max(1, workers), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        for count in pool.imap_unordered(_render_piece, jobs):
-            ready += count
-            if progress is not None:
-                progress(ready, total)
+    for outcome in in_processes(_open_renderer, jobs, max(1, min(workers, len(jobs)))):
+        if isinstance(outcome, Crash):
+            raise TfkeyError(
+                f"{folder}: a process that renders ended with {outcome.reason}; there may be too little "
+                "memory: ask for fewer workers, and what is missing is rendered again"
+            )
+        if isinstance(outcome, TfkeyError):
+            raise outcome
+        ready += outcome
+        if progress is not None:
+            progress(ready, total)
 
 
-def _render_piece(job: tuple[str, list[Recipe], Path]) -> int:
+def _open_renderer() -> Callable[[_Job], int | TfkeyError]:
+    return _render_piece
+
+
+def _render_piece(job: _Job) -> int | TfkeyError:
     # Listing the tracks needs no numpy; a call that finds everything ready imports none.
     from pipelines.demo.render import render_piece
 
-    return render_piece(*job)
+    try:
+        return render_piece(*job)
+    except TfkeyError as error:
+        return error

@@ -19,21 +19,21 @@ from pathlib import Path, PureWindowsPath
 
 from pipelines.download.half_files import HalfFile, Item, on_disk
 from pipelines.download.mirrors import DownloadSettings, Mirrors
-from pipelines.download.progress import DownloadProgress, Tally
-from pipelines.download.threads import Threads
+from pipelines.download.progress import DownloadState, OnDownload, Tally
+from pipelines.download.threads import StoppableThreads
 from pipelines.download.verified import Verified
 from pipelines.folder_lock import alone_in
 from pipelines.text import printable
 from pipelines.tracks import LeftOut
 
-__all__ = ["DownloadProgress", "DownloadSettings", "Item", "Report", "download"]
+__all__ = ["DownloadSettings", "DownloadState", "Downloaded", "Item", "OnDownload", "download"]
 
 _DEFAULTS = DownloadSettings()
 _CHECKSUM = re.compile(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Report:
+class Downloaded:
     """What a download gave.
 
     Attributes:
@@ -52,9 +52,9 @@ def download(
     folder: Path,
     *,
     workers: int = 4,
-    progress: Callable[[DownloadProgress], None] | None = None,
+    progress: OnDownload | None = None,
     settings: DownloadSettings = _DEFAULTS,
-) -> Report:
+) -> Downloaded:
     """Have every item in ``folder``: what is there and verifies stays, the rest is fetched.
 
     Two calls may share a folder, in one process or in two: the second waits and finds what the first fetched.
@@ -74,7 +74,7 @@ def download(
     wanted, failures = _sort_out(items)
     tally = Tally(wanted)
     tick = (lambda: progress(tally.state())) if progress else (lambda: None)
-    threads = Threads(workers, tick)
+    threads = StoppableThreads(workers, tick)
     with contextlib.closing(Mirrors(settings, tally, threads)) as mirrors:
         call = _Call(folder, tally, threads, mirrors)
         threads.each(wanted, call.look)
@@ -87,7 +87,7 @@ def download(
     tick()
     failures += [call.failures[item.name] for item in wanted if item.name in call.failures]
     paths = {item.name: call.paths[item.name] for item in wanted if item.name in call.paths}
-    return Report(paths, failures, tally.fetched)
+    return Downloaded(paths, failures, tally.fetched)
 
 
 def _sort_out(items: Iterable[Item]) -> tuple[list[Item], list[LeftOut]]:
@@ -129,7 +129,7 @@ def _objection(item: Item) -> str | None:
 class _Call:
     """What the threads of one call do, and what they found: paths and failures by the items' names."""
 
-    def __init__(self, folder: Path, tally: Tally, threads: Threads, mirrors: Mirrors) -> None:
+    def __init__(self, folder: Path, tally: Tally, threads: StoppableThreads, mirrors: Mirrors) -> None:
         self.paths: dict[str, Path] = {}
         self.failures: dict[str, LeftOut] = {}
         self._folder = folder
@@ -181,7 +181,7 @@ class _Call:
         """What to call with the bytes of an item that are done, often enough for a stop to be quick."""
 
         def at(size: int) -> None:
-            self._threads.go_on()
+            self._threads.raise_if_stopped()
             self._tally.at(item.name, size)
 
         return at

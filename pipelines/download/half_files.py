@@ -47,7 +47,7 @@ class UnfitError(Exception):
     """The bytes so far, or what would follow them, are not those of the file."""
 
 
-class Source(BaseModel):
+class Origin(BaseModel):
     """Whose bytes a half file holds: the URL, the server's marks of the version, the size of the whole.
 
     Attributes:
@@ -64,7 +64,7 @@ class Source(BaseModel):
     modified: str | None = None
     total: int | None = None
 
-    def differs(self, other: Source) -> bool:
+    def differs(self, other: Origin) -> bool:
         """Whether two answers of one URL are known to be of different versions."""
         pairs = [(self.etag, other.etag), (self.modified, other.modified), (self.total, other.total)]
         return self.url == other.url and any(a != b for a, b in pairs if a is not None and b is not None)
@@ -98,17 +98,17 @@ class Content:
 class HalfFile:
     """A file that is not complete yet: its bytes so far and their source; use ``opened`` to have one.
 
-    The bytes of ``a.mp3`` lie in ``.a.mp3.part``, their source in ``.a.mp3.part.json``.
+    The bytes of ``a.mp3`` lie in ``.a.mp3.part``, their origin in ``.a.mp3.part.json``.
     All methods raise TfkeyError if the disk cannot be written.
 
     Attributes:
         item: what it is to become.
-        source: whose bytes they are; None if that is unknown, or more than one mirror's.
+        origin: whose bytes they are; None if that is unknown, or more than one mirror's.
     """
 
     def __init__(self, item: Item, target: Path, at: Callable[[int], None]) -> None:
         self.item = item
-        self.source: Source | None = None
+        self.origin: Origin | None = None
         self._target = target
         self._path = target.with_name(f".{target.name}.part")
         self._note = target.with_name(f".{target.name}.part.json")
@@ -134,7 +134,7 @@ class HalfFile:
             half._stream = half._path.open("r+b", buffering=0)
         with half._stream:
             with contextlib.suppress(OSError, ValueError):
-                half.source = Source.model_validate_json(half._note.read_bytes())
+                half.origin = Origin.model_validate_json(half._note.read_bytes())
             with on_disk(target):
                 for block in read_blocks(half._stream):
                     half._take(block)
@@ -160,9 +160,9 @@ class HalfFile:
 
     def is_complete(self) -> bool:
         """Whether nothing needs to be asked for: a kill came between the last byte and the rename."""
-        if self.item.checksum is None and (self.source is None or self.source.url not in self.item.urls):
+        if self.item.checksum is None and (self.origin is None or self.origin.url not in self.item.urls):
             return False
-        total = self.source.total if self.item.size is None and self.source else self.item.size
+        total = self.origin.total if self.item.size is None and self.origin else self.item.size
         # The end of a file of unknown length shows in its checksum alone.
         if not self.matches() and (not total or self.size < total):
             return False
@@ -174,17 +174,17 @@ class HalfFile:
 
     def validator_for(self, url: str) -> str | None:
         """What ``If-Range`` can be asked with: the mark of the version of which a URL gave the bytes."""
-        if self.source is None or self.source.url != url:
+        if self.origin is None or self.origin.url != url:
             return None
-        return self.source.etag or self.source.modified
+        return self.origin.etag or self.origin.modified
 
     def offset_for(self, url: str) -> int:
         """How many of the bytes a mirror need not send again."""
         # A checksum tells in the end whether bytes of two mirrors fit together; nothing else does.
         return self.size if self.item.checksum is not None or self.validator_for(url) is not None else 0
 
-    def expect(self, source: Source, offset: int) -> None:
-        """Get ready for the bytes of a source from ``offset`` on: 0, or the size so far.
+    def expect(self, origin: Origin, offset: int) -> None:
+        """Get ready for the bytes of an origin from ``offset`` on: 0, or the size so far.
 
         Raises:
             TfkeyError: the disk has no room for them.
@@ -193,15 +193,15 @@ class HalfFile:
             self.discard()
         with on_disk(self._target):
             if offset == 0:
-                self._note.write_text(source.model_dump_json(), encoding="utf-8")
-                self.source = source
-            elif self.source and self.source.url != source.url:
+                self._note.write_text(origin.model_dump_json(), encoding="utf-8")
+                self.origin = origin
+            elif self.origin and self.origin.url != origin.url:
                 self._note.unlink(missing_ok=True)
-                self.source = None
+                self.origin = None
             room = shutil.disk_usage(self._target.parent)
         # Some file systems do not know their size, and say 0.
-        if source.total is not None and room.total and source.total - offset > room.free:
-            needed = (source.total - offset) / 1e6
+        if origin.total is not None and room.total and origin.total - offset > room.free:
+            needed = (origin.total - offset) / 1e6
             raise TfkeyError(
                 f"{printable(str(self._target))}: needs {needed:.1f} MB more than are there "
                 f"({room.free / 1e6:.1f} MB are free); make room and run it again"
@@ -248,7 +248,7 @@ class HalfFile:
         with on_disk(self._target):
             self._stream.seek(0)
             self._stream.truncate()
-        self.source = None
+        self.origin = None
         self._content = Content(self.item)
 
     def finish(self) -> None:

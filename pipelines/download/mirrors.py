@@ -1,6 +1,10 @@
 """Asking the mirrors of a file, one after the other, for the bytes that are missing, as long as it helps.
 
 RFC 9110 is followed: ``Range`` and ``If-Range`` for the rest of a file, ``Retry-After`` for the wait.
+
+``urllib3.Retry`` is not used: it repeats a request as it was, and only until the headers are there. It
+does not see a body that is cut, does not ask for the rest, counts tries whether or not they brought bytes,
+and cannot be stopped while it sleeps.
 """
 
 from __future__ import annotations
@@ -23,9 +27,9 @@ import requests
 import urllib3
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.download.half_files import WEB_PAGE, HalfFile, Source, UnfitError, is_web_page, read_blocks
+from pipelines.download.half_files import WEB_PAGE, HalfFile, Origin, UnfitError, is_web_page, read_blocks
 from pipelines.download.progress import Tally
-from pipelines.download.threads import Threads
+from pipelines.download.threads import StoppableThreads
 from pipelines.text import printable
 from tfkey._version import __version__
 
@@ -70,7 +74,7 @@ class _PassingError(_MirrorError):
 class Mirrors:
     """The servers of one download; many threads ask them at once."""
 
-    def __init__(self, settings: DownloadSettings, tally: Tally, threads: Threads) -> None:
+    def __init__(self, settings: DownloadSettings, tally: Tally, threads: StoppableThreads) -> None:
         self._settings = settings
         self._tally = tally
         self._threads = threads
@@ -121,7 +125,7 @@ class Mirrors:
         """Ask one mirror until the file is complete and verified; what is raised says why it will not be."""
         vain, furthest, begun_anew = 0, half.size, False
         while True:
-            self._threads.go_on()
+            self._threads.raise_if_stopped()
             offset = half.offset_for(url)
             try:
                 self._ask(url, half, offset)
@@ -174,9 +178,9 @@ class Mirrors:
 
     def _receive(self, url: str, response: requests.Response, half: HalfFile, offset: int) -> None:
         begin, total = _extent(response)
-        source = _source(url, response, total)
+        origin = _origin(url, response, total)
         if response.status_code == 206 and offset:
-            if begin != offset or (half.source and half.source.differs(source)):
+            if begin != offset or (half.origin and half.origin.differs(origin)):
                 raise UnfitError("sent another part than was asked for, or the file has changed there")
         elif response.status_code == 416 and offset:
             raise UnfitError("its file is shorter")
@@ -188,7 +192,7 @@ class Mirrors:
         if half.item.size is not None and total not in (None, half.item.size):
             page = is_web_page(next(blocks, b""))
             raise _MirrorError(WEB_PAGE if page else f"has {total} bytes instead of {half.item.size}")
-        self._add(source, blocks, half, offset)
+        self._add(origin, blocks, half, offset)
         if total is not None and half.size < total:
             raise _PassingError(f"connection cut after {half.size} bytes")
 
@@ -202,12 +206,12 @@ class Mirrors:
         except OSError as error:
             raise _unreadable(error) from error
         with stream:
-            source = Source(url=url, total=os.fstat(stream.fileno()).st_size)
-            self._add(source, _readable_blocks(stream), half, 0)
+            origin = Origin(url=url, total=os.fstat(stream.fileno()).st_size)
+            self._add(origin, _readable_blocks(stream), half, 0)
 
-    def _add(self, source: Source, blocks: Iterable[bytes], half: HalfFile, offset: int) -> None:
-        half.expect(source, offset)
-        self._tally.expect(half.item.name, source.total)
+    def _add(self, origin: Origin, blocks: Iterable[bytes], half: HalfFile, offset: int) -> None:
+        half.expect(origin, offset)
+        self._tally.expect(half.item.name, origin.total)
         for block in blocks:
             self._tally.receive(len(block))
             half.append(block)
@@ -236,7 +240,7 @@ def _extent(response: requests.Response) -> tuple[int | None, int | None]:
     return 0, int(length) if re.fullmatch("[0-9]{1,18}", length) else None
 
 
-def _source(url: str, response: requests.Response, total: int | None) -> Source:
+def _origin(url: str, response: requests.Response, total: int | None) -> Origin:
     etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
     # A weak ETag cannot tell whether two halves fit together.
     if etag is not None and not etag.startswith('"'):
@@ -245,7 +249,7 @@ def _source(url: str, response: requests.Response, total: int | None) -> Source:
     # RFC 9110, 8.8.2.2: a date tells versions apart only if the file had a second to change since.
     if changed is None or now is None or now - changed < 1:
         modified = None
-    return Source(url=url, etag=etag, modified=modified, total=total)
+    return Origin(url=url, etag=etag, modified=modified, total=total)
 
 
 def _date(text: str | None) -> float | None:

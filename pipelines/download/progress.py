@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipelines.download.half_files import Item
 
 
 @dataclass(frozen=True)
-class DownloadProgress:
+class DownloadState:
     """How far a download is.
 
     Attributes:
@@ -28,6 +28,10 @@ class DownloadProgress:
     files_done: int
     files_total: int
     bytes_per_second: float
+
+
+OnDownload = Callable[[DownloadState], None]
+"""Called with how far a download is."""
 
 
 class Tally:
@@ -64,7 +68,7 @@ class Tally:
         with self._lock:
             self.fetched += count
 
-    def state(self) -> DownloadProgress:
+    def state(self) -> DownloadState:
         """What the counts come to now; called often, as the rate is taken between calls."""
         now = time.monotonic()
         with self._lock:
@@ -76,4 +80,4 @@ class Tally:
             done = sum(self._done.values())
             sizes = [size for size in self._size.values() if size is not None]
             total = sum(sizes) if len(sizes) == len(self._size) else None
-            return DownloadProgress(done, total, self._settled, len(self._size), rate)
+            return DownloadState(done, total, self._settled, len(self._size), rate)

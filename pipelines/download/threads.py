@@ -14,8 +14,8 @@ class _Stopped(Exception):  # noqa: N818 - not an error: another thread has ende
     pass
 
 
-class Threads:
-    """Threads that end together; work that takes long asks ``go_on`` now and then.
+class StoppableThreads:
+    """Threads that end together; work that takes long calls ``raise_if_stopped`` now and then.
 
     Args:
         most: how many jobs are done at a time.
@@ -27,8 +27,8 @@ class Threads:
         self._tick = tick
         self._stop = threading.Event()
 
-    def go_on(self) -> None:
-        """End the job that calls this if the work has been stopped."""
+    def raise_if_stopped(self) -> None:
+        """End the job that calls this, by an exception for :meth:`each`, if the work was stopped."""
         if self._stop.is_set():
             raise _Stopped
 
@@ -37,7 +37,7 @@ class Threads:
         # Short sleeps against the monotonic clock: Event.wait follows the wall clock on Python 3.10.
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            self.go_on()
+            self.raise_if_stopped()
             time.sleep(min(left, 0.1))
 
     def each(self, jobs: Sequence[T], work: Callable[[T], None]) -> None:

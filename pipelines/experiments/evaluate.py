@@ -9,9 +9,10 @@ import keras
 import numpy as np
 
 from pipelines.catalogue.specs import find_spec
-from pipelines.experiments.learned import check_unlearned, shared
+from pipelines.experiments.learned import check_unlearned
+from pipelines.experiments.same_recordings import same_by_catalogue, same_by_content
 from pipelines.prepared.find_damaged import naming_damage
-from pipelines.prepared.inputs import Source, evaluation_batches, evaluation_steps, open_source
+from pipelines.prepared.inputs import SplitIntervals, evaluation_batches, evaluation_steps, open_intervals
 from pipelines.prepared.manifest import open_prepared, read_description
 from tfkey.config import Config
 from tfkey.errors import DataError, TfkeyError, UsageError
@@ -68,19 +69,20 @@ def evaluate(
     prepared = [open_prepared(config, config.mode, name) for name in datasets]
     check_unlearned(run, prepared, split)
     # Of all together, an empty split is an error.
-    open_source(config, prepared, split)
-    named: list[tuple[tuple[str, ...], Source]] = []
+    open_intervals(config, prepared, split)
+    named: list[tuple[tuple[str, ...], SplitIntervals]] = []
     for dataset in prepared:
         if dataset.split(split):
-            named.append(((dataset.name,), open_source(config, [dataset], split)))
+            named.append(((dataset.name,), open_intervals(config, [dataset], split)))
         else:
             say(f"{dataset.name}: left out, its {split} split is empty")
     model = _model(run, config)
     calibration = _calibration_or_none(run, config, model, say)
-    judged = [(names, _judge(run, model, source)) for names, source in named]
+    judged = [(names, _judge(run, model, intervals)) for names, intervals in named]
     if len(judged) > 1:
         together = tuple(name for (name,), _ in named)
-        pair = _same_recordings(run, together) or shared(prepared, split, prepared, split)
+        pair = same_by_catalogue(together, together, run.config.catalogue)
+        pair = pair or same_by_content(prepared, split, prepared, split)
         if pair:
             say(f"no figures of all together: {pair[0]} and {pair[1]} hold the same recordings")
         else:
@@ -115,10 +117,10 @@ def calibrate(run: Run, config: Config, model: keras.Model | None = None) -> Cal
         return before
     try:
         datasets = [open_prepared(config, config.mode, name) for name in run.config.datasets]
-        source = open_source(config, datasets, "validation")
+        intervals = open_intervals(config, datasets, "validation")
     except DataError:
         return None
-    judgement = _judge(run, model or _model(run, config), source)
+    judgement = _judge(run, model or _model(run, config), intervals)
     labels = judgement.labels
     temperature = fit_temperature(log_probabilities(judgement.probabilities), labels)
     calibration = Calibration(
@@ -157,15 +159,15 @@ def _model(run: Run, config: Config) -> keras.Model:
     return keras.Model(frontend.input, network(frontend.output))
 
 
-def _judge(run: Run, model: keras.Model, source: Source) -> Judgement:
-    size = source.config.train.batch_size
-    batches = evaluation_batches(source, size).map(lambda data, _: data)
-    with naming_damage(source):
-        logits = model.predict(batches, steps=evaluation_steps(source, size), verbose=0)
+def _judge(run: Run, model: keras.Model, intervals: SplitIntervals) -> Judgement:
+    size = intervals.config.train.batch_size
+    batches = evaluation_batches(intervals, size).map(lambda data, _: data)
+    with naming_damage(intervals):
+        logits = model.predict(batches, steps=evaluation_steps(intervals, size), verbose=0)
     if not np.isfinite(logits).all():
         raise TfkeyError(f"{run.best}: gives what is no number (NaN or infinity); train the run again")
-    owners = [f"{part.name}/{row.track}" for part, rows in source.parts for row in rows]
-    return judge(owners, source.labels, softmax(logits), [row.part for row in source.rows])
+    owners = [f"{part.name}/{row.track}" for part, rows in intervals.parts for row in rows]
+    return judge(owners, intervals.labels, softmax(logits), [row.part for row in intervals.rows])
 
 
 def _about(config: Config, datasets: Sequence[str]) -> dict[str, str]:
@@ -183,22 +185,12 @@ def _check_recordings(run: Run, datasets: Sequence[str]) -> None:
     for name in datasets:
         if datasets.count(name) > 1:
             raise UsageError(f"dataset {name}: is named more than once; name it once", remedy="dataset")
-        for trained in run.config.datasets:
-            # Nothing is trained on a dataset that is for tests alone, though a run may name it.
-            spec = find_spec(trained, run.config.catalogue)
-            learned = spec is not None and spec.split.test != 1
-            if learned and _same_recordings(run, (name, trained)):
-                raise UsageError(
-                    f"{run.path}: was trained on {trained}, whose recordings {name} holds, too; "
-                    "judge it on others"
-                )
-
-
-def _same_recordings(run: Run, datasets: Sequence[str]) -> tuple[str, str] | None:
-    """The first two of these datasets that hold the same recordings, if any do."""
-    for one in datasets:
-        spec = find_spec(one, run.config.catalogue)
-        for other in datasets:
-            if spec is not None and other in spec.same_tracks_as:
-                return one, other
-    return None
+    catalogue = run.config.catalogue
+    # Nothing is trained on a dataset that is for tests alone, though a run may name it.
+    specs = {name: find_spec(name, catalogue) for name in run.config.datasets}
+    trained = [name for name, spec in specs.items() if spec is None or spec.split.test != 1]
+    pair = same_by_catalogue(datasets, trained, catalogue)
+    if pair:
+        raise UsageError(
+            f"{run.path}: was trained on {pair[1]}, whose recordings {pair[0]} holds, too; judge it on others"
+        )

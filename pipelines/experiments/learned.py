@@ -7,14 +7,13 @@ has changed sides, whatever the mode; digests tell a recording that goes by anot
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipelines.prepared.inputs import Source
+from pipelines.prepared.inputs import SplitIntervals
 from pipelines.prepared.manifest import PreparedDataset
 from tfkey.errors import DataError, UsageError
-from tfkey.files import write_text
+from tfkey.files import write_csv
 from tfkey.runs import Run
 from tfkey.settings import SPLITS
 
@@ -38,7 +37,7 @@ class Learned:
         return self.dataset, self.key, self.track, self.part, self.split
 
 
-def remember(run: Run, sources: Iterable[Source]) -> None:
+def remember(run: Run, used: Iterable[SplitIntervals]) -> None:
     """Write down what a run is about to learn from, or hold it against what it began with.
 
     Raises:
@@ -47,17 +46,13 @@ def remember(run: Run, sources: Iterable[Source]) -> None:
     """
     now = [
         Learned(dataset.name, row.key, row.track, str(row.part), row.split, row.digest)
-        for source in sources
-        for dataset, rows in source.parts
+        for intervals in used
+        for dataset, rows in intervals.parts
         for row in rows
     ]
     before = read_learned(run)
     if before is None:
-        stream = io.StringIO(newline="")
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows([*item.place, item.digest] for item in now)
-        write_text(run.path / "learned.csv", stream.getvalue())
+        write_csv(run.path / "learned.csv", _COLUMNS, ([*item.place, item.digest] for item in now))
     elif [item.place for item in before] != [item.place for item in now]:
         old, new = ({item.place for item in items} for items in (before, now))
         change = f"{len(new - old)} intervals more, {len(old - new)} less" if old != new else "another order"
@@ -109,15 +104,3 @@ def check_unlearned(run: Run, datasets: Sequence[PreparedDataset], split: str) -
                 f"{run.path}: was trained or validated on {share} in the {split} split of {dataset.name}, "
                 f"such as {tracks[0]}; judge it on others"
             )
-
-
-def shared(
-    some: Sequence[PreparedDataset], split: str, others: Sequence[PreparedDataset], other_split: str
-) -> tuple[str, str] | None:
-    """The first two datasets of different names of which one's split holds recordings of the other's."""
-    for one in some:
-        digests = {row.digest for row in one.split(split)}
-        for other in others:
-            if other.name != one.name and any(row.digest in digests for row in other.split(other_split)):
-                return one.name, other.name
-    return None

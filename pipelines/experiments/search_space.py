@@ -113,22 +113,22 @@ class Search(BaseModel):
         yield from sorted(pairs, key=lambda pair: bool(pair[1].when))
 
 
-def load_search(source: str | Path) -> Search:
+def load_search(space: str | Path) -> Search:
     """Read a search.
 
     Args:
-        source: a YAML file, or the name of one in ``configs/``.
+        space: a YAML file, or the name of one in ``configs/``.
 
     Raises:
         ConfigError: no such file, no YAML, or no search; names the entry and what is allowed.
     """
-    named = config_root() / f"{source}.yaml"
-    path = Path(source) if Path(source).is_file() else named
+    named = config_root() / f"{space}.yaml"
+    path = Path(space) if Path(space).is_file() else named
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"search space {source}: cannot be read; give a YAML file, or: tune", remedy="space"
+            f"search space {space}: cannot be read; give a YAML file, or: tune", remedy="space"
         ) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML; mend it or give another file") from error

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from pipelines.catalogue.specs import find_spec
-from pipelines.experiments.learned import remember, shared
+from pipelines.experiments.learned import remember
+from pipelines.experiments.same_recordings import same_by_catalogue, same_by_content
 from pipelines.folder_lock import alone_in
 from pipelines.prepared.find_damaged import naming_damage
 from pipelines.prepared.input_meter import InputMeter
 from pipelines.prepared.inputs import (
-    Source,
+    SplitIntervals,
     batch_members,
     broken_members,
     evaluation_batches,
     evaluation_steps,
-    open_source,
+    open_intervals,
     steps_per_epoch,
     training_batches,
 )
@@ -29,13 +29,8 @@ from tfkey.errors import UsageError
 from tfkey.models import build_network, check_mode, minimum_frames, takes_waveforms
 from tfkey.runs import Run, create_run, run_folder
 from tfkey.spectrogram.frontend import build_frontend
-from tfkey.training.fit import Report, TrainingData, fit
+from tfkey.training.fit import OnEpoch, TrainingData, fit
 from tfkey.training.learning_rate import Sweep, sweep
-
-_SAME = (
-    "datasets: {} and {} hold the same recordings, which would be trained on and validated on at once; "
-    "take one of them"
-)
 
 
 @dataclass(frozen=True)
@@ -49,8 +44,8 @@ class Experiment:
     """
 
     config: Config
-    training: Source
-    validation: Source
+    training: SplitIntervals
+    validation: SplitIntervals
 
     @classmethod
     def open(cls, config: Config) -> Experiment:
@@ -65,12 +60,10 @@ class Experiment:
         _check_frames(config)
         _check_recordings(config)
         datasets = [open_prepared(config, config.mode, dataset) for dataset in config.datasets]
-        pair = shared(datasets, "train", datasets, "validation")
-        if pair:
-            raise UsageError(_SAME.format(*pair))
+        _refuse_same(same_by_content(datasets, "train", datasets, "validation"))
         weighted = bool(config.weights) or config.train.class_weights != "none"
         training, validation = (
-            open_source(
+            open_intervals(
                 config,
                 datasets,
                 split,
@@ -166,7 +159,7 @@ class Experiment:
 
 
 def train(
-    config: Config, name: str, report: Report | None = None, *, most_steps: int | None = None
+    config: Config, name: str, report: OnEpoch | None = None, *, most_steps: int | None = None
 ) -> tuple[Run, list[dict[str, float]]]:
     """Train a network on prepared data, or go on with a run that was interrupted.
 
@@ -227,12 +220,16 @@ def _check_frames(config: Config) -> None:
 
 
 def _check_recordings(config: Config) -> None:
-    """Refuse datasets of the same recordings: each has splits of its own, so one would stand on two sides."""
+    """Refuse datasets of the same recordings: each has splits of its own, so one would be on two sides."""
+    _refuse_same(same_by_catalogue(config.datasets, config.datasets, config.catalogue))
     for name in config.datasets:
-        spec = find_spec(name, config.catalogue)
-        same = spec.same_tracks_as if spec else ()
-        for other in config.datasets:
-            if other in same:
-                raise UsageError(_SAME.format(name, other))
-            if config.datasets.count(other) > 1:
-                raise UsageError(f"datasets: {other} stands there twice; name it once")
+        if config.datasets.count(name) > 1:
+            raise UsageError(f"datasets: {name} is named twice; name it once")
+
+
+def _refuse_same(pair: tuple[str, str] | None) -> None:
+    if pair:
+        raise UsageError(
+            f"datasets: {pair[0]} and {pair[1]} hold the same recordings, which would be trained on and "
+            "validated on at once; take one of them"
+        )

@@ -17,7 +17,6 @@ one that the system kills takes nothing else along.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import shutil
@@ -32,14 +31,14 @@ import yaml
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
-from pipelines.experiments.apart import train_apart
 from pipelines.experiments.search_algorithms import ALGORITHMS, build_oracle
 from pipelines.experiments.search_space import Search, check_search, searched_settings
+from pipelines.experiments.trial_process import train_apart
 from pipelines.folder_lock import alone_in
 from pipelines.prepared.manifest import open_prepared
 from tfkey.config import Config, changed, flat_settings
 from tfkey.errors import TfkeyError, UsageError
-from tfkey.files import atomic_path, write_text
+from tfkey.files import atomic_path, write_csv, write_text
 from tfkey.runs import FREE_SETTINGS, MONITOR, run_folder
 from tfkey.training.tensorboard_events import EventLog, experiment
 
@@ -66,7 +65,7 @@ class Trial:
     finished: bool
 
 
-Report = Callable[[Trial, int, Trial | None], None]
+OnTrial = Callable[[Trial, int, Trial | None], None]
 """Called after each trial with it, the number of finished ones, and the best so far."""
 
 
@@ -75,7 +74,7 @@ def tune(
     search: Search,
     algorithm: str,
     name: str,
-    report: Report | None = None,
+    report: OnTrial | None = None,
     train: Trainer | None = None,
 ) -> tuple[Path, list[Trial]]:
     """Search for the best settings, or go on with a search that was interrupted.
@@ -154,7 +153,7 @@ class _Tuner(BaseTuner):
         algorithm: str,
         folder: Path,
         workplace: Path,
-        report: Report | None,
+        report: OnTrial | None,
         train: Trainer,
     ) -> None:
         self._config = config
@@ -224,19 +223,18 @@ class _Tuner(BaseTuner):
         """Write ``trials.csv`` and ``best.yaml``."""
         trials = self.trials()
         names = list(dict.fromkeys(name for trial in trials for name in trial.settings))
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["trial", "status", self._search.objective, *names, "reason"])
+        rows = []
         for trial in trials:
             status = "completed" if trial.value is not None else "failed" if trial.finished else "running"
             values = [trial.settings.get(name, "") for name in names]
-            writer.writerow([trial.name, status, trial.value, *values, trial.reason])
-        write_text(self._folder / "trials.csv", stream.getvalue())
+            rows.append([trial.name, status, trial.value, *values, trial.reason])
+        header = ["trial", "status", self._search.objective, *names, "reason"]
+        write_csv(self._folder / "trials.csv", header, rows)
         best = best_of(trials, self._search)
         if best is not None:
-            header = f"# {self._folder.name}, trial {best.name}: {self._search.objective} {best.value:.4f}\n"
+            title = f"# {self._folder.name}, trial {best.name}: {self._search.objective} {best.value:.4f}\n"
             config = changed(self._config, best.settings, "the search space")
-            write_text(self._folder / "best.yaml", header + config.to_yaml())
+            write_text(self._folder / "best.yaml", title + config.to_yaml())
 
     def _settings(self, trial: Any) -> dict[str, Any]:
         """What a trial sets, by dotted name."""

@@ -1,12 +1,11 @@
 """Acquiring the originals of a catalogue dataset: fetched from its mirrors, or taken from the user, verified.
 
-They lie below ``<data_dir>/originals/<name>/`` and are never changed: per-track files in ``audio/``, archives
-as they came in ``archives/``, what was in them in ``unpacked/<archive>/``.
+They are never changed. Where they lie: :mod:`pipelines.data_folders`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -21,8 +20,9 @@ from pipelines.catalogue.specs import (
     FileAudio,
     FolderLabels,
 )
-from pipelines.download import DownloadProgress, Item, download
-from pipelines.originals.own_data import label_files, read_source
+from pipelines.data_folders import DataFolders
+from pipelines.download import Item, OnDownload, download
+from pipelines.originals.own_data import find_labelled, read_source
 from pipelines.originals.unpacking import content_root, unpack_once
 from pipelines.splits import policy_splits
 from pipelines.text import printable, safe_name
@@ -30,7 +30,6 @@ from pipelines.tracks import LeftOut, Track, unique_names
 from tfkey.config import Config
 from tfkey.errors import DataError, UsageError
 
-Progress = Callable[[DownloadProgress], None]
 T = TypeVar("T")
 
 _ALL = slice(None)
@@ -53,12 +52,12 @@ class Acquirer:
     spec: DatasetSpec
     config: Config
     source: Path | None = None
-    progress: Progress | None = None
+    progress: OnDownload | None = None
 
     @property
-    def folder(self) -> Path:
+    def folders(self) -> DataFolders:
         """Where the originals lie."""
-        return self.config.data_dir / "originals" / self.spec.name
+        return DataFolders(self.config.data_dir, self.spec.name)
 
     def tracks(self) -> tuple[list[Track], list[LeftOut]]:
         """Fetch the audio and the labels of the configured subset.
@@ -86,7 +85,7 @@ class Acquirer:
             elif isinstance(self.spec.labels, ArchiveLabels):
                 keys = self.archive(self.spec.labels.archive)
                 labels, left_out = _by_choice(select_tracks(self.spec, subset, keys))
-                found, lost = label_files(labels, folder)
+                found, lost = find_labelled(labels, folder)
                 left_out = [*left_out, *lost]
             else:
                 raise UsageError(
@@ -131,7 +130,7 @@ class Acquirer:
         if own is not None and own.is_file() and archive.checksum is None:
             return own
         item = Item(name, self._places(name, archive.urls[mirrors]), archive.checksum)
-        return fetch(item, self.folder / "archives", self.progress)
+        return fetch(item, self.folders.archives, self.progress)
 
     def unpacked(self, archive: Archive) -> Path:
         """Fetch an archive and unpack it, once; the folder in which its splits, keys or files lie.
@@ -145,7 +144,7 @@ class Acquirer:
         for number in range(len(archive.urls)):
             path = self.archive(archive, slice(number, None))
             try:
-                return content_root(unpack_once(path, self.folder / "unpacked"))
+                return content_root(unpack_once(path, self.folders.unpacked))
             except DataError as error:
                 if self.source is not None or archive.checksum is not None:
                     raise
@@ -164,7 +163,7 @@ class Acquirer:
             )
             for label in labels
         ]
-        report = download(items, self.folder / "audio", workers=_AT_ONCE, progress=self.progress)
+        report = download(items, self.folders.audio, workers=_AT_ONCE, progress=self.progress)
         tracks = [
             Track(safe_name(label.id), path, label.key, None, printable(path.name), label.group)
             for label in labels
@@ -189,7 +188,7 @@ def _name(url: str) -> str:
     return Path(urlparse(url).path).name
 
 
-def fetch(item: Item, folder: Path, progress: Progress | None = None) -> Path:
+def fetch(item: Item, folder: Path, progress: OnDownload | None = None) -> Path:
     """Have one file in a folder, verified.
 
     Raises:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pipelines.catalogue.specs import DEMO, Archive, ArchiveAudio, DatasetSpec, FileAudio
 from pipelines.originals.acquire import Acquirer
-from pipelines.originals.acquire import Progress as FetchProgress
 from pipelines.originals.own_data import read_source
 from pipelines.originals.unpacking import content_root, is_archive, unpack_once
 from pipelines.splits import policy_splits
@@ -18,36 +17,26 @@ from tfkey.keys import Key
 
 
 def original_tracks(
-    spec: DatasetSpec,
-    config: Config,
-    source: Path | None,
-    *,
-    workers: int,
-    progress: Progress | None = None,
-    fetching: FetchProgress | None = None,
+    acquirer: Acquirer, *, workers: int, progress: Progress | None = None
 ) -> tuple[list[Track], list[LeftOut]]:
     """The tracks of a dataset, their audio on disk.
 
     Args:
-        spec: the dataset.
-        config: where data lies, which subset, and how to split what has no split.
-        source: the user's data (see :func:`pipelines.originals.own_data.read_source`), maybe in an archive,
-            which is only read; for a catalogue dataset, a folder with its files or archives as they are
-            published. None to fetch or make them.
+        acquirer: of the dataset. Its source may also be the user's own data (see
+            :func:`pipelines.originals.own_data.read_source`), maybe in an archive, which is only read.
         workers: how many files to make at a time.
-        progress: told how far the making is.
-        fetching: told how far the fetching is.
+        progress: called with the number of files that are made, and of all.
 
     Returns:
         Tracks, all with a split, in a stable order; and what was left out.
     """
+    spec, config, source = acquirer.spec, acquirer.config, acquirer.source
     if spec.name == DEMO and source is None:
-        return _demo_tracks(config.data_dir / "originals" / DEMO, workers=workers, progress=progress), []
-    acquirer = Acquirer(spec, config, source, fetching)
+        return _demo_tracks(acquirer.folders.originals, workers=workers, progress=progress), []
     if source is None or isinstance(spec.audio, FileAudio) or acquirer.has_source(_archive(spec, config)):
         return acquirer.tracks()
     if is_archive(source) and source.is_file():
-        source = content_root(unpack_once(source, config.data_dir / "originals" / spec.name / "unpacked"))
+        source = content_root(unpack_once(source, acquirer.folders.unpacked))
     tracks, left_out = read_source(source)
     return policy_splits(tracks, spec.split, config.split), left_out
 

@@ -14,24 +14,24 @@ from typing import Literal
 
 from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import TrackLabel
-from pipelines.originals.tags import SPELLING, read_key_tag
 from pipelines.text import printable, safe_name
 from pipelines.tracks import LeftOut, Track, scan_key_folders, unique_names
 from tfkey.audio.finding import find_audio
-from tfkey.errors import DataError, KeyParseError, UsageError
+from tfkey.errors import DataError, KeyParseError, TagError, UsageError
 from tfkey.key_tables import Row, find_file, parse_key, read_rows
-from tfkey.keys import parse_folder_name
+from tfkey.keys import Key, parse_folder_name
 from tfkey.settings import SPLITS
-from tfkey.tags.key_tags import TAGGED_EXTENSIONS
+from tfkey.tags.key_tags import TAGGED_EXTENSIONS, stated_keys
 
 Labels = Literal["folders", "csv", "tags"]
 
 _NAME_COLUMNS = ("path", "file", "track")
 _KEY_COLUMNS = ("key", "reference")
+_SPELLING = "write it like 'Ab minor', 'F# major', 'Abm', '1A' or '6m'"
 
 
 @dataclass
-class _Listing:
+class _Scan:
     """Tracks as they are found, and what is left out on the way."""
 
     tracks: list[Track]
@@ -103,7 +103,7 @@ def _is_key(text: str) -> bool:
     return True
 
 
-def label_files(labels: Sequence[TrackLabel], folder: Path) -> tuple[list[Track], list[LeftOut]]:
+def find_labelled(labels: Sequence[TrackLabel], folder: Path) -> tuple[list[Track], list[LeftOut]]:
     """Find the audio of labelled tracks below a folder, by the numbers in the files' names.
 
     Returns:
@@ -113,40 +113,40 @@ def label_files(labels: Sequence[TrackLabel], folder: Path) -> tuple[list[Track]
     files: dict[str, Path] = {}
     for path in find_audio(folder):
         files.setdefault(track_id(path.name), path)
-    listing = _Listing([], [])
+    scan = _Scan([], [])
     for label in labels:
         found = files.get(label.id)
         if found is None:
-            listing.refuse(label.id, "its audio is not on disk; fetch it, or leave it out")
+            scan.refuse(label.id, "its audio is not on disk; fetch it, or leave it out")
             continue
         source = printable(found.relative_to(folder).as_posix())
-        listing.tracks.append(Track(safe_name(label.id), found, label.key, None, source, label.group))
-    return unique_names(listing.tracks), listing.left_out
+        scan.tracks.append(Track(safe_name(label.id), found, label.key, None, source, label.group))
+    return unique_names(scan.tracks), scan.left_out
 
 
 def _read_csv(path: Path) -> tuple[list[Track], list[LeftOut]]:
-    listing = _Listing([], [])
+    scan = _Scan([], [])
     by_file: dict[Path, list[tuple[int, Track]]] = defaultdict(list)
     for row in read_rows(path, _NAME_COLUMNS, _KEY_COLUMNS):
         try:
             track = _csv_track(path, row)
         except DataError as error:
             reason = str(error).removeprefix(f"{path}, line {row.line}: ")
-            listing.refuse(printable(row.name) or f"line {row.line}", f"line {row.line}: {reason}")
+            scan.refuse(printable(row.name) or f"line {row.line}", f"line {row.line}: {reason}")
         else:
             by_file[track.path.resolve()].append((row.line, track))
     for same in by_file.values():
         (first, track), *others = same
         if len({other.key for _, other in same}) == 1:
-            listing.tracks.append(track)
+            scan.tracks.append(track)
             for line, other in others:
-                listing.refuse(other.source, f"line {line}: the same file as in line {first}; delete one")
+                scan.refuse(other.source, f"line {line}: the same file as in line {first}; delete one")
             continue
         # Nothing says which of them is right.
         stated = ", ".join(f"{other.key} in line {line}" for line, other in same)
-        listing.refuse(track.source, f"is given more than one key ({stated}); delete the wrong lines")
-    _check_groups(path, listing.tracks)
-    return listing.finish(f"{path}: no line has both a key and an audio file that is there")
+        scan.refuse(track.source, f"is given more than one key ({stated}); delete the wrong lines")
+    _check_groups(path, scan.tracks)
+    return scan.finish(f"{path}: no line has both a key and an audio file that is there")
 
 
 def _csv_track(table: Path, row: Row) -> Track:
@@ -154,7 +154,7 @@ def _csv_track(table: Path, row: Row) -> Track:
     split = row.cells.get("split", "").strip().lower() or None
     key = parse_key(table, row.line, row.key_text)
     if key is None:
-        raise DataError(f"no key; {SPELLING}")
+        raise DataError(f"no key; {_SPELLING}")
     path = find_file(row.names, table.parent)
     if path is None:
         raise DataError("no such file; give its path, from the folder of the CSV file or from the root")
@@ -182,30 +182,53 @@ def _check_groups(path: Path, tracks: Sequence[Track]) -> None:
 
 
 def _read_tags(folder: Path) -> tuple[list[Track], list[LeftOut]]:
-    listing = _Listing([], [])
+    scan = _Scan([], [])
 
     def refuse_folder(error: OSError) -> None:
-        listing.refuse(
-            printable(str(error.filename)), f"cannot be opened ({error.strerror}); check its rights"
-        )
+        scan.refuse(printable(str(error.filename)), f"cannot be opened ({error.strerror}); check its rights")
 
     for path in _walk(folder, refuse_folder):
         relative = path.relative_to(folder)
         source = printable(relative.as_posix())
         try:
-            key = read_key_tag(path)
+            key = _read_key_tag(path)
         except DataError as error:
-            listing.refuse(source, str(error))
+            scan.refuse(source, str(error))
             continue
         split = relative.parts[0] if relative.parts[0] in SPLITS else None
-        listing.tracks.append(Track(safe_name(path.stem), path, key, split, source, _own_group(relative)))
-    _check_groups(folder, listing.tracks)
-    if not listing.tracks and not listing.left_out:
+        scan.tracks.append(Track(safe_name(path.stem), path, key, split, source, _own_group(relative)))
+    _check_groups(folder, scan.tracks)
+    if not scan.tracks and not scan.left_out:
         raise DataError(f"{folder}: holds no audio files ({', '.join(sorted(TAGGED_EXTENSIONS))})")
-    return listing.finish(
+    return scan.finish(
         f"{folder}: no keys found: no folder is named by a key (such as C-maj), and no audio file has one in "
         "its tags (TKEY, INITIALKEY, KEY); give a CSV file of path,key",
     )
+
+
+def _read_key_tag(path: Path) -> Key:
+    """The key that an audio file states in its tags (see :mod:`tfkey.tags.key_tags`).
+
+    Raises:
+        DataError: the tags are unreadable, or state no key, or more than one; the message is a reason for a
+            list of what was left out.
+    """
+    try:
+        stated = stated_keys(path)
+    except TagError as error:
+        raise DataError(printable(str(error).removeprefix(f"{path}: "))) from error
+    keys: dict[Key, str] = {}
+    for name, text in stated:
+        try:
+            keys.setdefault(Key.parse(text), name)
+        except KeyParseError:
+            raise DataError(f"its tag {name} {printable(text)!r} is no key; {_SPELLING}") from None
+    if not keys:
+        raise DataError("no key in its tags (TKEY, INITIALKEY, KEY); tag it, or name it in a CSV file")
+    if len(keys) > 1:
+        stands = ", ".join(f"{name}: {key}" for key, name in keys.items())
+        raise DataError(f"its tags state more than one key ({stands}); delete the wrong one")
+    return next(iter(keys))
 
 
 def _walk(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:

@@ -10,33 +10,61 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import select_tracks
-from pipelines.catalogue.specs import DatasetSpec, ListLabels, SplitPolicy
+from pipelines.catalogue.specs import DatasetSpec, ListLabels
 from pipelines.originals.unpacking import content_root, unpack_once
-from pipelines.prepared.manifest import Row, check_parameters, preparation_parameters
+from pipelines.prepare.job import PrepareJob
+from pipelines.prepared.manifest import check_parameters
 from pipelines.splits import policy_splits
-from pipelines.text import printable
-from pipelines.tracks import LeftOut, Track, scan_key_folders
-from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
+from pipelines.text import printable, safe_name
+from pipelines.tracks import LeftOut, Track, key_folders, no_tracks, unique_names
+from pipelines.work import Result, Unit, file_state, fingerprint
 from tfkey.config import Config
 from tfkey.errors import DataError
 from tfkey.files import atomic_path, sha256
 from tfkey.keys import Key
 
-Files = dict[tuple[Path, str], list[Path]]
-"""The pictures of each track, by its folder and stem."""
-
 _PREFIX = "akc-split-"  # file names of the archives that other systems of this kind have published
 
 
 @dataclass(frozen=True)
-class Listing:
-    """What the list of labels of a dataset says of the tracks that pictures are named after.
+class PictureTrack:
+    """A track, and the pictures that it consists of.
+
+    Attributes:
+        track: its ``path`` is that of the first picture, its ``group`` the name that all of them share.
+        pictures: their files, in the order of their names.
+    """
+
+    track: Track
+    pictures: tuple[Path, ...]
+
+    @property
+    def endings(self) -> list[str]:
+        """What follows the last ``-`` in each picture's name; the whole name where there is none."""
+        return [path.stem.rpartition("-")[2] for path in self.pictures]
+
+    @property
+    def parts(self) -> list[int]:
+        """The number of each picture: its ending if no two pictures share one, else 0, 1, 2 ..."""
+        numbers = [int(ending) for ending in self.endings if ending.isdecimal() and len(ending) < 10]
+        count = len(self.pictures)
+        return numbers if len(set(numbers)) == count else list(range(count))
+
+    def with_track(self, **changes: Any) -> PictureTrack:
+        """The same pictures, of a track with other attributes."""
+        return replace(self, track=replace(self.track, **changes))
+
+
+@dataclass(frozen=True)
+class ListedTracks:
+    """What a dataset's list of labels says about the tracks that pictures are named after.
 
     Attributes:
         groups: number of a track -> the first track of the list with the same recording.
@@ -49,86 +77,92 @@ class Listing:
     chosen: Collection[str] = ()
 
     @classmethod
-    def of(cls, spec: DatasetSpec, config: Config) -> Listing | None:
-        """The listing of a catalogue dataset whose labels are a list; None for others."""
+    def of(cls, spec: DatasetSpec, config: Config) -> ListedTracks:
+        """Those of a catalogue dataset whose labels are a list; for others, nothing is known."""
         if not isinstance(spec.labels, ListLabels):
-            return None
+            return cls({})
         labels = {name: select_tracks(spec, name)[0] for name in spec.subsets}
         groups = {label.id: label.group for found in labels.values() for label in found}
         subset = config.subsets.get(spec.name)
         return cls(groups, subset, {label.id for label in labels[subset]} if subset else ())
 
-    def apply(self, tracks: Sequence[Track]) -> tuple[list[Track], list[LeftOut]]:
+    def apply(self, found: Sequence[PictureTrack]) -> tuple[list[PictureTrack], list[LeftOut]]:
         """The tracks of the subset, grouped by recording; and the others."""
         taken, left_out = [], []
-        for track in tracks:
-            number = track_id(track.group)
+        for item in found:
+            group = item.track.group
+            number = track_id(group)
             if self.subset is not None and number not in self.chosen:
-                left_out.append(LeftOut(track.source, f"not in the subset {self.subset}", by_choice=True))
+                reason = f"not in the subset {self.subset}"
+                left_out.append(LeftOut(item.track.source, reason, by_choice=True))
             else:
-                taken.append(replace(track, group=self.groups.get(number, track.group)))
+                taken.append(item.with_track(group=self.groups.get(number, group)))
         return taken, left_out
 
 
-def prepare_images(
-    config: Config,
-    source: Path,
-    folder: Path,
-    policy: SplitPolicy,
-    *,
-    workers: int,
-    listing: Listing | None = None,
-    progress: Progress | None = None,
-) -> tuple[Result, int]:
-    """Copy PNGs of the right size to ``<folder>/<split>/<key>/<track>-<NNN>.png``, as 8-bit grey.
+def prepare_images(job: PrepareJob) -> tuple[Result, int]:
+    """Copy PNGs of the right size to ``<split>/<key>/<track>-<NNN>.png`` in the job's folder, as 8-bit grey.
 
-    Args:
-        config: the parameters that the pictures must have.
-        source: an archive, or a folder, in the layout ``[<dataset>/][<split>/]<key>/<file>.png``.
-        folder: where the prepared dataset goes.
-        policy: how the dataset is split where its folders leave that open, or put pictures of one track on
-            two sides.
-        workers: tracks worked on at a time.
-        listing: what the dataset's list of labels says of its tracks, if it has one.
-        progress: told how many tracks are done.
+    They come from the job's source, or else from the archive of the catalogue: an archive, or a folder, in
+    the layout ``[<dataset>/][<split>/]<key>/<file>.png``.
 
     Returns:
         The rows and what was left out, and how many tracks were worked on now.
     """
-    if source.is_file():
-        source = unpack_once(source, config.data_dir / "originals" / folder.name / "unpacked")
-    elif not source.is_dir():
-        raise DataError(f"{source}: no such file or folder; give an archive or a folder of PNGs")
-    root = content_root(source)
-    _check_description(root, config)
-    files: Files = defaultdict(list)
-
-    def find(key_folder: Path) -> list[Path]:
-        found = sorted(path for path in key_folder.iterdir() if _is_png_name(path.name))
-        for path in found:
-            files[path.parent, track_stem(path)].append(path)
-        return found
-
-    tracks, left_out = scan_key_folders(root, find, track_stem)
-    parameters = preparation_parameters(config, "images")
-    tracks = _mend_leaks(tracks, files)
-    pictures = {track.source: files[track.path.parent, track.group] for track in tracks}
-    if listing is not None:
-        tracks, not_chosen = listing.apply(tracks)
-        left_out += not_chosen
+    root = content_root(_open_source(job))
+    _check_description(root, job)
+    found, left_out = find_pictures(root)
+    found, not_chosen = ListedTracks.of(job.spec, job.config).apply(_reunite(found))
+    splits = policy_splits([item.track for item in found], job.spec.split, job.config.split)
+    parameters = job.parameters
     units = []
-    for track in policy_splits(tracks, policy, config.split):
-        members = pictures[track.source]
-        states = [file_state(path) for path in members]
+    for item, track in zip(found, splits, strict=True):
+        states = [file_state(path) for path in item.pictures]
         mark = fingerprint(parameters, track.key.long, track.split, states)
-        units.append(Unit(track.name, mark, (track, members)))
-    work = partial(_copy_track, config, root, folder)
-    result, fresh = run_units(units, work, Journal(folder), workers=workers, progress=progress)
-    return Result(result.rows, [*left_out, *result.left_out]), fresh
+        units.append(Unit(track.name, mark, replace(item, track=track)))
+    result, fresh = job.run(units, partial(_copy_pictures, job, root))
+    return Result(result.rows, [*left_out, *not_chosen, *result.left_out]), fresh
 
 
-def _is_png_name(name: str) -> bool:
-    return name.lower().endswith(".png") and not name.startswith(".")
+def _open_source(job: PrepareJob) -> Path:
+    """The folder that holds the pictures; an archive is fetched if need be, and unpacked."""
+    acquirer, source = job.acquirer, job.source
+    if source is None or acquirer.has_source(job.spec.images):
+        return acquirer.images()
+    # A picture archive that goes by another name is taken as it is.
+    if source.is_file():
+        return unpack_once(source, job.folders.unpacked)
+    if not source.is_dir():
+        raise DataError(f"{source}: no such file or folder; give an archive or a folder of PNGs")
+    return source
+
+
+def find_pictures(root: Path) -> tuple[list[PictureTrack], list[LeftOut]]:
+    """Read the layout ``[<split>/]<key>/<track>-<part>.png``.
+
+    Returns:
+        The tracks, sorted by source and named apart; those of one name in two folders are two tracks. And
+        what was left out: see :func:`pipelines.tracks.key_folders`.
+
+    Raises:
+        DataError: ``root`` is missing or holds no picture.
+    """
+    folders, left_out = key_folders(root)
+    found: list[PictureTrack] = []
+    for folder in folders:
+        by_name: dict[str, list[Path]] = defaultdict(list)
+        for path in sorted(folder.path.iterdir()):
+            if path.name.lower().endswith(".png") and not path.name.startswith("."):
+                by_name[track_stem(path)].append(path)
+        for name, paths in by_name.items():
+            source = printable(paths[0].relative_to(root).as_posix())
+            track = Track(safe_name(name), paths[0], folder.key, folder.split, source, name)
+            found.append(PictureTrack(track, tuple(paths)))
+    if not found:
+        raise no_tracks(root, left_out)
+    found.sort(key=lambda item: item.track.source)
+    named = unique_names([item.track for item in found])
+    return [replace(item, track=track) for item, track in zip(found, named, strict=True)], left_out
 
 
 def track_stem(path: Path) -> str:
@@ -137,82 +171,68 @@ def track_stem(path: Path) -> str:
     return stem.rpartition("-")[0] or stem
 
 
-def _part_numbers(members: Sequence[Path]) -> list[int]:
-    """The numbers at the end of the names if every picture has one of its own, else 0, 1, 2 ..."""
-    endings = [path.stem.rpartition("-")[2] for path in members]
-    numbers = [int(ending) for ending in endings if ending.isdecimal() and len(ending) < 10]
-    return numbers if len(set(numbers)) == len(members) else list(range(len(members)))
-
-
-def _mend_leaks(tracks: Sequence[Track], files: Files) -> list[Track]:
-    """Make one track of those whose pictures were dealt out to several splits, and leave its split open.
+def _reunite(found: Sequence[PictureTrack]) -> list[PictureTrack]:
+    """Make one track of those whose pictures lie in several splits, and leave its split open.
 
     Published archives that were split by interval have one recording on two sides: pictures of one name and
     key in several splits, no two with the same number.
     """
-    by_name: dict[tuple[Key, str], list[Track]] = defaultdict(list)
-    for track in tracks:
-        by_name[track.key, track.group].append(track)
-    mended: list[Track] = []
-    leaks = 0
+    by_name: dict[tuple[Key, str], list[PictureTrack]] = defaultdict(list)
+    for item in found:
+        by_name[item.track.key, item.track.group].append(item)
+    tracks: list[PictureTrack] = []
+    reunited = 0
     for same in by_name.values():
-        members = [path for track in same for path in files[track.path.parent, track.group]]
-        numbers = {path.stem.rpartition("-")[2] for path in members}
-        if len({track.split for track in same}) == 1 or len(numbers) < len(members):
-            mended += same
-            continue
-        leaks += 1
-        files[same[0].path.parent, same[0].group] = members
-        mended.append(replace(same[0], split=None))
-    if leaks:
+        whole = replace(same[0], pictures=tuple(path for item in same for path in item.pictures))
+        is_in_one_split = len({item.track.split for item in same}) == 1
+        if is_in_one_split or len(set(whole.endings)) < len(whole.pictures):
+            tracks += same
+        else:
+            reunited += 1
+            tracks.append(whole.with_track(split=None))
+    if reunited:
         logging.getLogger(__name__).warning(
-            "%d tracks had pictures in more than one split; each was put into one, as a whole", leaks
+            "%d tracks had pictures in more than one split; each was put into one, as a whole", reunited
         )
-    return sorted(mended, key=lambda track: track.source)
+    return sorted(tracks, key=lambda item: item.track.source)
 
 
-def _check_description(root: Path, config: Config) -> None:
-    """Hold the parameters that an archive states, if it does, against those asked for."""
+def _check_description(root: Path, job: PrepareJob) -> None:
+    """Compare the parameters that an archive states, if it does, with those asked for."""
     description = root / "dataset.json"
     if description.is_file():
         try:
             found = json.loads(description.read_text(encoding="utf-8"))["parameters"]
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{description}: damaged; fetch the archive again") from error
-        check_parameters(root, found, preparation_parameters(config, "images"))
+        check_parameters(root, found, job.parameters)
 
 
-def _copy_track(config: Config, root: Path, folder: Path, payload: tuple[Track, Sequence[Path]]) -> Result:
-    track, members = payload
+def _copy_pictures(job: PrepareJob, root: Path, item: PictureTrack) -> Result:
+    track = item.track
     result = Result()
-    for number, path in zip(_part_numbers(members), members, strict=True):
+    for part, path in zip(item.parts, item.pictures, strict=True):
         source = printable(path.relative_to(root).as_posix())
-        target = f"{track.split}/{track.key.folder}/{track.name}-{number:03d}.png"
+        target = f"{track.split}/{track.key.folder}/{track.name}-{part:03d}.png"
         try:
-            is_grey = _check_picture(config, path)
-            with atomic_path(folder / target) as temporary:
-                if is_grey:
-                    shutil.copyfile(path, temporary)
-                else:
-                    with Image.open(path) as image:
-                        image.getchannel(0).save(temporary, format="PNG")
-                digest = sha256(temporary)
+            digest = _copy_picture(job.config, path, job.folder / target)
         except DataError as error:
             result.left_out.append(LeftOut(source, str(error)))
-            continue
-        result.rows.append(
-            Row(
-                track.name,
-                number,
-                target,
-                track.key.long,
-                str(track.split),
-                config.intervals.seconds,
-                source,
-                digest,
-            )
-        )
+        else:
+            result.rows.append(job.row(track, part, target, digest, source))
     return result
+
+
+def _copy_picture(config: Config, path: Path, target: Path) -> str:
+    """Copy a picture as 8-bit grey; the SHA-256 of the copy."""
+    is_grey = _check_picture(config, path)
+    with atomic_path(target) as temporary:
+        if is_grey:
+            shutil.copyfile(path, temporary)
+        else:
+            with Image.open(path) as image:
+                image.getchannel(0).save(temporary, format="PNG")
+        return sha256(temporary)
 
 
 def _check_picture(config: Config, path: Path) -> bool:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.catalogue.specs import DEMO, DatasetSpec, check_request
+from pipelines.catalogue.specs import DEMO, check_request
+from pipelines.download import OnDownload
 from pipelines.folder_lock import alone_in
-from pipelines.originals.acquire import Acquirer
-from pipelines.originals.acquire import Progress as FetchProgress
 from pipelines.originals.originals import original_tracks
-from pipelines.prepare.audio import prepare_audio
-from pipelines.prepare.images import Listing, prepare_images
-from pipelines.prepare.spectrograms import prepare_spectrograms
-from pipelines.prepared.manifest import (
-    check_replacement,
-    preparation_parameters,
-    prepared_folder,
-    selection_parameters,
-    write_prepared,
-)
+from pipelines.prepare.job import PrepareJob
+from pipelines.prepared.manifest import check_replacement, selection_parameters, write_prepared
 from pipelines.tracks import LeftOut
 from pipelines.work import Progress, Result
 from tfkey.config import Config
@@ -57,7 +49,7 @@ def prepare(
     png: bool = False,
     replace: bool = False,
     progress: Progress | None = None,
-    fetching: FetchProgress | None = None,
+    fetching: OnDownload | None = None,
 ) -> Summary:
     """Prepare one dataset in ``config.mode``; work that an earlier call finished is not done again.
 
@@ -70,8 +62,8 @@ def prepare(
         workers: files worked on at a time.
         png: in spectrograms mode, write every spectrogram as a PNG, too.
         replace: take the place of what was prepared with other settings.
-        progress: told how many units of work are done.
-        fetching: told how far downloads are.
+        progress: called with the number of finished units of work, and of all.
+        fetching: called with how far downloads are.
 
     Raises:
         UsageError: see :func:`pipelines.catalogue.specs.check_request`.
@@ -80,33 +72,49 @@ def prepare(
         TfkeyError: a folder that cannot be written, a damaged archive.
     """
     spec = check_request(config, dataset, source)
-    folder = prepared_folder(config, config.mode, dataset)
-    with alone_in(folder):
-        if not replace:
-            check_replacement(config, config.mode, dataset)
-        remove_partial(folder)
-        result, fresh = _run_mode(
-            config,
-            spec,
-            source,
-            folder,
-            workers=workers,
-            png=png,
-            replace=replace,
-            progress=progress,
-            fetching=fetching,
-        )
+    job = PrepareJob(config, spec, source, workers, png, replace, progress, fetching)
+    if config.mode == "images" and spec.name == DEMO and source is None:
+        job = _publish_demo(job)
+    return _prepare(job)
+
+
+def _publish_demo(job: PrepareJob) -> PrepareJob:
+    """Publish the demo's archive of PNGs on this machine, from its own spectrograms.
+
+    Returns:
+        The job, with the archive as its source.
+    """
+    # What can be refused is refused before minutes of work.
+    _check_replacement(job)
+    spectrograms = job.config.model_copy(update={"mode": "spectrograms"})
+    _prepare(dataclasses.replace(job, config=spectrograms))
+    from pipelines.publishing.demo_archive import demo_archive
+
+    return dataclasses.replace(job, source=demo_archive(job.config, job.progress))
+
+
+def _prepare(job: PrepareJob) -> Summary:
+    with alone_in(job.folder):
+        _check_replacement(job)
+        remove_partial(job.folder)
+        result, fresh = _run_mode(job)
         if not result.rows:
-            raise DataError(f"{source or dataset}: nothing could be prepared ({_reasons(result.left_out)})")
+            nothing = f"nothing could be prepared ({_reasons(result.left_out)})"
+            raise DataError(f"{job.source or job.spec.name}: {nothing}")
         write_prepared(
-            folder,
+            job.folder,
             result.rows,
             result.left_out,
-            description=_describe(spec, config),
-            parameters=preparation_parameters(config, config.mode),
+            description=_describe(job),
+            parameters=job.parameters,
         )
     tracks = {(row.split, row.key, row.track) for row in result.rows}
-    return Summary(folder, len(result.rows), len(tracks), fresh, result.left_out)
+    return Summary(job.folder, len(result.rows), len(tracks), fresh, result.left_out)
+
+
+def _check_replacement(job: PrepareJob) -> None:
+    if not job.replace:
+        check_replacement(job.config, job.config.mode, job.spec.name)
 
 
 def _reasons(left_out: Sequence[LeftOut]) -> str:
@@ -118,64 +126,30 @@ def _reasons(left_out: Sequence[LeftOut]) -> str:
     return told + (f"; {len(left_out)} files in all" if len(left_out) > len(first) else "")
 
 
-def _run_mode(
-    config: Config,
-    spec: DatasetSpec,
-    source: Path | None,
-    folder: Path,
-    *,
-    workers: int,
-    png: bool,
-    replace: bool,
-    progress: Progress | None,
-    fetching: FetchProgress | None,
-) -> tuple[Result, int]:
-    if config.mode == "images":
-        acquirer = Acquirer(spec, config, source, fetching)
-        if source is not None:
-            # A picture archive that goes by another name is taken as it is.
-            source = acquirer.images() if acquirer.has_source(spec.images) else source
-        elif spec.name != DEMO:
-            source = acquirer.images()
-        else:
-            # The demo's archive is published on this machine, from its own prepared spectrograms.
-            prepare(
-                config.model_copy(update={"mode": "spectrograms"}),
-                DEMO,
-                workers=workers,
-                replace=replace,
-                progress=progress,
-            )
-            from pipelines.publishing.demo_archive import demo_archive
+def _run_mode(job: PrepareJob) -> tuple[Result, int]:
+    # Each mode imports its own: copying pictures needs no TensorFlow.
+    if job.config.mode == "images":
+        from pipelines.prepare.images import prepare_images
 
-            source = demo_archive(config, progress)
-        return prepare_images(
-            config,
-            source,
-            folder,
-            spec.split,
-            workers=workers,
-            listing=Listing.of(spec, config),
-            progress=progress,
-        )
-    tracks, left_out = original_tracks(
-        spec, config, source, workers=workers, progress=progress, fetching=fetching
-    )
-    if config.mode == "audio":
-        result, fresh = prepare_audio(config, tracks, folder, workers=workers, progress=progress)
+        return prepare_images(job)
+    tracks, left_out = original_tracks(job.acquirer, workers=job.workers, progress=job.progress)
+    if job.config.mode == "audio":
+        from pipelines.prepare.audio import prepare_audio
+
+        result, fresh = prepare_audio(job, tracks)
     else:
-        result, fresh = prepare_spectrograms(
-            config, tracks, folder, workers=workers, png=png, progress=progress
-        )
+        from pipelines.prepare.spectrograms import prepare_spectrograms
+
+        result, fresh = prepare_spectrograms(job, tracks)
     return Result(result.rows, [*left_out, *result.left_out]), fresh
 
 
-def _describe(spec: DatasetSpec, config: Config) -> dict[str, Any]:
+def _describe(job: PrepareJob) -> dict[str, Any]:
     return {
-        "selection": selection_parameters(config, spec.name),
-        "dataset": spec.name,
-        "title": spec.title,
-        "mode": config.mode,
-        "licence": spec.licence,
-        "citation": spec.citation,
+        "selection": selection_parameters(job.config, job.spec.name),
+        "dataset": job.spec.name,
+        "title": job.spec.title,
+        "mode": job.config.mode,
+        "licence": job.spec.licence,
+        "citation": job.spec.citation,
     }

@@ -24,10 +24,10 @@ import tensorflow as tf
 from PIL import Image
 
 from pipelines.prepare.intervals import sounding_intervals
-from pipelines.prepared.manifest import Row, preparation_parameters
+from pipelines.prepare.job import PrepareJob
 from pipelines.prepared.records import Picture, record_writer, to_example
 from pipelines.tracks import LeftOut, Track
-from pipelines.work import Journal, Progress, Result, Unit, file_state, fingerprint, run_units
+from pipelines.work import Result, Unit, file_state, fingerprint
 from tfkey.config import Config
 from tfkey.files import atomic_path
 from tfkey.settings import SPLITS
@@ -36,23 +36,15 @@ from tfkey.spectrogram.frontend import build_frontend, to_pixels
 TRACKS_PER_SHARD = 16
 
 
-def prepare_spectrograms(
-    config: Config,
-    tracks: Sequence[Track],
-    folder: Path,
-    *,
-    workers: int,
-    png: bool = False,
-    progress: Progress | None = None,
-) -> tuple[Result, int]:
-    """Write ``<folder>/<split>-<NNNNN>.tfrecord``, and with ``png`` also pictures.
+def prepare_spectrograms(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Result, int]:
+    """Write ``<split>-<NNNNN>.tfrecord`` in the job's folder, and with ``png`` also pictures.
 
-    These go to ``<folder>/png/<split>/<key>/<track>-<NNN>.png``.
+    These go to ``png/<split>/<key>/<track>-<NNN>.png``.
 
     Returns:
         The rows and what was left out, and how many shards were made now.
     """
-    parameters = {**preparation_parameters(config, "spectrograms"), "png": png}
+    parameters = {**job.parameters, "png": job.png}
     units = []
     for split in SPLITS:
         members = [track for track in tracks if track.split == split]
@@ -61,16 +53,14 @@ def prepare_spectrograms(
             states = [[track.name, track.key.long, file_state(track.path)] for track in shard]
             name = f"{split}-{start // TRACKS_PER_SHARD:05d}.tfrecord"
             units.append(Unit(name, fingerprint(parameters, states), (name, shard)))
-    pool = ThreadPoolExecutor(workers)
+    pool = ThreadPoolExecutor(job.workers)
     try:
         # Traced once, while the other workers decode their first tracks.
-        transform = pool.submit(lambda: picture_function(config).get_concrete_function())
-        job = _Job(config, folder, transform, png)
-        work = partial(_write_shard, config, folder, lambda track: pool.submit(job.examples, track))
+        transform = pool.submit(lambda: picture_function(job.config).get_concrete_function())
+        maker = _Maker(job, transform)
+        work = partial(_write_shard, job, lambda track: pool.submit(maker.examples, track))
         # Enough open shards that tracks wait for workers and never the other way.
-        return run_units(
-            units, work, Journal(folder), workers=2 + workers // TRACKS_PER_SHARD, progress=progress
-        )
+        return job.run(units, work, at_once=2 + job.workers // TRACKS_PER_SHARD)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -94,17 +84,15 @@ class _Made:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Maker:
     """What all tracks have in common."""
 
-    config: Config
-    folder: Path
+    job: PrepareJob
     transform: Future[Callable[[Any], tf.Tensor]]
-    png: bool
 
     def examples(self, track: Track) -> _Made:
         """Decode, transform and serialise one track; its PNGs are written here, too."""
-        intervals, left_out = sounding_intervals(self.config, track)
+        intervals, left_out = sounding_intervals(self.job.config, track)
         examples = {}
         for part, waveform in intervals:
             # One at a time: to stack them costs more than a larger batch gains.
@@ -112,21 +100,18 @@ class _Job:
             stored = picture.astype(np.float16)
             digest = hashlib.sha256(stored.tobytes()).hexdigest()
             examples[part] = (to_example(stored, track.key.index, track.name, part), digest)
-            if self.png:
-                name = f"{track.name}-{part:03d}.png"
-                write_png(self.folder / "png" / str(track.split) / track.key.folder / name, picture)
+            if self.job.png:
+                path = f"png/{track.split}/{track.key.folder}/{track.name}-{part:03d}.png"
+                write_png(self.job.folder / path, picture)
         return _Made(examples, left_out)
 
 
 def _write_shard(
-    config: Config,
-    folder: Path,
-    submit: Callable[[Track], Future[_Made]],
-    payload: tuple[str, list[Track]],
+    job: PrepareJob, submit: Callable[[Track], Future[_Made]], payload: tuple[str, list[Track]]
 ) -> Result:
     name, tracks = payload
     result = Result()
-    with atomic_path(folder / name) as temporary, record_writer(temporary) as writer:
+    with atomic_path(job.folder / name) as temporary, record_writer(temporary) as writer:
         waiting = deque(submit(track) for track in tracks)
         for track in tracks:
             # Popped, so that a track's examples go once they are written.
@@ -135,10 +120,7 @@ def _write_shard(
                 result.left_out.append(made.left_out)
             for part, (example, digest) in made.examples.items():
                 writer.write(example)
-                result.rows.append(
-                    Row(track.name, part, name, track.key.long, str(track.split), config.intervals.seconds,
-                        track.source, digest)
-                )  # fmt: skip
+                result.rows.append(job.row(track, part, name, digest))
     return result
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from pipelines.prepared.inputs import Source
+from pipelines.prepared.inputs import SplitIntervals
 from pipelines.prepared.manifest import PreparedDataset, Row, to_prepare
 from tfkey.errors import DataError
 from tfkey.files import sha256
@@ -30,17 +30,17 @@ def find_damaged(dataset: PreparedDataset, rows: Sequence[Row]) -> Path | None:
 
 
 @contextlib.contextmanager
-def naming_damage(*sources: Source) -> Iterator[None]:
+def naming_damage(*used: SplitIntervals) -> Iterator[None]:
     """Turn TensorFlow's complaint about a file that it cannot read into one line that names the file."""
     try:
         yield
     except tf.errors.OpError as error:
-        for source in sources:
-            for dataset, rows in source.parts:
+        for intervals in used:
+            for dataset, rows in intervals.parts:
                 if damaged := find_damaged(dataset, rows):
                     raise DataError(
                         f"{damaged}: damaged; delete it and prepare {dataset.name} again",
                         remedy="prepare",
-                        details=to_prepare(source.config, dataset.mode, dataset.name),
+                        details=to_prepare(intervals.config, dataset.mode, dataset.name),
                     ) from error
         raise

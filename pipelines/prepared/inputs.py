@@ -27,7 +27,7 @@ _OPEN_SHARDS = 8
 
 
 @dataclass(frozen=True)
-class Source:
+class SplitIntervals:
     """The intervals of one split, of one or more prepared datasets of one mode.
 
     Attributes:
@@ -70,7 +70,7 @@ class Source:
         return (weights / np.mean(owners * weights[self.labels])).astype(np.float32)
 
 
-def open_source(
+def open_intervals(
     config: Config,
     datasets: Sequence[PreparedDataset],
     split: str,
@@ -78,15 +78,15 @@ def open_source(
     wide: bool = False,
     weighted: bool = False,
     limit: float = 1.0,
-) -> Source:
+) -> SplitIntervals:
     """Take one split of prepared datasets.
 
     Args:
         config: what is in them.
         datasets: opened, of one mode.
         split: its name.
-        wide: see :class:`Source`.
-        weighted: see :class:`Source`.
+        wide: see :class:`SplitIntervals`.
+        weighted: see :class:`SplitIntervals`.
         limit: share of the tracks of each dataset to take.
 
     Raises:
@@ -96,7 +96,7 @@ def open_source(
     if not any(rows for _, rows in parts):
         where = ", ".join(str(dataset.folder) for dataset in datasets)
         raise DataError(f"{where}: the {split} split is empty; prepare data for it or name another split")
-    return Source(datasets[0].mode, config, parts, wide, weighted)
+    return SplitIntervals(datasets[0].mode, config, parts, wide, weighted)
 
 
 def _limited(rows: tuple[Row, ...], limit: float) -> tuple[Row, ...]:
@@ -112,29 +112,31 @@ def _limited(rows: tuple[Row, ...], limit: float) -> tuple[Row, ...]:
     return tuple(row for row in rows if row.track in kept)
 
 
-def steps_per_epoch(source: Source, batch_size: int) -> int:
+def steps_per_epoch(intervals: SplitIntervals, batch_size: int) -> int:
     """Whole batches in an epoch; 1 if there are fewer intervals than a batch holds."""
-    return max(1, len(source.rows) // batch_size)
+    return max(1, len(intervals.rows) // batch_size)
 
 
-def training_batches(source: Source, batch_size: int, *, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
+def training_batches(
+    intervals: SplitIntervals, batch_size: int, *, seed: int, first_epoch: int = 0
+) -> tf.data.Dataset:
     """Shuffled batches without end, :func:`steps_per_epoch` of them an epoch.
 
     Args:
-        source: what to train on.
+        intervals: what to train on.
         batch_size: intervals a batch; the rest of an epoch is left over (the next one is shuffled anew).
         seed: of the order.
         first_epoch: the epoch to start at.
 
     Returns:
         Pairs of float32 ``[batch, samples]`` (audio) or ``[batch, frames, bins, 1]``, and int32 ``[batch]``;
-        of a weighted source with the weights, float32 ``[batch]``.
+        if they are weighted, with the weights, float32 ``[batch]``.
     """
-    steps = steps_per_epoch(source, batch_size)
+    steps = steps_per_epoch(intervals, batch_size)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         return (
-            _intervals(source, [seed, number])
+            _examples(intervals, [seed, number])
             .batch(batch_size, num_parallel_calls=tf.data.AUTOTUNE)
             .take(steps)
         )
@@ -143,12 +145,12 @@ def training_batches(source: Source, batch_size: int, *, seed: int, first_epoch:
 
 
 def batch_members(
-    source: Source, batch_size: int, *, seed: int, epoch: int, batch: int
+    intervals: SplitIntervals, batch_size: int, *, seed: int, epoch: int, batch: int
 ) -> tuple[list[str], list[str]]:
     """Find the files of one of the :func:`training_batches` by reading it again.
 
     Args:
-        source: what was trained on.
+        intervals: what was trained on.
         batch_size: as it was.
         seed: as it was.
         epoch: from 0.
@@ -158,69 +160,71 @@ def batch_members(
         All files of the batch, in order, and those with values that are no finite numbers. In spectrograms
         mode a file is told as ``<track>, part <part> in <shard>``.
     """
-    named = _intervals(source, [tf.constant(seed), tf.constant(epoch)], named=True)
+    named = _examples(intervals, [tf.constant(seed), tf.constant(epoch)], named=True)
     members = named.skip(batch * batch_size).take(batch_size)
     read = [(name.decode("utf-8", "replace"), data) for data, *_, name in members.as_numpy_iterator()]
     return [name for name, _ in read], [name for name, data in read if not np.isfinite(data).all()]
 
 
-def broken_members(source: Source) -> list[str]:
-    """The files of a source, told as in :func:`batch_members`, with values that are no finite numbers."""
-    members = _intervals(replace(source, weighted=False), None, named=True).as_numpy_iterator()
+def broken_members(intervals: SplitIntervals) -> list[str]:
+    """The files with values that are not finite numbers, named as in :func:`batch_members`."""
+    members = _examples(replace(intervals, weighted=False), None, named=True).as_numpy_iterator()
     return [name.decode("utf-8", "replace") for data, _, name in members if not np.isfinite(data).all()]
 
 
-def evaluation_batches(source: Source, batch_size: int) -> tf.data.Dataset:
-    """All intervals once, in the order of :attr:`Source.rows`; pairs as in :func:`training_batches`."""
-    plain = replace(source, weighted=False)
+def evaluation_batches(intervals: SplitIntervals, batch_size: int) -> tf.data.Dataset:
+    """All intervals once, in the order of their rows; pairs as in :func:`training_batches`."""
+    plain = replace(intervals, weighted=False)
     # Keras has to know where a dataset ends to read it again on several devices.
-    known = tf.data.experimental.assert_cardinality(evaluation_steps(source, batch_size))
-    return _intervals(plain, None).batch(batch_size).apply(known).prefetch(tf.data.AUTOTUNE)
+    known = tf.data.experimental.assert_cardinality(evaluation_steps(intervals, batch_size))
+    return _examples(plain, None).batch(batch_size).apply(known).prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_steps(source: Source, batch_size: int) -> int:
+def evaluation_steps(intervals: SplitIntervals, batch_size: int) -> int:
     """The number of batches that :func:`evaluation_batches` gives."""
-    return math.ceil(len(source.rows) / batch_size)
+    return math.ceil(len(intervals.rows) / batch_size)
 
 
-def _intervals(
-    source: Source, order: Sequence[int | tf.Tensor] | None, *, named: bool = False
+def _examples(
+    intervals: SplitIntervals, order: Sequence[int | tf.Tensor] | None, *, named: bool = False
 ) -> tf.data.Dataset:
     """Single intervals of one epoch, shuffled by the seed pair ``order`` unless that is None.
 
-    Each is a spectrogram or waveform, its label, of a weighted source its weight, and, ``named``, its file.
+    Each is a spectrogram or waveform, its label, its weight if they are weighted, and, ``named``, its file.
     """
-    if source.mode == "spectrograms":
-        return _from_records(source, order, named)
-    paths = [str(dataset.folder / row.path) for dataset, rows in source.parts for row in rows]
-    labels = tf.constant(source.labels, tf.int32)
+    if intervals.mode == "spectrograms":
+        return _from_records(intervals, order, named)
+    paths = [str(dataset.folder / row.path) for dataset, rows in intervals.parts for row in rows]
+    labels = tf.constant(intervals.labels, tf.int32)
     names = tf.constant(paths)
-    owners = np.repeat(source.dataset_weights, [len(rows) for _, rows in source.parts]).astype(np.float32)
+    owners = np.repeat(intervals.dataset_weights, [len(rows) for _, rows in intervals.parts]).astype(
+        np.float32
+    )
     weights = tf.constant(owners)
     if order is not None:
         index = tf.random.experimental.stateless_shuffle(tf.range(len(paths)), tf.stack(order))
         names, labels, weights = (tf.gather(values, index) for values in (names, labels, weights))
-    features = source.config.features
-    samples = source.config.intervals.samples(features.sample_rate)
+    features = intervals.config.features
+    samples = intervals.config.intervals.samples(features.sample_rate)
     frames = features.frames(samples)
-    finish = _finisher(source, named)
+    finish = _finisher(intervals, named)
     only_wav = all(path.endswith(".wav") for path in paths)
 
     def load(path: tf.Tensor, label: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        if source.mode == "audio":
+        if intervals.mode == "audio":
             return finish(
                 decode_clip(path, samples, features.sample_rate, only_wav=only_wav), label, weight, path
             )
         picture = decode_picture(path, frames, features.stored_bins)
-        return finish(_band(source, picture), label, weight, path)
+        return finish(_band(intervals, picture), label, weight, path)
 
     dataset = tf.data.Dataset.from_tensor_slices((names, labels, weights))
     return dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _finisher(source: Source, named: bool) -> Callable[..., tuple[tf.Tensor, ...]]:
+def _finisher(intervals: SplitIntervals, named: bool) -> Callable[..., tuple[tf.Tensor, ...]]:
     """What puts together the parts of an interval that are asked for."""
-    by_key = tf.constant(source.key_weights()) if source.weighted else None
+    by_key = tf.constant(intervals.key_weights()) if intervals.weighted else None
 
     def finish(
         data: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, name: tf.Tensor
@@ -232,25 +236,29 @@ def _finisher(source: Source, named: bool) -> Callable[..., tuple[tf.Tensor, ...
 
 
 def _from_records(
-    source: Source, order: Sequence[int | tf.Tensor] | None, named: bool = False
+    intervals: SplitIntervals, order: Sequence[int | tf.Tensor] | None, named: bool = False
 ) -> tf.data.Dataset:
     files = [
         (str(dataset.folder / path), weight)
-        for (dataset, rows), weight in zip(source.parts, source.dataset_weights, strict=True)
+        for (dataset, rows), weight in zip(intervals.parts, intervals.dataset_weights, strict=True)
         for path in dict.fromkeys(row.path for row in rows)
     ]
-    wanted = _wanted(source)
+    wanted = _wanted(intervals)
     shards, weights = tf.constant([path for path, _ in files]), tf.constant([w for _, w in files], tf.float32)
-    features = source.config.features
-    shape = [features.frames(source.config.intervals.samples(features.sample_rate)), features.stored_bins, 1]
-    finish = _finisher(source, named)
+    features = intervals.config.features
+    shape = [
+        features.frames(intervals.config.intervals.samples(features.sample_rate)),
+        features.stored_bins,
+        1,
+    ]
+    finish = _finisher(intervals, named)
 
     def load(serialised: tf.Tensor, weight: tf.Tensor, shard: tf.Tensor) -> tuple[tf.Tensor, ...]:
         example = parse_example(serialised)
         picture = tf.ensure_shape(example["spectrogram"][..., tf.newaxis], shape)
         part = tf.strings.as_string(example["part"])
         name = tf.strings.join([example["track"], ", part ", part, " in ", shard]) if named else shard
-        return finish(_band(source, picture), example["label"], weight, name)
+        return finish(_band(intervals, picture), example["label"], weight, name)
 
     def opened(shard: tf.Tensor, weight: tf.Tensor) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(shard)
@@ -271,17 +279,17 @@ def _from_records(
         # program's must not matter, and 0 would be compared with a tensor.
         tf.random.set_seed(1)
         mixed = tf.cast(order[0], tf.int64) * 1_000_003 + tf.cast(order[1], tf.int64)
-        records = records.shuffle(source.config.train.shuffle_buffer, seed=mixed)
+        records = records.shuffle(intervals.config.train.shuffle_buffer, seed=mixed)
     return records.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _wanted(source: Source) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
-    """Tells whether the source has a record of a shard: a limit leaves some tracks out. None: it has all."""
-    if all(len(rows) == len(dataset.split(rows[0].split)) for dataset, rows in source.parts if rows):
+def _wanted(intervals: SplitIntervals) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
+    """Tells whether a record of a shard is wanted: a limit leaves some tracks out. None if all are."""
+    if all(len(rows) == len(dataset.split(rows[0].split)) for dataset, rows in intervals.parts if rows):
         return None
     # Two datasets may have tracks of the same name.
     names = sorted(
-        {f"{dataset.folder / row.path}/{row.track}" for dataset, rows in source.parts for row in rows}
+        {f"{dataset.folder / row.path}/{row.track}" for dataset, rows in intervals.parts for row in rows}
     )
     table = tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(tf.constant(names), tf.ones(len(names), tf.int32)), 0
@@ -293,9 +301,9 @@ def _wanted(source: Source) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | Non
     return wanted
 
 
-def _band(source: Source, picture: tf.Tensor) -> tf.Tensor:
-    """What ``source`` gives of a stored spectrogram ``[frames, bins, 1]``."""
-    if source.wide:
+def _band(intervals: SplitIntervals, picture: tf.Tensor) -> tf.Tensor:
+    """The bands of a stored spectrogram ``[frames, bins, 1]`` that are asked for."""
+    if intervals.wide:
         return picture
-    features = source.config.features
+    features = intervals.config.features
     return picture[:, features.extra_bins : features.extra_bins + features.n_bins]

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.catalogue.specs import dataset_names
+from pipelines.data_folders import DataFolders
 from pipelines.tracks import LeftOut
 from tfkey._version import __version__
 from tfkey.config import Config, validated
 from tfkey.errors import DataError, KeyParseError
-from tfkey.files import write_text
+from tfkey.files import csv_text, write_text
 from tfkey.keys import Key
 from tfkey.settings import SPLITS
 
@@ -69,11 +70,6 @@ class PreparedDataset:
         return tuple(row for row in self.rows if row.split == name)
 
 
-def prepared_folder(config: Config, mode: str, dataset: str) -> Path:
-    """Where a dataset lies once prepared: ``<data_dir>/<mode>/<dataset>``."""
-    return config.data_dir / mode / dataset
-
-
 def preparation_parameters(config: Config, mode: str) -> dict[str, Any]:
     """The settings that prepared data depends on, flat: ``features.hop_length`` and so on.
 
@@ -107,10 +103,11 @@ def write_prepared(
     A file that would not change is left alone.
     """
     _write_changed(
-        folder / "left_out.csv", _csv(["source", "reason"], ([item.source, item.reason] for item in left_out))
+        folder / "left_out.csv",
+        csv_text(["source", "reason"], ([item.source, item.reason] for item in left_out)),
     )
     names = [field.name for field in fields(Row)]
-    _write_changed(folder / "manifest.csv", _csv(names, (list(asdict(row).values()) for row in rows)))
+    _write_changed(folder / "manifest.csv", csv_text(names, (list(asdict(row).values()) for row in rows)))
     tracks = {(row.split, row.key, row.track) for row in rows}
     document = {
         **description,
@@ -172,7 +169,7 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
         DataError: not prepared (or not wholly), prepared with other parameters (both are named), or a
             file is missing or of another size than was written.
     """
-    folder = prepared_folder(config, mode, dataset)
+    folder = DataFolders(config.data_dir, dataset).prepared(mode)
     details = to_prepare(config, mode, dataset)
     document = read_description(config, mode, dataset)
     found = document["parameters"]
@@ -223,7 +220,7 @@ def as_prepared(config: Config, mode: str, dataset: str) -> Config:
         section, _, setting = name.partition(".")
         if value != "default" or section != "subsets":
             values.get(section, {})[setting] = value
-    return validated(values, str(prepared_folder(config, mode, dataset) / "dataset.json"))
+    return validated(values, str(DataFolders(config.data_dir, dataset).prepared(mode) / "dataset.json"))
 
 
 def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
@@ -232,7 +229,7 @@ def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
     Raises:
         DataError: not prepared, or damaged.
     """
-    path = prepared_folder(config, mode, dataset) / "dataset.json"
+    path = DataFolders(config.data_dir, dataset).prepared(mode) / "dataset.json"
     details = to_prepare(config, mode, dataset)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -265,7 +262,7 @@ def check_replacement(config: Config, mode: str, dataset: str) -> None:
         return
     found = {**document["parameters"], **document.get("selection", {})}
     wanted = {**preparation_parameters(config, mode), **selection_parameters(config, dataset)}
-    check_parameters(prepared_folder(config, mode, dataset), found, wanted, replaceable=True)
+    check_parameters(DataFolders(config.data_dir, dataset).prepared(mode), found, wanted, replaceable=True)
 
 
 def check_parameters(
@@ -303,11 +300,3 @@ def _as_yaml(value: Any) -> str:
 def _key_counts(keys: Iterable[str]) -> dict[str, int]:
     counts = Counter(keys)
     return {name: counts[name] for name in sorted(counts, key=lambda name: Key.parse(name).index)}
-
-
-def _csv(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
-    return stream.getvalue()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipelines.catalogue.specs import DEMO
+from pipelines.data_folders import DataFolders
 from pipelines.download import Item
+from pipelines.folder_lock import alone_in
 from pipelines.originals.acquire import fetch
 from pipelines.prepared.manifest import open_prepared
 from pipelines.publishing.packing import pack, read_checksum
@@ -19,9 +22,12 @@ def demo_archive(config: Config, progress: Progress | None = None) -> Path:
     Args:
         config: of a demo dataset that has been prepared in spectrograms mode.
     """
-    prepared = open_prepared(config, "spectrograms", "demo")
+    prepared = open_prepared(config, "spectrograms", DEMO)
     manifest = prepared.folder / "manifest.csv"
-    published = config.data_dir / "originals" / "demo" / "published" / f"demo-{sha256(manifest)[:12]}.tar.xz"
-    checksum = read_checksum(published) or pack(prepared, published, progress)
-    item = Item(published.name, (published.resolve().as_uri(),), f"sha256:{checksum}")
-    return fetch(item, config.data_dir / "originals" / "demo" / "archives")
+    folders = DataFolders(config.data_dir, DEMO)
+    archive = folders.published / f"{DEMO}-{sha256(manifest)[:12]}.tar.xz"
+    # Two calls that publish at once would write into each other's archive.
+    with alone_in(folders.published):
+        checksum = read_checksum(archive) or pack(prepared, archive, progress)
+    item = Item(archive.name, (archive.resolve().as_uri(),), f"sha256:{checksum}")
+    return fetch(item, folders.archives)

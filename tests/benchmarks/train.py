@@ -78,7 +78,7 @@ def by_keras(contender: str, folder: Path, overrides: list[str]) -> Callable[[in
     import keras
     import tensorflow as tf
 
-    from pipelines.prepared.inputs import open_source, steps_per_epoch, training_batches
+    from pipelines.prepared.inputs import open_intervals, steps_per_epoch, training_batches
     from pipelines.prepared.manifest import open_prepared
     from tfkey.config import load_config
     from tfkey.models import build_model
@@ -91,7 +91,7 @@ def by_keras(contender: str, folder: Path, overrides: list[str]) -> Callable[[in
         # As a training does; nothing else makes tf.data wait for the order that it began with.
         keras.utils.set_random_seed(config.seed)
         tf.config.experimental.enable_op_determinism()
-    source = open_source(config, [open_prepared(config, mode, "clips")], "train")
+    source = open_intervals(config, [open_prepared(config, mode, "clips")], "train")
     batch_size = config.train.batch_size
     steps = steps_per_epoch(source, batch_size)
     batches = training_batches(source, batch_size, seed=0)
@@ -211,12 +211,12 @@ def contend(name: str, folder: Path, threads: int, overrides: list[str]) -> None
 
 def keep_pictures(folder: Path, overrides: list[str]) -> None:
     """Write what the training sees as NumPy arrays, for a framework that reads none of the formats."""
-    from pipelines.prepared.inputs import open_source, steps_per_epoch, training_batches
+    from pipelines.prepared.inputs import open_intervals, steps_per_epoch, training_batches
     from pipelines.prepared.manifest import open_prepared
     from tfkey.config import load_config
 
     config = load_config(None, [*overrides, f"data_dir={folder}", "mode=spectrograms"])
-    source = open_source(config, [open_prepared(config, "spectrograms", "clips")], "train")
+    source = open_intervals(config, [open_prepared(config, "spectrograms", "clips")], "train")
     batch_size = config.train.batch_size
     taken = training_batches(source, batch_size, seed=0).take(steps_per_epoch(source, batch_size))
     x, y = (np.concatenate(parts) for parts in zip(*taken.as_numpy_iterator(), strict=True))

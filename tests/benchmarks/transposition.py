@@ -25,6 +25,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from pipelines.data_folders import DataFolders
 from tfkey.config import Config, load_config
 from tfkey.keys import Key
 from tfkey.runs import Run
@@ -59,7 +60,7 @@ def configuration(folder: Path, network: str, epochs: int, seed: int) -> Config:
 
 def originals(config: Config) -> Path:
     """Where the demo's recordings lie."""
-    return config.data_dir / "originals" / DEMO
+    return DataFolders(config.data_dir, DEMO).originals
 
 
 def prepare_both(config: Config, folder: Path) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import itertools
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import pipelines.demo
 from pipelines.catalogue.specs import load_spec
 from pipelines.demo import render_demo
 from pipelines.demo.arrange import arrange
@@ -24,7 +27,7 @@ from pipelines.demo.recipes import MAX_TUNING_CENTS, SPLITS, STYLES, Recipe, rec
 from pipelines.demo.render import SAMPLE_RATE, midi_bytes, render
 from pipelines.demo.render import _synthesise as synthesise
 from pipelines.demo.scores import Note, Score, corpus_folder, pieces, read_score
-from tfkey.errors import DataError, UsageError
+from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.keys import KEY_FOLDERS, KEYS, Key
 
 # Temperley (1999), What's key for key?, Music Perception 17: profiles of the degrees of both modes.
@@ -317,3 +320,24 @@ def test_the_catalogue_names_its_sources_and_its_size():
     assert "music21" in spec.licence
     assert "ISMIR 2010" in spec.citation
     assert spec.tracks == len(recipes("default"))
+
+
+def open_killer():
+    """In place of what renders: the system kills the process for its memory."""
+    return lambda job: os.kill(os.getpid(), signal.SIGKILL)
+
+
+def open_failure():
+    return lambda job: DataError("scores: not there; install music21 again")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize(
+    ("opener", "kind", "words"),
+    [(open_killer, TfkeyError, "ended with signal 9"), (open_failure, DataError, "install music21 again")],
+)
+def test_rendering_that_fails_ends_with_an_error(tmp_path, monkeypatch, opener, kind, words):
+    monkeypatch.setattr(pipelines.demo, "_open_renderer", opener)
+    with pytest.raises(kind, match=words):
+        render_demo(tmp_path, size="tiny")
+    assert not (tmp_path / "tracks.csv").exists()

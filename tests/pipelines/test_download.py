@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.download import DownloadProgress, DownloadSettings, Item, Report, download
+from pipelines.download import Downloaded, DownloadSettings, DownloadState, Item, download
 from tests.faulty_server import HTML, Fault, FaultyServer, http_date
 from tfkey.errors import TfkeyError
 
@@ -47,11 +47,11 @@ def item(*servers: FaultyServer, checksum: str | None = md5(CONTENT), size: int 
     return Item("a.mp3", tuple(server.url("a.mp3") for server in servers), checksum, size)
 
 
-def get(folder: Path, *items: Item, settings: DownloadSettings = FAST) -> Report:
+def get(folder: Path, *items: Item, settings: DownloadSettings = FAST) -> Downloaded:
     return download(items, folder, workers=2, settings=settings)
 
 
-def only_reason(report: Report) -> str:
+def only_reason(report: Downloaded) -> str:
     assert not report.paths
     (failure,) = report.failures
     assert "\n" not in failure.reason
@@ -428,13 +428,13 @@ def test_progress_ends_with_everything_done(serve: Serve, tmp_path: Path) -> Non
     server = serve(a=CONTENT, b=OTHER, c=b"c").fail(Fault(cut_after=1000, chunked=True), "b*", times=1)
     server.fail(Fault(status=404), "d*")
     items = [Item(f"{name}.mp3", (server.url(f"{name}.mp3"),), None) for name in "abcd"]
-    seen: list[DownloadProgress] = []
+    seen: list[DownloadState] = []
     for wanted in (items[:2], items):
         download(wanted, tmp_path, progress=seen.append, settings=FAST)
         last = seen[-1]
         assert last.files_done == last.files_total == len(wanted)
         assert last.done_bytes == last.total_bytes == 2 * LENGTH + (len(wanted) > 2)
-    assert seen[0] == DownloadProgress(0, None, 0, 2, 0.0)
+    assert seen[0] == DownloadState(0, None, 0, 2, 0.0)
     assert all(0 <= state.files_done <= state.files_total and state.bytes_per_second >= 0 for state in seen)
 
 
@@ -550,7 +550,7 @@ def test_two_calls_at_once_fetch_a_file_once(serve: Serve, tmp_path: Path) -> No
     files = {name: CONTENT + name.encode() for name in "abcdefgh"}
     server = serve(**files)
     items = [Item(f"{name}.mp3", (server.url(f"{name}.mp3"),), md5(files[name])) for name in files]
-    reports: list[Report] = []
+    reports: list[Downloaded] = []
     threads = [threading.Thread(target=lambda: reports.append(get(tmp_path, *items))) for _ in range(2)]
     for thread in threads:
         thread.start()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import errno
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tfkey.errors import TfkeyError
-from tfkey.files import atomic_path, remove_partial, sha256, write_text
+from tfkey.files import atomic_path, csv_text, remove_partial, sha256, write_csv, write_text
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -262,3 +263,32 @@ def test_name_as_long_as_names_can_be(tmp_path: Path) -> None:
         write_text(tmp_path / name, "long")
         assert (tmp_path / name).read_text() == "long"
     assert len(names(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain",
+        "a\rb",
+        "a\nb",
+        "a\r\nb",
+        "\r",
+        "ends\r\n",
+        "a,b",
+        'say "key"',
+        " spaces ",
+        "ä ♯ 音",
+        "",
+        "a;b\tc",
+    ],
+)
+def test_csv_gives_every_text_back(tmp_path: Path, text: str) -> None:
+    write_csv(tmp_path / "table.csv", ["file", "key"], [[text, "C major"], ["other", text]])
+    with (tmp_path / "table.csv").open(encoding="utf-8", newline="") as stream:
+        assert list(csv.reader(stream)) == [["file", "key"], [text, "C major"], ["other", text]]
+
+
+def test_csv_has_one_form_on_all_systems() -> None:
+    rows = [[None, 0.1, 3, True], ["a", 1e-12, -1, "b"]]
+    assert csv_text(["w", "x", "y", "z"], rows) == "w,x,y,z\n,0.1,3,True\na,1e-12,-1,b\n"
+    assert csv_text(["w"], []) == "w\n"

@@ -15,7 +15,7 @@ from tfkey.spectrogram.frontend import build_frontend
 def whole_track_function(config: Config, network: keras.Model, temperature: float = 1.0) -> Any:
     """A compiled function that judges whole tracks.
 
-    A track is covered by the intervals of :func:`tfkey.inference.covering.interval_starts`, of the length
+    A track is covered by the intervals of :func:`tfkey.inference.covering.covering_starts`, of the length
     that the network was trained on; their probabilities are averaged and then calibrated. A shorter one is
     taken as it is, padded with silence to the least that the network can see.
     One interval is in memory at a time.

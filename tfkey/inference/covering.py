@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def interval_starts(samples: int, length: int, step: int | None = None) -> list[int]:
+def covering_starts(samples: int, length: int, step: int | None = None) -> list[int]:
     """The intervals that cover a track, evenly spaced from its start to its end.
 
     Args:

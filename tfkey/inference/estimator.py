@@ -20,7 +20,7 @@ from tfkey.audio.reading import is_silent
 from tfkey.audio.recordings import Recording, Waveform, open_recording
 from tfkey.errors import AudioError, UsageError
 from tfkey.inference.bundle import Metadata, open_bundle
-from tfkey.inference.covering import interval_starts
+from tfkey.inference.covering import covering_starts
 from tfkey.inference.key_over_time import Segment, segments
 from tfkey.inference.networks import Network, load_network
 from tfkey.inference.tones import LEAST_TONALITY, Tones, find_tones
@@ -220,7 +220,7 @@ class KeyEstimator:
 
     def _estimate(self, recording: Recording, step_seconds: float | None) -> Estimate:
         length, rate = self.metadata.interval, self.metadata.features.sample_rate
-        starts = interval_starts(recording.samples, length)
+        starts = covering_starts(recording.samples, length)
         judged = self._judge(recording, starts, 0.0)
         tones = reduce(add, judged.tones)
         reason, cents = None, None
@@ -236,7 +236,7 @@ class KeyEstimator:
         mean = calibrated(judged.probabilities.mean(axis=0), self.metadata.temperature)
         if step_seconds is not None and recording.samples > length:
             step = max(1, round(step_seconds * rate))
-            starts = interval_starts(recording.samples, length, step)
+            starts = covering_starts(recording.samples, length, step)
             judged = self._judge(recording, starts, correction)
         best = int(mean.argmax())
         return Estimate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -71,7 +72,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Judging:
-    """What is done with each file; called, it gives the function that does it.
+    """What is done with each file; :func:`make_judge` gives the function that does it.
 
     Attributes:
         model: the network.
@@ -87,9 +88,11 @@ class Judging:
     tagging: Tagging | None = None
     skip_tagged: bool = False
 
-    def __call__(self) -> Judge:
-        """Load the network."""
-        return Judge(self, self.model.open() if isinstance(self.model, Model) else self.model())
+
+def make_judge(judging: Judging) -> Judge:
+    """Load the network, and give what judges file after file by it."""
+    model = judging.model
+    return Judge(judging, model.open() if isinstance(model, Model) else model())
 
 
 class Judge:
@@ -163,12 +166,14 @@ def judge_files(
     from tfkey.processes import Crash, in_processes
 
     if len(paths) == 1:
-        judge = judging()
+        judge = make_judge(judging)
         if on_ready is not None:
             on_ready(judge.description)
         yield judge(paths[0])
         return
-    for result in in_processes(judging, paths, max(1, min(workers, len(paths))), on_ready):
+    for result in in_processes(
+        partial(make_judge, judging), paths, max(1, min(workers, len(paths))), on_ready
+    ):
         if isinstance(result, Crash):
             reason = f"the program that decodes it broke down ({result.reason}); encode it again"
             yield Outcome(result.task, error=reason)

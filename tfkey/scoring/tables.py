@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfkey.files import write_text
+from tfkey.files import write_csv, write_text
 from tfkey.keys import KEYS, relation
 from tfkey.scoring.evaluation import Evaluation
 
@@ -24,8 +22,8 @@ def write_tables(evaluation: Evaluation, folder: Path) -> None:
         TfkeyError: a file cannot be written.
     """
     columns = [*PREDICTION_COLUMNS, *(key.long for key in KEYS)]
-    _write_csv(folder / "predictions.csv", [columns, *_predictions(evaluation)])
-    _write_csv(folder / "intervals.csv", [INTERVAL_COLUMNS, *_intervals(evaluation)])
+    write_csv(folder / "predictions.csv", columns, _predictions(evaluation))
+    write_csv(folder / "intervals.csv", INTERVAL_COLUMNS, _intervals(evaluation))
     write_text(folder / "metrics.json", json.dumps(evaluation.metrics(), indent=1, ensure_ascii=False) + "\n")
 
 
@@ -46,9 +44,3 @@ def _intervals(evaluation: Evaluation) -> Iterator[list[Any]]:
         best = int(row.argmax())
         yield [judgement.tracks[owner], part, judgement.reference[owner].long, KEYS[best].long,
                f"{row[best]:.6f}"]  # fmt: skip
-
-
-def _write_csv(path: Path, lines: Sequence[Sequence[Any]]) -> None:
-    stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\n").writerows(lines)
-    write_text(path, stream.getvalue())

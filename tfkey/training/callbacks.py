@@ -14,7 +14,7 @@ from tfkey.errors import TfkeyError
 from tfkey.files import atomic_path
 from tfkey.runs import MONITOR, Run, read_history, write_history
 
-Report = Callable[[int, int, dict[str, float]], None]
+OnEpoch = Callable[[int, int, dict[str, float]], None]
 """Called after each epoch with its number from 1, the number of epochs, and its figures."""
 
 Suspects = Callable[[int, int], tuple[list[str], list[str]]]
@@ -58,7 +58,7 @@ class RunRecorder(keras.callbacks.Callback):
         run: Run,
         network: keras.Model,
         first_epoch: int,
-        report: Report | None = None,
+        report: OnEpoch | None = None,
         suspects: Suspects | None = None,
         broken: Callable[[], list[str]] | None = None,
     ) -> None:

@@ -15,7 +15,7 @@ from tfkey.models.saved import LOAD_ERRORS, difference
 from tfkey.runs import Run
 from tfkey.spectrogram.frontend import frontend_of
 from tfkey.training.augmentation import KeyShift, build_augmentation
-from tfkey.training.callbacks import EpochSeeds, Report, RunRecorder, Suspects
+from tfkey.training.callbacks import EpochSeeds, OnEpoch, RunRecorder, Suspects
 from tfkey.training.losses import build_loss
 from tfkey.training.metrics import MirexScore
 from tfkey.training.schedules import build_schedule
@@ -66,7 +66,7 @@ def compile_model(
         The network itself if there is neither a frontend nor augmentation, else a model around it.
     """
     settings = config.train
-    model = _around(network, frontend, config)
+    model = _training_model(network, frontend, config)
     optimizer: keras.optimizers.Optimizer = keras.optimizers.AdamW(
         schedule or build_schedule(settings, steps),
         weight_decay=settings.weight_decay,
@@ -89,7 +89,7 @@ def compile_model(
     return model
 
 
-def _around(network: keras.Model, frontend: keras.Model | None, config: Config) -> keras.Model:
+def _training_model(network: keras.Model, frontend: keras.Model | None, config: Config) -> keras.Model:
     augmentation = build_augmentation(config.augment, config.features, config.seed)
     if augmentation is None:
         if frontend is None:
@@ -114,7 +114,7 @@ def fit(
     network: keras.Model,
     frontend: keras.Model | None,
     data: TrainingData,
-    report: Report | None = None,
+    report: OnEpoch | None = None,
 ) -> list[dict[str, float]]:
     """Train until the epochs are over or the validation score has long stopped rising.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.experiments.evaluate import calibrate, evaluate
-from pipelines.prepared.inputs import evaluation_batches, open_source
+from pipelines.prepared.inputs import evaluation_batches, open_intervals
 from pipelines.prepared.manifest import open_prepared
 from tests.conftest import BINS
 from tfkey.errors import DataError, TfkeyError, UsageError
@@ -30,8 +30,8 @@ def test_nothing_is_left_to_chance_and_dropout_is_off(run):
     config = run.config
     first, second = (evaluate(run, config, ["small"], "test")[0][0].judgement for _ in range(2))
     assert np.array_equal(first.interval_probabilities, second.interval_probabilities)
-    source = open_source(config, [open_prepared(config, "spectrograms", "small")], "test")
-    pictures = np.concatenate([batch for batch, _ in evaluation_batches(source, 8).as_numpy_iterator()])
+    intervals = open_intervals(config, [open_prepared(config, "spectrograms", "small")], "test")
+    pictures = np.concatenate([batch for batch, _ in evaluation_batches(intervals, 8).as_numpy_iterator()])
     network = run.load_network()
     assert any(getattr(layer, "rate", 0) > 0 for layer in network._flatten_layers())
     on_spectrograms = config.model_copy(update={"mode": "spectrograms"})

@@ -12,7 +12,7 @@ import pipelines.prepared.inputs
 from pipelines.experiments.evaluate import evaluate
 from pipelines.experiments.learned import read_learned, remember
 from pipelines.experiments.train import Experiment
-from pipelines.prepared.inputs import broken_members, open_source
+from pipelines.prepared.inputs import broken_members, open_intervals
 from pipelines.prepared.manifest import open_prepared, read_manifest
 from tfkey.errors import DataError, UsageError
 from tfkey.runs import open_run
@@ -105,7 +105,7 @@ def test_a_run_does_not_go_on_with_other_data(run):
 
 
 def test_files_with_what_is_no_number_are_named(run, monkeypatch):
-    source = open_source(run.config, [open_prepared(run.config, run.config.mode, "small")], "validation")
+    source = open_intervals(run.config, [open_prepared(run.config, run.config.mode, "small")], "validation")
     assert broken_members(source) == []
     rows = read_manifest(source.parts[0][0].folder / "manifest.csv")
     bad = str(source.parts[0][0].folder / next(row.path for row in rows if row.split == "validation"))

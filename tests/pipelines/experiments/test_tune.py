@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.experiments.apart import train_apart
 from pipelines.experiments.search_space import Search, check_search, load_search
+from pipelines.experiments.trial_process import train_apart
 from pipelines.experiments.tune import ALGORITHMS, tune
 from tests.conftest import ROOT
 from tfkey.config import Config, load_config

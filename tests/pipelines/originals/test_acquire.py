@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.originals.unpacking import archive_parts, is_archive, unpack, unpack_once
+from pipelines.originals.unpacking import unpack, unpack_once
 from pipelines.prepare.prepare import prepare
 from pipelines.prepared.manifest import read_manifest
 from tests.conftest import contents, times, write_settings
@@ -190,42 +190,6 @@ def test_audio_and_labels_in_two_archives(source, config, server, tmp_path):
             prepare(config, "two", source=tmp_path)
 
 
-def split(content: bytes, path: Path, endings: list[str]) -> list[Path]:
-    """Write a file in parts of almost the same size."""
-    size = -(-len(content) // len(endings))
-    parts = [path.with_name(f"{path.name}.{ending}") for ending in endings]
-    for number, part in enumerate(parts):
-        part.write_bytes(content[number * size : (number + 1) * size])
-    return parts
-
-
-@pytest.mark.parametrize("container", ["tar.xz", "zip"])
-@pytest.mark.parametrize(
-    "endings",
-    [["001", "002", "003"], ["000", "001"], ["aa", "ab", "ac"], [f"{n:02d}" for n in range(1, 13)]],
-    ids=lambda endings: f"{endings[0]}-{endings[-1]}",
-)
-def test_archives_in_parts(container, endings, tmp_path):
-    members = {f"d/C-maj/{number}.png": os.urandom(4000 + number) for number in range(20)}
-    whole = (tar_xz if container == "tar.xz" else zipped)(members)
-    parts = split(whole, tmp_path / f"x.{container}", endings)
-    # Neither is a part.
-    (tmp_path / f"x.{container}.md5").write_text("0")
-    (tmp_path / f"y.{container}.{endings[-1]}").write_text("0")
-    assert archive_parts(parts[0]) == parts
-    assert is_archive(parts[0])
-    unpack(parts[0], tmp_path / "out")
-    assert contents(tmp_path / "out") == members
-    once = unpack_once(parts[0], tmp_path / "once")
-    before = times(once)
-    assert (unpack_once(parts[0], tmp_path / "once"), times(once)) == (once, before)
-
-    parts[-1].unlink()
-    with pytest.raises(DataError, match=f"a part after {parts[-2].name} may be missing|damaged"):
-        unpack(parts[0], tmp_path / "cut")
-    assert not (tmp_path / "cut").exists()
-
-
 def test_two_calls_at_once_unpack_an_archive_once(tmp_path, monkeypatch):
     """Modes that are prepared at the same time share the originals."""
     members = {f"d/C-maj/{number}.png": b"x" * number for number in range(200)}
@@ -239,13 +203,6 @@ def test_two_calls_at_once_unpack_an_archive_once(tmp_path, monkeypatch):
         for done in [pool.submit(unpack_once, tmp_path / "x.zip", tmp_path / "once") for _ in range(4)]:
             assert contents(done.result()) == members
     assert len(calls) == 1
-
-
-def test_images_from_an_own_archive_in_parts(config, files, tmp_path):
-    expected = contents(prepare(as_images(config), "gs_key").folder)
-    parts = split(files["gs_key.tar.xz"], tmp_path / "gs_key.tar.xz", ["001", "002", "003"])
-    elsewhere = as_images(config).model_copy(update={"data_dir": tmp_path / "elsewhere"})
-    assert contents(prepare(elsewhere, "gs_key", source=parts[0]).folder) == expected
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])

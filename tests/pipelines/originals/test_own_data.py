@@ -13,7 +13,7 @@ from mutagen.mp4 import MP4
 
 from pipelines.catalogue.labels import select_tracks
 from pipelines.catalogue.specs import load_spec
-from pipelines.originals.own_data import label_files, read_source
+from pipelines.originals.own_data import find_labelled, read_source
 from pipelines.splits import assign_splits, fold_splits, policy_splits
 from tfkey.errors import DataError, UsageError
 from tfkey.keys import Key
@@ -269,7 +269,7 @@ def test_audio_of_a_published_list_is_found_by_number(tmp_path: Path) -> None:
     labels = [label for label in select_tracks(load_spec("gs_key"))[0] if label.id in chosen]
     _audio(tmp_path / "10089.LOFI.mp3", "MP3")
     _audio(tmp_path / "audio" / "61415 Somebody - Something (Original Mix).mp3", "MP3")
-    tracks, left_out = label_files(labels, tmp_path)
+    tracks, left_out = find_labelled(labels, tmp_path)
     assert [(track.name, track.key) for track in tracks] == [
         ("10089", Key.parse("D major")),
         ("61415", Key.parse("F minor")),
@@ -282,7 +282,7 @@ def test_one_recording_sold_twice_stands_on_one_side(tmp_path: Path) -> None:
     labels, _ = select_tracks(load_spec("gs_mtg"))
     for label in labels:
         (tmp_path / f"{label.id}.LOFI.mp3").touch()
-    tracks, left_out = label_files(labels, tmp_path)
+    tracks, left_out = find_labelled(labels, tmp_path)
     assert not left_out
     for seed in range(5):
         for turn in (

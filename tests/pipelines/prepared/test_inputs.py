@@ -15,7 +15,7 @@ from pipelines.prepared.inputs import (
     batch_members,
     evaluation_batches,
     evaluation_steps,
-    open_source,
+    open_intervals,
     steps_per_epoch,
     training_batches,
 )
@@ -52,7 +52,7 @@ def prepared(tracks_master, tmp_path_factory):
 
 
 def source_of(config, split, *names):
-    return open_source(config, [open_prepared(config, config.mode, name) for name in names], split)
+    return open_intervals(config, [open_prepared(config, config.mode, name) for name in names], split)
 
 
 def original(config, tracks, row):
@@ -208,7 +208,7 @@ def test_weights_are_of_the_dataset_and_the_key_and_one_in_the_mean(mode, prepar
         update={"weights": {"few": 3.0}, "train": TrainConfig(class_weights="balanced", shuffle_buffer=8)}
     )
     datasets = [open_prepared(config, mode, name) for name in ("small", "few")]
-    source = open_source(config, datasets, "train", weighted=True)
+    source = open_intervals(config, datasets, "train", weighted=True)
     counts = np.bincount(source.labels, minlength=24)
     batches = training_batches(source, 1, seed=0).take(len(source.rows))
     found = [(int(label[0]), float(weight[0])) for _, label, weight in batches.as_numpy_iterator()]
@@ -227,8 +227,8 @@ def test_weights_are_of_the_dataset_and_the_key_and_one_in_the_mean(mode, prepar
 def test_a_limit_takes_whole_tracks_of_many_keys(mode, prepared):
     config = prepared[mode]
     dataset = open_prepared(config, mode, "small")
-    whole = open_source(config, [dataset], "train")
-    source = open_source(config, [dataset], "train", limit=0.4)
+    whole = open_intervals(config, [dataset], "train")
+    source = open_intervals(config, [dataset], "train", limit=0.4)
     tracks = {row.track for row in source.rows}
     assert len(tracks) == round(0.4 * len({row.track for row in whole.rows}))
     assert len({row.key for row in source.rows}) == min(len(tracks), len({row.key for row in whole.rows}))
@@ -237,7 +237,7 @@ def test_a_limit_takes_whole_tracks_of_many_keys(mode, prepared):
         int(label) for _, batch in evaluation_batches(source, BATCH).as_numpy_iterator() for label in batch
     ]
     assert labels == source.labels
-    assert len({row.track for row in open_source(config, [dataset], "train", limit=1e-9).rows}) == 1
+    assert len({row.track for row in open_intervals(config, [dataset], "train", limit=1e-9).rows}) == 1
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -10,7 +10,7 @@ import soundfile
 from tfkey.audio.reading import blocks, read
 from tfkey.audio.recordings import LongFile, Waveform, open_recording
 from tfkey.errors import AudioError
-from tfkey.inference.covering import interval_starts
+from tfkey.inference.covering import covering_starts
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_long_file_gives_the_windows_of_a_short_one(files, name: str) -> None:
     assert isinstance(long, LongFile)
     assert short.samples == long.samples == whole.size
     for length, step in ((9000, None), (9000, 2500), (50, 7000), (whole.size, None), (whole.size + 5, None)):
-        starts = interval_starts(whole.size, length, step) if step != 7000 else [3, 7003, 29_990]
+        starts = covering_starts(whole.size, length, step) if step != 7000 else [3, 7003, 29_990]
         # Twice: each call reads from the start.
         for _ in range(2):
             windows = list(long.windows(starts, length))
@@ -59,7 +59,7 @@ def test_memory_does_not_grow_with_a_long_file(tmp_path: Path) -> None:
         recording = open_recording(tmp_path / "long.flac", 44100, whole_seconds=30)
         assert recording.samples == minutes * minute.size
         total = sum(
-            window.size for window in recording.windows(interval_starts(recording.samples, 441000), 441000)
+            window.size for window in recording.windows(covering_starts(recording.samples, 441000), 441000)
         )
         assert total == recording.samples
         peaks.append(tracemalloc.get_traced_memory()[1])

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tfkey.inference.covering import interval_starts
+from tfkey.inference.covering import covering_starts
 from tfkey.inference.key_over_time import KEY_SECONDS, segments, smooth
 from tfkey.keys import Key
 
@@ -66,7 +66,7 @@ def test_stretches_without_tones_have_no_key() -> None:
 @pytest.mark.parametrize("samples", [1, 999, 1000, 1001, 2000, 2001, 12345, 10**6])
 @pytest.mark.parametrize("step", [None, 1000, 333, 5000])
 def test_intervals_cover_a_track_evenly(samples: int, step: int | None) -> None:
-    starts = interval_starts(samples, 1000, step)
+    starts = covering_starts(samples, 1000, step)
     if samples <= 1000:
         assert starts == [0]
         return

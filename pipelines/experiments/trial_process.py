@@ -5,13 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
-import signal
 import threading
 import traceback
+from collections.abc import Callable
+from functools import partial
 
 from tfkey.config import Config
 from tfkey.errors import TfkeyError
 from tfkey.files import write_text
+from tfkey.processes import Crash, in_processes
 from tfkey.runs import read_history
 
 
@@ -21,43 +23,38 @@ def train_apart(config: Config, name: str) -> list[dict[str, float]]:
     Raises:
         TfkeyError: the training failed, or its process was killed.
     """
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_train_and_tell, args=(config, name, sender), daemon=True)
-    process.start()
-    sender.close()
-    try:
-        complaint = receiver.recv()
-    except EOFError:
-        process.join()
-        complaint = f"its process ended with {process.exitcode}; -9 most often means: out of memory"
-    finally:
-        process.kill()
-        process.join()
+    (complaint,) = in_processes(_open_trainer, [(config, name)], workers=1)
+    if isinstance(complaint, Crash):
+        complaint = f"its process ended with {complaint.reason}; signal 9 most often means: out of memory"
     if complaint:
         raise TfkeyError(complaint)
     return read_history(config.runs_dir / name / "history.csv")
 
 
-def _train_and_tell(config: Config, name: str, sender: multiprocessing.connection.Connection) -> None:
-    """What the process of a trial does."""
-    # Ctrl-C reaches every process of a terminal; the parent is the one to act on it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _open_trainer() -> Callable[[tuple[Config, str]], str]:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    complaint = ""
+    return partial(_train, os.dup(2))
+
+
+def _train(stderr: int, task: tuple[Config, str]) -> str:
+    """What the process of a trial does; returns what went wrong, or nothing."""
+    # Such processes are mute, but where TensorFlow aborts, what it prints is all there is to go by.
+    os.dup2(stderr, 2)
+    config, name = task
     try:
         from pipelines.experiments.train import train
 
         train(config, name)
     except TfkeyError as error:
-        complaint = str(error)
+        return str(error)
     except Exception as error:
-        complaint = f"{type(error).__name__}: {error}"
         write_text(config.runs_dir / name / "error.txt", traceback.format_exc())
-    sender.send(complaint)
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def _end_with_parent() -> None:
+    """End this process when its parent ends; a training would notice only when it is done."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

@@ -1,0 +1,92 @@
+"""What a preparation is asked to do, in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipelines.catalogue.specs import DatasetSpec
+from pipelines.data_folders import DataFolders
+from pipelines.download import OnDownload
+from pipelines.originals.acquire import Acquirer
+from pipelines.prepared.manifest import Row, preparation_parameters
+from pipelines.tracks import Track
+from pipelines.work import Journal, Progress, Result, Unit, run_units
+from tfkey.config import Config
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PrepareJob:
+    """One dataset, to be prepared in one mode.
+
+    Attributes:
+        config: the mode, the parameters, and where data lies.
+        spec: the dataset.
+        source: the user's own data; None to fetch or make it.
+        workers: files worked on at a time.
+        png: in spectrograms mode, write every spectrogram as a PNG, too.
+        replace: take the place of what was prepared with other settings.
+        progress: called with the number of finished units of work, and of all.
+        fetching: called with how far downloads are.
+    """
+
+    config: Config
+    spec: DatasetSpec
+    source: Path | None = None
+    workers: int = 2
+    png: bool = False
+    replace: bool = False
+    progress: Progress | None = None
+    fetching: OnDownload | None = None
+
+    @property
+    def folders(self) -> DataFolders:
+        """Where the dataset lies."""
+        return DataFolders(self.config.data_dir, self.spec.name)
+
+    @property
+    def folder(self) -> Path:
+        """Where the prepared dataset goes."""
+        return self.folders.prepared(self.config.mode)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings that the prepared data depends on."""
+        return preparation_parameters(self.config, self.config.mode)
+
+    @property
+    def acquirer(self) -> Acquirer:
+        """What gets the originals."""
+        return Acquirer(self.spec, self.config, self.source, self.fetching)
+
+    def row(self, track: Track, part: int, path: str, digest: str, source: str | None = None) -> Row:
+        """The manifest's row for an interval.
+
+        Args:
+            track: the interval's track, which has its split.
+            part: its number within the track.
+            path: its file, relative to :attr:`folder`.
+            digest: see :class:`pipelines.prepared.manifest.Row`.
+            source: where it came from; None for where the track came from.
+        """
+        seconds = self.config.intervals.seconds
+        return Row(
+            track.name, part, path, track.key.long, str(track.split), seconds, source or track.source, digest
+        )
+
+    def run(
+        self, units: Sequence[Unit[T]], work: Callable[[T], Result], at_once: int | None = None
+    ) -> tuple[Result, int]:
+        """Do the units that are not done yet; see :func:`pipelines.work.run_units`.
+
+        Args:
+            units: all units of the job.
+            work: does one of them.
+            at_once: units worked on at a time; None for ``workers``.
+        """
+        journal = Journal(self.folder)
+        return run_units(units, work, journal, workers=at_once or self.workers, progress=self.progress)
