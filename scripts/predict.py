@@ -92,8 +92,8 @@ def command(**options: Any) -> None:
 
     \b
     table  key, confidence, file; for people, and may change
-    csv    a line a file: file, key, confidence, reason, tuning_cents, seconds;
-           with --top N: key_2, confidence_2 ...; with --reference: reference,
+    csv    a line a file: file, key, confidence, reason, tuning_cents, seconds,
+           warning; with --top N: key_2, confidence_2 ...; with --reference: reference,
            relation; with --write-tags: tag, tag_before.
            With --over-time a line a segment: file, start, end, key, confidence
     json   one list of objects with these fields; with --top a list "ranked" of
@@ -102,7 +102,8 @@ def command(**options: Any) -> None:
     jsonl  the same objects, one a line, as they come
 
     No key is an answer, too: key and confidence are empty then, and reason says why (silent; no tones;
-    below --min-confidence). Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz. In JSON,
+    below --min-confidence). A file that is cut or damaged is judged by what is there, and warning says so, here
+    and on stderr. Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz. In JSON,
     bytes of a file's name that are no text are lone surrogates, as Python has them.
 
     --write-tags writes TKEY (MP3, WAV, AIFF: ID3v2), INITIALKEY (FLAC, Ogg, Opus), initialkey (M4A, MP4),
@@ -162,6 +163,7 @@ def _predict(options: dict[str, Any], form: Form) -> bool:
     listing = list_files(_named(options["paths"], options["null"]))
     form = dataclasses.replace(form, known=find_reference(reference, listing.files))
     failures = list(listing.failures)
+    warnings: list[tuple[str, str]] = []
     files, kept = _split_existing(listing.files, options, form)
     judging = _judging(options)
     results = Results(form, options["output"])
@@ -182,6 +184,8 @@ def _predict(options: dict[str, Any], form: Form) -> bool:
                 if outcome.error is not None:
                     failures.append((str(outcome.path), outcome.error))
                 if outcome.estimate is not None:
+                    if outcome.estimate.warning is not None:
+                        warnings.append((str(outcome.path), outcome.estimate.warning))
                     with bars.aside() if is_seen else contextlib.nullcontext():
                         results.add(form.text(form.record(outcome)))
                 _count(outcome, form, counts)
@@ -193,6 +197,7 @@ def _predict(options: dict[str, Any], form: Form) -> bool:
         raise
     results.save()
     _sum_up(counts, options, form)
+    list_failures(warnings, "judged with a warning")
     list_failures(failures, "not done" if form.has_tags else "not judged")
     return not failures
 
