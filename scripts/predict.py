@@ -102,8 +102,8 @@ def command(**options: Any) -> None:
     jsonl  the same objects, one a line, as they come
 
     No key is an answer, too: key and confidence are empty then, and reason says why (silent; no tones;
-    below --min-confidence). A file that is cut or damaged is judged by what is there, and warning says so, here
-    and on stderr. Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz. In JSON,
+    below --min-confidence). A file that is cut or damaged is judged by what is there, and warning says so;
+    stderr lists these files, too. Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz. In JSON,
     bytes of a file's name that are no text are lone surrogates, as Python has them.
 
     --write-tags writes TKEY (MP3, WAV, AIFF: ID3v2), INITIALKEY (FLAC, Ogg, Opus), initialkey (M4A, MP4),
