@@ -93,8 +93,8 @@ def command(**options: Any) -> None:
     \b
     table  key, confidence, file; for people, and may change
     csv    a line a file: file, key, confidence, reason, tuning_cents, seconds,
-           warning; with --top N: key_2, confidence_2 ...; with --reference: reference,
-           relation; with --write-tags: tag, tag_before.
+           warning; with --top N: key_2, confidence_2 ...; with --reference:
+           reference, relation; with --write-tags: tag, tag_before.
            With --over-time a line a segment: file, start, end, key, confidence
     json   one list of objects with these fields; with --top a list "ranked" of
            key and confidence, with --over-time a list "segments" of start, end,
@@ -103,8 +103,8 @@ def command(**options: Any) -> None:
 
     No key is an answer, too: key and confidence are empty then, and reason says why (silent; no tones;
     below --min-confidence). A file that is cut or damaged is judged by what is there, and warning says so;
-    stderr lists these files, too. Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz. In JSON,
-    bytes of a file's name that are no text are lone surrogates, as Python has them.
+    stderr lists these files, too. Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz. In
+    JSON, bytes of a file's name that are no text are lone surrogates, as Python has them.
 
     --write-tags writes TKEY (MP3, WAV, AIFF: ID3v2), INITIALKEY (FLAC, Ogg, Opus), initialkey (M4A, MP4),
     and WM/InitialKey (WMA). A key that is there is kept unless --overwrite. A recording without a key gets

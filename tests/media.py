@@ -31,6 +31,7 @@ def encode(
     layout: str = "stereo",
     video: bool = False,
     container: str | None = None,
+    bit_rate: int | None = None,
     **options: str,
 ) -> Path:
     """Write a file by FFmpeg.
@@ -43,6 +44,7 @@ def encode(
         layout: of the channels.
         video: whether it has pictures, too, for twice as long.
         container: its format, if the suffix does not tell.
+        bit_rate: in bit/s; by default 64,000 a channel.
         **options: of the container.
     """
     with path.open("wb+") as file, av.open(file, "w", container or path.suffix[1:], options=options) as out:
@@ -52,7 +54,7 @@ def encode(
             pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
         stream = out.add_stream(codec, rate=rate)
         stream.layout = layout
-        stream.bit_rate = 64000 * sound.shape[1]
+        stream.bit_rate = bit_rate or 64000 * sound.shape[1]
         stream.time_base = Fraction(1, rate)
         # Interleaved, as PyAV's planar frames end at eight channels.
         frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="flt", layout=layout)

@@ -29,8 +29,9 @@ _DTS = (b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\x1f\xff\xe8\x00", b"\xff\x1
 # By so much a stated length may be missed: encoders count their padding, containers round.
 _SPARE_SECONDS = 0.1
 _SPARE_SECONDS_LOSSY = 1.0
-# Bytes that a decoder may leave unread at the end, and the most that a second of MP3 takes (320 kbit/s and
-# twice that at a free rate).
+# So much audio, by the bytes that it takes, a decoder may leave unread at the end.
+_LEFT_SECONDS = 0.04
+# What headers take at most, and the most that a second of MP3 takes (twice 320 kbit/s, at a free rate).
 _SPARE_BYTES = 4096
 _MP3_BYTES_PER_SECOND = 80_000
 # The most that a frame of uncompressed audio takes: eight channels of eight bytes.
@@ -183,12 +184,17 @@ class _Sndfile(SndfileReader):
     def __init__(self, opened: Opened) -> None:
         super().__init__(opened.span())
         self._opened = opened
-        self._given = 0.0
+        self._count = 0
 
     def blocks(self) -> Iterator[tuple[np.ndarray, int]]:
         for block, rate in super().blocks():
-            self._given += block.size / rate
+            self._count += block.size
             yield block, rate
+
+    @property
+    def _given(self) -> float:
+        """The seconds decoded."""
+        return self._count / self.sample_rate
 
     def fault(self) -> str | None:
         """Bytes that were left over, or too many for what was found in them."""
@@ -197,13 +203,29 @@ class _Sndfile(SndfileReader):
             return None
         size = opened.head.end - opened.head.start
         most = _MP3_BYTES_PER_SECOND if opened.head.kind == "mp3" else self.sample_rate * _FRAME_BYTES
-        if size > most * self._given + _SPARE_BYTES:
+        if size > most * self._given + _SPARE_BYTES or not self._given:
             return f"{self._given:.1f} s found in {size} bytes"
         left = self.left - (opened.size - opened.head.end if self._file is None else 0)
-        if opened.head.kind in ("mp3", "flac", "vorbis") and left > _SPARE_BYTES:
-            rest = read_at(opened.stream, opened.head.end - left, left if left < 1 << 20 else 1 << 20)
-            return f"{left} bytes were not decoded" if rest.strip(b"\0") else None
-        return None
+        if opened.head.kind == "mp3":
+            left = max(left, self._beyond_header())
+        if opened.head.kind not in ("mp3", "flac", "vorbis") or left <= _LEFT_SECONDS * size / self._given:
+            return None
+        rest = read_at(opened.stream, opened.head.end - left, min(left, 1 << 20))
+        has_audio = mpeg.has_frame(rest) if opened.head.kind == "mp3" else rest.strip(b"\0")
+        return f"{left} bytes were not decoded" if has_audio else None
+
+    def _beyond_header(self) -> int:
+        """How many bytes of an MP3 lie beyond the length at which libsndfile stops.
+
+        It reads ahead, so that of a short file it has read all, whatever it has decoded.
+        """
+        head = self._opened.head
+        seconds, size = mpeg.announced(head.content)
+        if seconds and size:
+            return head.end - head.start - size
+        # It guesses the length by the first frame, or a header tells it that does not count bytes.
+        has_stopped = self._count >= round(self.seconds * self.sample_rate)
+        return round((head.end - head.start) * 2 * _LEFT_SECONDS / self._given) if has_stopped else 0
 
     def missing(self) -> str | None:
         """What the formats state that are not looked at otherwise."""

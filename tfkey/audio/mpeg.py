@@ -74,6 +74,17 @@ def kind(content: bytes, frames: int = 3) -> str:
     return first.kind if first else "unknown"
 
 
+def has_frame(content: bytes) -> bool:
+    """Whether a frame of MPEG audio lies in some bytes, from its start to its end."""
+    place = content.find(b"\xff")
+    while place >= 0:
+        found = frame(content, place)
+        if found is not None and found.kind == "mp3" and place + found.length <= len(content):
+            return True
+        place = content.find(b"\xff", place + 1)
+    return False
+
+
 def announced(content: bytes) -> tuple[float, int]:
     """The length that the first frame of an MP3 states, in seconds and in bytes; 0 where it states none.
 
