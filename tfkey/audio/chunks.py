@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Literal
 
@@ -71,14 +70,14 @@ def find_samples(stream: IO[bytes], head: Head) -> Samples | None:
 
 def _extent(stream: IO[bytes], start: int, end: int, stated: int, order: Literal["little", "big"]) -> int:
     """Where samples end that a chunk with a size of 32 bits holds: there, or with the file."""
-    if stated and start + stated <= end and _are_chunks(stream, start + stated, end, order):
+    if stated and start + stated <= end and _only_chunks(stream, start + stated, end, order):
         return start + stated
-    if not stated and start < end and _are_chunks(stream, start, end, order):
+    if not stated and start < end and _only_chunks(stream, start, end, order):
         return start
     return end
 
 
-def _are_chunks(stream: IO[bytes], place: int, end: int, order: Literal["little", "big"]) -> bool:
+def _only_chunks(stream: IO[bytes], place: int, end: int, order: Literal["little", "big"]) -> bool:
     """Whether nothing but chunks (or zeros) lies behind the samples; no more of them, that is."""
     for begin in (place + (place & 1), place):
         while begin + 8 <= end:
@@ -287,7 +286,7 @@ def _caf(stream: IO[bytes], head: Head) -> Samples | None:
     else:
         return None
     rate, codec, _, width = struct.unpack(">d4sII", form[:20])
-    if codec != b"lpcm" or not width:
+    if codec not in (b"lpcm", b"ulaw", b"alaw") or not width:
         return None
     # The first four bytes count edits.
     start, stated = place + 16, size - 4
@@ -301,6 +300,3 @@ def _caf(stream: IO[bytes], head: Head) -> Samples | None:
         return found
     body = b"caff\0\1\0\0" + b"desc" + struct.pack(">q", 32) + form
     return dataclasses.replace(found, header=body + b"data" + struct.pack(">qI", end - start + 4, 0))
-
-
-Walk = Callable[[IO[bytes], Head], "Samples | None"]

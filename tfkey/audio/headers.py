@@ -20,7 +20,7 @@ W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")
 _MAGIC = {
     b"fLaC": "flac", b".snd": "au", b"dns.": "au", b"caff": "caf", EBML: "matroska", b"FLV\x01": "flv",
-    b"wvPk": "wavpack", b"TTA1": "tta", b"MAC ": "ape", b"ADIF": "aac", b"#!AM": "amr", b"\x0b\x77": "ac3",
+    b"wvpk": "wavpack", b"TTA1": "tta", b"MAC ": "ape", b"ADIF": "aac", b"#!AM": "amr", b"\x0b\x77": "ac3",
     b"\x7f\xfe\x80\x01": "dts",
 }  # fmt: skip
 _RIFF = {b"WAVE": "wav", b"AVI ": "avi"}
