@@ -13,10 +13,10 @@ import numpy as np
 
 from tfkey.audio import mpeg
 from tfkey.audio.containers import ContainerReader
-from tfkey.audio.headers import HEAD_BYTES, Head, kind_of, read_at
+from tfkey.audio.headers import HEAD_BYTES, part_head, read_at
+from tfkey.audio.joined import find_parts
 from tfkey.audio.libsndfile import SndfileReader
-from tfkey.audio.ogg import find_links
-from tfkey.audio.opening import OGG_KINDS, Opened
+from tfkey.audio.opening import Opened
 from tfkey.audio.readers import Reader, UndecodableError
 from tfkey.audio.spans import Span
 from tfkey.errors import AudioError
@@ -155,17 +155,16 @@ def _decoders(opened: Opened) -> Iterator[Callable[[], Reader]]:
         start = read_at(opened.stream, opened.samples.start, HEAD_BYTES)
         has_dts = opened.head.kind == "wav" and any(sync in start for sync in _DTS)
         is_sndfile_first = opened.samples.coding in _SNDFILE_CODINGS and not has_dts
-    links: list[tuple[int, int]] = []
-    # Streams that were chained have numbers of their own, as a rule.
-    if opened.tail is not None and opened.tail.serial not in (None, opened.head.content[14:18]):
-        links = find_links(opened.stream, opened.head)
-        if len(links) > 1:
-            yield lambda: _ChainReader(opened, links)
-    yield (lambda: _Sndfile(opened)) if is_sndfile_first else (lambda: _container(opened))
-    if opened.head.kind in OGG_KINDS and not links:
-        links = find_links(opened.stream, opened.head)
-        if len(links) > 1:
-            yield lambda: _ChainReader(opened, links)
+    first = (lambda: _Sndfile(opened)) if is_sndfile_first else (lambda: _container(opened))
+    # Ogg streams that were chained have numbers of their own, as a rule.
+    is_joined = opened.tail is not None and opened.tail.serial not in (None, opened.head.content[14:18])
+    if not is_joined:
+        yield first
+    parts = find_parts(opened.stream, opened.head)
+    if len(parts) > 1:
+        yield lambda: _JoinedReader(opened, parts)
+    if is_joined:
+        yield first
     yield (lambda: _container(opened)) if is_sndfile_first else (lambda: _Sndfile(opened))
 
 
@@ -234,28 +233,27 @@ class _Sndfile(SndfileReader):
         return f"truncated ({self._given:.1f} of {self.seconds:.1f} s)"
 
 
-class _ChainReader:
-    """The files that were chained to one Ogg, one after the other."""
+class _JoinedReader:
+    """The files that were joined to one, one after the other."""
 
-    def __init__(self, opened: Opened, links: list[tuple[int, int]]) -> None:
-        self._opened, self._links = opened, links
+    def __init__(self, opened: Opened, parts: list[tuple[int, int]]) -> None:
+        self._opened, self._parts = opened, parts
         self.seconds = 0.0
 
     def blocks(self) -> Iterator[tuple[np.ndarray, int]]:
-        """The audio of all links; one that cannot be decoded is left out."""
+        """The audio of all parts; one that cannot be decoded is left out."""
         opened = self._opened
-        for start, end in self._links:
-            content = read_at(opened.stream, start, HEAD_BYTES)
-            head = Head(kind_of(content), start, end, content)
-            link = Opened.of(opened.path, opened.stream, opened.size, head)
+        for start, end in self._parts:
+            head = part_head(opened.stream, start, end)
+            part = Opened.of(opened.path, opened.stream, opened.size, head)
             with contextlib.suppress(AudioError):
-                yield from Decoding(link).blocks()
+                yield from Decoding(part).blocks()
 
     def fault(self) -> None:
-        """None: each link has been decoded by whatever decodes it."""
+        """None: each part has been decoded by whatever decodes it."""
 
     def missing(self) -> None:
-        """None: the end of the last link is the file's."""
+        """None: the end of the last part is the file's."""
 
     def close(self) -> None:
         """Nothing is open."""

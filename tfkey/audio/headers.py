@@ -17,6 +17,9 @@ OGG_PAGE = 65307
 EBML = b"\x1a\x45\xdf\xa3"
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+FLAC_START = re.compile(rb"fLaC[\0\x80]\0\0\x22")
+"""What a FLAC begins with: its name, and STREAMINFO of 34 bytes as the first block (RFC 9639)."""
+
 _ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")
 _MAGIC = {
     b"fLaC": "flac", b".snd": "au", b"dns.": "au", b"caff": "caf", EBML: "matroska", b"FLV\x01": "flv",
@@ -71,6 +74,12 @@ def read_head(stream: IO[bytes], size: int) -> Head:
             start, content = found, read_at(stream, found, HEAD_BYTES)
             kind = kind_of(content)
     return Head(kind, start, _start_of_tags(stream, start, size), content, bool(found))
+
+
+def part_head(stream: IO[bytes], start: int, end: int) -> Head:
+    """The head of a part of a file, which begins at a known place."""
+    content = read_at(stream, start, min(HEAD_BYTES, end - start))
+    return Head(kind_of(content), start, _start_of_tags(stream, start, end), content, is_found=True)
 
 
 def read_at(stream: IO[bytes], place: int, count: int) -> bytes:
@@ -156,7 +165,7 @@ def _is_certain(content: bytes) -> bool:
     """Whether a format begins here, by more than its first bytes, which pictures and text may hold, too."""
     kind = kind_of(content)
     if kind == "flac":
-        return content[4] & 0x7F == 0 and content[5:8] == b"\0\0\x22"
+        return FLAC_START.match(content) is not None
     if kind in ("vorbis", "opus", "ogg"):
         return content[4] == 0 and bool(content[5] & 2)
     if kind in ("mp3", "aac"):
@@ -164,9 +173,8 @@ def _is_certain(content: bytes) -> bool:
     return kind in ("wav", "avi", "aiff", "caf", "mp4", "matroska")
 
 
-def _start_of_tags(stream: IO[bytes], start: int, size: int) -> int:
+def _start_of_tags(stream: IO[bytes], start: int, end: int) -> int:
     """Where the tags behind the audio begin: ID3v1, APE, Lyrics3 and ID3v2.4, any number of them."""
-    end = size
     while True:
         tail = read_at(stream, max(start, end - 160), end - max(start, end - 160))
         length = 0

@@ -42,8 +42,8 @@ def _page_length(page: bytes) -> int:
     return 27 + page[26] + sum(page[27 : 27 + page[26]])
 
 
-def find_links(stream: IO[bytes], head: Head) -> list[tuple[int, int]]:
-    """The files that were chained to one: where each starts and ends. All pages are visited."""
+def find_links(stream: IO[bytes], head: Head) -> list[int]:
+    """Where each of the files begins that were chained to one. All pages are visited."""
     starts: list[int] = []
     was_first = False
     place = head.start
@@ -59,7 +59,7 @@ def find_links(stream: IO[bytes], head: Head) -> list[tuple[int, int]]:
             starts.append(place)
         was_first = is_first
         place += length
-    return list(zip(starts, [*starts[1:], head.end], strict=True))
+    return starts
 
 
 def _next_page(stream: IO[bytes], place: int, end: int) -> int:
