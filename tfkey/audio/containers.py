@@ -17,6 +17,8 @@ from tfkey.errors import AudioError
 
 # From so many planes on, one a channel, PyAV (18) reads beyond their list, and crashes.
 _PLANES = 8
+# Samples that make a block.
+_BLOCK = 1 << 14
 # Containers round a stream's length, and coders pad it.
 _SPARE_SECONDS = 1.0
 _SPARE_SECONDS_MP4 = 0.05
@@ -66,7 +68,8 @@ class ContainerReader:
         self._path, self._span, self._file_kind = path, span, kind
         self._file = span.open()
         self._good = self._bad = self._packets = 0
-        self._reached = 0.0
+        # The end of the last packet that could be decoded, in the stream's units of time.
+        self._last = 0
         self._error: str | None = None
         if kind == "asf" and _is_encrypted_asf(self._file.read(1 << 16) or b""):
             raise AudioError(f"{path}: {_PROTECTED}")
@@ -98,16 +101,26 @@ class ContainerReader:
         self._container.close()
 
     def blocks(self) -> Iterator[tuple[np.ndarray, int]]:
-        """The mean over channels, float32 ``[n]``, frame by frame, each with its rate in Hz.
+        """The mean over channels, float32 ``[n]``, some frames at a time, each with its rate in Hz.
 
         Raises:
             UndecodableError: most of it is damaged.
             OSError: the file cannot be read.
         """
+        # Frames are short, and each block costs all that follows the same.
+        held: list[np.ndarray] = []
+        count = rate = 0
         frame = self._first
         while frame is not None:
-            yield self._mono(frame), frame.sample_rate
+            if frame.sample_rate != rate or count >= _BLOCK:
+                if held:
+                    yield np.concatenate(held), rate
+                held, count, rate = [], 0, frame.sample_rate
+            held.append(self._mono(frame))
+            count += held[-1].size
             frame = next(self._decoded, None)
+        if held:
+            yield np.concatenate(held), rate
         if self._file.error is not None:
             raise self._file.error
         if self._bad > self._good:
@@ -129,13 +142,14 @@ class ContainerReader:
     def _truncated(self) -> str | None:
         formats = set(self._container.format.name.split(","))
         end = self.seconds + self._first_seconds()
-        short = f"truncated ({self._reached:.1f} of {end:.1f} s)"
+        reached = float(self._last * (self._stream.time_base or 0))
+        short = f"truncated ({reached:.1f} of {end:.1f} s)"
         if "mp4" in formats and self._stream.frames:
             # Its index counts packets; an edit list may leave some of them out.
-            is_whole = self._packets >= self._stream.frames or self._reached >= end - _SPARE_SECONDS_MP4
+            is_whole = self._packets >= self._stream.frames or reached >= end - _SPARE_SECONDS_MP4
             return None if is_whole else short
         by_bytes = self._missing_bytes()
-        if by_bytes is not None or not self.seconds or self._reached >= end - _SPARE_SECONDS:
+        if by_bytes is not None or not self.seconds or reached >= end - _SPARE_SECONDS:
             return by_bytes
         # Where nothing is known of the bytes, or of chunks only, which the times of packets are beyond.
         is_silent = formats & {"matroska", "avi"} and not _promised_bytes(self._span.open(), self._span.size)
@@ -179,8 +193,7 @@ class ContainerReader:
                     continue
                 self._good += packet.size > 0
                 if packet.pts is not None and not packet.is_corrupt:
-                    reached = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                    self._reached = max(self._reached, reached)
+                    self._last = max(self._last, packet.pts + (packet.duration or 0))
                 for frame in frames:
                     if frame.samples:
                         yield frame
