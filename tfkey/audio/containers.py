@@ -179,11 +179,20 @@ class ContainerReader:
 
         return av.AudioResampler("flt").resample
 
+    def _demux(self) -> Iterator[Any]:
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+                return
+            except IndexError:
+                # PyAV (18) trips over a packet of a stream that begins in the middle of a file; it goes on.
+                continue
+
     def _decode(self) -> Iterator[Any]:
         import av
 
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._demux():
                 self._packets += packet.size > 0
                 try:
                     frames = packet.decode()

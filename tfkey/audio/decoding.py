@@ -29,6 +29,8 @@ _DTS = (b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\x1f\xff\xe8\x00", b"\xff\x1
 # By so much a stated length may be missed: encoders count their padding, containers round.
 _SPARE_SECONDS = 0.1
 _SPARE_SECONDS_LOSSY = 1.0
+# Nothing below is audio, and brought to another rate it would take more memory than its file is worth.
+_LEAST_RATE = 1000
 # So much audio, by the bytes that it takes, a decoder may leave unread at the end.
 _LEFT_SECONDS = 0.04
 # What headers take at most, and the most that a second of MP3 takes (twice 320 kbit/s, at a free rate).
@@ -96,6 +98,8 @@ class Decoding:
         """The blocks without what was decoded before."""
         skip = self.decoded
         for block, rate in blocks:
+            if rate < _LEAST_RATE:
+                raise UndecodableError(f"it states a sample rate of {rate} Hz")
             if skip > 0:
                 count = min(block.size, round(skip * rate))
                 skip = skip - count / rate if count == block.size else 0.0

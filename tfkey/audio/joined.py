@@ -23,7 +23,8 @@ def find_parts(stream: IO[bytes], head: Head) -> list[tuple[int, int]]:
         starts = find_links(stream, head)
     else:
         return [(head.start, head.end)]
-    return list(zip(starts, [*starts[1:], head.end], strict=True))
+    # Of a damaged file no start may be found.
+    return list(zip(starts, [*starts[1:], head.end], strict=False))
 
 
 def _flac_starts(stream: IO[bytes], head: Head) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import soundfile
 
 from tests.media import chord, encode
 from tfkey.audio.headers import read_head
-from tfkey.audio.reading import blocks, read
+from tfkey.audio.reading import blocks, read, read_up_to
+from tfkey.errors import AudioError
 
 RATE = 44100
 SECONDS = 2.0
@@ -152,3 +154,22 @@ def test_what_only_looks_like_audio_is_none(tmp_path: Path) -> None:
         head = read_head(io.BytesIO(content), len(content))
         assert head.kind in ("unknown", "ogg", "wav")
         assert 0 <= head.start <= head.end <= len(content)
+
+
+def test_damaged_files_raise_nothing_but_audio_errors(contents, tmp_path: Path) -> None:
+    """A short run of random changes: every reader of headers takes whatever comes."""
+    random = np.random.default_rng(1)
+    path = tmp_path / "a.dat"
+    seeds = [contents(suffix) for suffix in MAKERS]
+    for number in range(300):
+        content = bytearray(seeds[number % len(seeds)])
+        content[:0] = list(BEFORE.values())[number % len(BEFORE)] if number % 5 == 0 else b""
+        for _ in range(random.integers(1, 8)):
+            place = random.integers(min(len(content), 200 if random.random() < 0.8 else len(content)))
+            new = [bytes(4), b"\xff" * 4, b"\x7f\xff\xff\xff", b"", random.bytes(3)][random.integers(5)]
+            content[place : place + 4] = new
+        if number % 3 == 0:
+            del content[random.integers(1, len(content)) :]
+        path.write_bytes(content)
+        with contextlib.suppress(AudioError):
+            read_up_to(path, RATE, 600 * RATE, cut=True)

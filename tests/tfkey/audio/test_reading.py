@@ -97,6 +97,8 @@ def write_bad(path: Path, case: str) -> None:
         soundfile.write(path, np.zeros(0, np.float32), RATE)
     elif case == "one sample":
         soundfile.write(path, np.full(1, 0.5, np.float32), 192000)
+    elif case == "2 Hz":
+        soundfile.write(path, np.full(60000, 0.5, np.float32), 2)
     elif case == "not finite":
         sound = tone()
         sound[777] = np.nan if suffix == "wav" else np.inf
@@ -117,6 +119,7 @@ def write_bad(path: Path, case: str) -> None:
         ("a.wav", "empty", "empty"),
         ("a.wav", "no samples", "no samples"),
         ("a.wav", "one sample", "too short"),
+        ("a.wav", "2 Hz", "cannot be decoded .it states a sample rate of 2 Hz"),
         ("a.mp3", "text", "cannot be decoded"),
         ("a.ogg", "text", "cannot be decoded"),
         ("a.wav", "text", "cannot be decoded"),
