@@ -94,9 +94,9 @@ def command(**options: Any) -> None:
 
     \b
     table  key, confidence, file; for people, and may change
-    csv    a line a file: file, key, confidence, reason, tuning_cents, seconds;
-           with --top N: key_2, confidence_2 ...; with --reference: reference,
-           relation; with --write-tags: tag, tag_before.
+    csv    a line a file: file, key, confidence, reason, tuning_cents, seconds,
+           warning; with --top N: key_2, confidence_2 ...; with --reference:
+           reference, relation; with --write-tags: tag, tag_before.
            With --over-time a line a segment: file, start, end, key, confidence
     json   one list of objects with these fields; with --top a list "ranked" of
            key and confidence, with --over-time a list "segments" of start, end,
@@ -104,9 +104,10 @@ def command(**options: Any) -> None:
     jsonl  the same objects, one a line, as they come
 
     No key is an answer, too: key and confidence are empty then, and reason says why (silent; no tones;
-    below --min-confidence). Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz. Results are
-    UTF-8 in every locale. Bytes of a file's name that are not UTF-8 are written as they are; in JSON they are
-    lone surrogates, as Python has them.
+    below --min-confidence). A file that is cut or damaged is judged by what is there, and warning says so;
+    stderr lists these files, too. Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz.
+    Results are UTF-8 in every locale. Bytes of a file's name that are not UTF-8 are written as they are; in
+    JSON they are lone surrogates, as Python has them.
 
     --write-tags writes TKEY (MP3, WAV, AIFF: ID3v2), INITIALKEY (FLAC, Ogg, Opus), initialkey (M4A, MP4),
     and WM/InitialKey (WMA). A key that is there is kept unless --overwrite. A recording without a key gets
@@ -130,6 +131,7 @@ def _predict(request: Request, form: Form) -> bool:
     listing = list_files(named_paths(request.paths, request.null))
     form = dataclasses.replace(form, known=find_reference(reference, listing.files))
     failures = list(listing.failures)
+    warnings: list[tuple[str, str]] = []
     check_output(request.target, listing.files)
     counts: Counter[str] = Counter()
     results = Results(form, request.target)
@@ -143,7 +145,8 @@ def _predict(request: Request, form: Form) -> bool:
             for text in kept:
                 results.add(text)
             counts["old"] = results.count
-            failures += _judge_all(files, results, request, form, counts)
+            failed, warnings = _judge_all(files, results, request, form, counts)
+            failures += failed
         except BaseException:
             # Also after Ctrl-C: --skip-existing goes on from here. Without results, an old file stays.
             if results.count:
@@ -151,18 +154,19 @@ def _predict(request: Request, form: Form) -> bool:
             raise
         results.save()
     _sum_up(counts, request, form)
+    list_failures(warnings, "judged with a warning")
     list_failures(failures, "not done" if form.has_tags else "not judged")
     return not failures
 
 
 def _judge_all(
     files: list[Path], results: Results, request: Request, form: Form, counts: Counter[str]
-) -> list[tuple[str, str]]:
-    """Judge the files one after the other; what failed, and why."""
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Judge the files one after the other; which failed, and which were judged with a warning, and why."""
     from tfkey.inference.many_files import judge_files
 
     judging = judging_of(request)
-    failures = []
+    failures, warnings = [], []
     is_seen = request.target is None and sys.stdout.isatty()
 
     def tell(description: str) -> None:
@@ -177,10 +181,12 @@ def _judge_all(
             if outcome.error is not None:
                 failures.append((str(outcome.path), outcome.error))
             if outcome.estimate is not None:
+                if outcome.estimate.warning is not None:
+                    warnings.append((str(outcome.path), outcome.estimate.warning))
                 with bars.aside() if is_seen else contextlib.nullcontext():
                     results.add(form.text(form.record(outcome)))
             bars.work(done, len(files))
-    return failures
+    return failures, warnings
 
 
 def _how_to_go_on(new: int, tags: int, request: Request, form: Form) -> str:

@@ -58,6 +58,7 @@ class Form:
             "reason": found.reason,
             "tuning_cents": None if found.tuning_cents is None else round(found.tuning_cents, 1),
             "seconds": round(found.seconds, 2),
+            "warning": found.warning,
         }
         if self.top > 1:
             record["ranked"] = [
@@ -89,7 +90,7 @@ class Form:
         """The columns of CSV."""
         if self.over_time:
             return ["file", "start", "end", "key", "confidence"]
-        names = ["file", "key", "confidence", "reason", "tuning_cents", "seconds"]
+        names = ["file", "key", "confidence", "reason", "tuning_cents", "seconds", "warning"]
         names += [f"{name}_{place}" for place in range(2, self.top + 1) for name in ("key", "confidence")]
         names += ["reference", "relation"] if self.known is not None else []
         return names + (["tag", "tag_before"] if self.has_tags else [])
@@ -146,7 +147,7 @@ class Form:
             text for ranked in record.get("ranked", [])[1:]
             for text in (ranked["key"], f"{ranked['confidence']:5.3f}")
         ]  # fmt: skip
-        notes = f"  ({record['reason']})" if record["reason"] else ""
+        notes = "".join(f"  ({record[name]})" for name in ("reason", "warning") if record[name])
         if record.get("reference"):
             notes += f"  reference: {record['reference']} ({record['relation'] or 'no key'})"
         if record.get("tag"):

@@ -31,6 +31,9 @@ def encode(
     layout: str = "stereo",
     video: bool = False,
     container: str | None = None,
+    bit_rate: int | None = None,
+    start: float = 0.0,
+    gap: tuple[float, float] | None = None,
     **options: str,
 ) -> Path:
     """Write a file by FFmpeg.
@@ -43,6 +46,9 @@ def encode(
         layout: of the channels.
         video: whether it has pictures, too, for twice as long.
         container: its format, if the suffix does not tell.
+        bit_rate: in bit/s; by default 64,000 a channel.
+        start: when its sound begins, in seconds.
+        gap: when its sound stops for a while, and for how long, in seconds.
         **options: of the container.
     """
     with path.open("wb+") as file, av.open(file, "w", container or path.suffix[1:], options=options) as out:
@@ -52,13 +58,16 @@ def encode(
             pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
         stream = out.add_stream(codec, rate=rate)
         stream.layout = layout
-        stream.bit_rate = 64000 * sound.shape[1]
+        stream.bit_rate = bit_rate or 64000 * sound.shape[1]
         stream.time_base = Fraction(1, rate)
         # Interleaved, as PyAV's planar frames end at eight channels.
         frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="flt", layout=layout)
         frame.sample_rate, frame.pts = rate, 0
         resampler = av.AudioResampler(stream.format, layout, rate, stream.frame_size or 1024)
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            if gap is not None and part.pts >= gap[0] * rate:
+                part.pts += round(gap[1] * rate)
+            part.pts += round(start * rate)
             out.mux(stream.encode(part))
         out.mux(stream.encode(None))
         if pictures is not None:

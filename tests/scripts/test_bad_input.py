@@ -21,7 +21,7 @@ def bad_files(folder):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "zero.wav").touch()
     soundfile.write(folder / "cut.wav", chord("C-maj", 2), RATE)
-    (folder / "cut.wav").write_bytes((folder / "cut.wav").read_bytes()[:30000])
+    (folder / "cut.wav").write_bytes((folder / "cut.wav").read_bytes()[:15000])
     soundfile.write(folder / "lost.flac", chord("C-maj", 2), RATE)
     (folder / "lost.flac").write_bytes((folder / "lost.flac").read_bytes()[:5000])
     (folder / "text.ogg").write_text("no music\n" * 400)

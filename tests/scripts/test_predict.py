@@ -78,6 +78,21 @@ def test_a_music_folder_with_files_broken_in_ten_ways(tfkey, tmp_path):
         assert "; " in line
 
 
+def test_what_is_cut_is_judged_with_a_warning(tfkey, at_once, music):
+    cut = music / "c.wav"
+    cut.write_bytes(cut.read_bytes()[:-44100])
+    warning = "truncated (1.5 of 2.0 s)"
+    code, out, err = tfkey("predict", music, "--format", "json")
+    assert code == 0
+    assert [record["warning"] for record in json.loads("\n".join(out))] == [None, None, warning, None]
+    assert err[-2:] == ["judged with a warning (1):", f"  {cut}: {warning}"]
+    code, out, err = tfkey("predict", cut, "--format", "csv")
+    (line,) = rows(out)
+    assert (code, line["key"], line["seconds"], line["warning"]) == (0, "C major", "1.5", warning)
+    code, out, err = tfkey("predict", cut)
+    assert (code, out[1].endswith(f"{cut}  ({warning})")) == (0, True)
+
+
 def test_formats_say_the_same(tfkey, at_once, music):
     def answers(*options):
         code, out, err = tfkey("predict", music, *options)
@@ -90,7 +105,7 @@ def test_formats_say_the_same(tfkey, at_once, music):
     document = json.loads("\n".join(answers("--format", "json", *options)))
     assert [json.loads(line) for line in answers("--format", "jsonl", *options)] == document
     assert list(document[0]) == [
-        "file", "key", "confidence", "reason", "tuning_cents", "seconds", "ranked",
+        "file", "key", "confidence", "reason", "tuning_cents", "seconds", "warning", "ranked",
     ]  # fmt: skip
     table = answers(*options)
     lines = rows(answers("--format", "csv", *options))

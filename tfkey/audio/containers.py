@@ -1,25 +1,35 @@
-"""Decoding what libsndfile cannot (AAC, ALAC, WMA, Opus in Matroska, the sound of videos), by PyAV."""
+"""Decoding by FFmpeg, through PyAV: AAC, ALAC, WMA, Opus, videos, and what libsndfile refuses."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from tfkey.audio.headers import ASF, EBML
+from tfkey.audio.readers import UndecodableError
+from tfkey.audio.spans import Span, SpanFile
 from tfkey.errors import AudioError
 
 # From so many planes on, one a channel, PyAV (18) reads beyond their list, and crashes.
 _PLANES = 8
+# Samples that make a block.
+_BLOCK = 1 << 14
 # Containers round a stream's length, and coders pad it.
 _SPARE_SECONDS = 1.0
+_SPARE_SECONDS_MP4 = 0.05
+_SPARE_BYTES = 16
+# The share of packets that are damaged in a file that is, as no packet is whole where files were joined; and
+# the share of them that may be damaged in one that is of use.
+_LEAST_BAD, _MOST_BAD = 0.01, 0.05
+# FFmpeg's names, where it might take the content for something else.
+_DEMUXERS = {"mp3": "mp3", "aac": "aac"}
 
-_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
-_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_SEGMENT = b"\x18\x53\x80\x67"
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 # Content Encryption, Extended Content Encryption and Advanced Content Encryption Object.
 _ASF_ENCRYPTION = tuple(
@@ -36,37 +46,132 @@ _ISO_ENCRYPTED = {"drms", "enca", "aavd"}
 _PROTECTED = "protected by DRM; give a copy without (bought anew, or recorded)"
 
 
-class ContainerStream:
-    """The sound of a container, read from start to end.
+class ContainerReader:
+    """The audio of a container, read from start to end.
+
+    Args:
+        path: its name, for errors.
+        span: where it lies.
+        kind: its format, see :class:`tfkey.audio.headers.Head`.
 
     Attributes:
-        samplerate: in Hz, of the first frame.
-        frames: the announced length in samples; 0 if there is none.
-        spare: by how many samples it may fall short of that.
+        seconds: the announced length; 0.0 if there is none.
+
+    Raises:
+        UndecodableError: it holds no audio, or none that can be decoded.
+        AudioError: it is protected.
     """
 
-    def __init__(self, path: Path, container: Any) -> None:
-        """Set up decoding.
+    def __init__(self, path: Path, span: Span, kind: str) -> None:
+        import av
+
+        self._path, self._span, self._file_kind = path, span, kind
+        self._file = span.open()
+        self._good = self._bad = self._packets = 0
+        # The end of the last packet that could be decoded, in the stream's units of time.
+        self._last = 0
+        self._error: str | None = None
+        if kind == "asf" and _is_encrypted_asf(self._file.read(1 << 16) or b""):
+            raise AudioError(f"{path}: {_PROTECTED}")
+        self._file.seek(0)
+        # Not by name: PyAV takes text, which file names need not be, and "a:b" for a protocol.
+        options: dict[str, Any] = {"format": _DEMUXERS[kind]} if kind in _DEMUXERS else {}
+        if int(av.__version__.split(".")[0]) < 19:
+            # From then on PyAV reads metadata in any bytes, and knows no such argument.
+            options["metadata_errors"] = "replace"
+        try:
+            self._container = av.open(self._file, **options)
+        except av.error.FFmpegError as error:
+            raise UndecodableError(
+                str(error.strerror), is_vague=True, missing=self._missing_bytes()
+            ) from error
+        try:
+            self._stream = _sound_of(path, self._container)
+            self.seconds = _announced_seconds(self._stream, self._container)
+            self._decoded = self._decode()
+            self._first = next(self._decoded, None)
+            if self._first is None:
+                raise UndecodableError(self._error or "no audio found in it", missing=self._missing_bytes())
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close it; the span's stream stays open."""
+        self._container.close()
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, int]]:
+        """The mean over channels, float32 ``[n]``, some frames at a time, each with its rate in Hz.
 
         Raises:
-            AudioError: there is no sound in it, or none that can be decoded.
+            UndecodableError: most of it is damaged.
+            OSError: the file cannot be read.
         """
-        self._path, self._container = path, container
-        self._stream = _sound_of(path, container)
-        self._decoded = self._decode()
-        self._first = next(self._decoded, None)
-        if self._first is None:
-            raise _undecodable(path, "no sound found in it")
-        self.samplerate = self._first.sample_rate
-        self.frames = round(_announced_seconds(self._stream, container) * self.samplerate)
-        self.spare = round(_SPARE_SECONDS * self.samplerate)
+        # Frames are short, and each block costs all that follows the same.
+        held: list[np.ndarray] = []
+        count = rate = 0
+        frame = self._first
+        while frame is not None:
+            if frame.sample_rate != rate or count >= _BLOCK:
+                if held:
+                    yield np.concatenate(held), rate
+                held, count, rate = [], 0, frame.sample_rate
+            held.append(self._mono(frame))
+            count += held[-1].size
+            frame = next(self._decoded, None)
+        if held:
+            yield np.concatenate(held), rate
+        if self._file.error is not None:
+            raise self._file.error
+        if self._bad > self._good:
+            raise UndecodableError(self._damage())
 
-    def mono_blocks(self) -> Iterator[np.ndarray]:
-        """The mean over channels, float32 ``[n]``, frame by frame; at last a block of no samples."""
-        yield self._mono(self._first)
-        for frame in self._decoded:
-            yield self._mono(frame)
-        yield np.zeros(0, np.float32)
+    def fault(self) -> str | None:
+        """What went wrong, if anything did."""
+        if self._error is not None:
+            return self._error
+        return self._damage() if self._bad > max(1, _LEAST_BAD * (self._good + self._bad)) else None
+
+    def missing(self) -> str | None:
+        """What is not there, by the container's own index, lengths and times, or cannot be decoded."""
+        truncated = self._truncated()
+        if truncated is None and self._bad > max(1, _MOST_BAD * (self._good + self._bad)):
+            return f"damaged ({self._damage()})"
+        return truncated
+
+    def _truncated(self) -> str | None:
+        formats = set(self._container.format.name.split(","))
+        end = self.seconds + self._first_seconds()
+        reached = float(self._last * (self._stream.time_base or 0))
+        short = f"truncated ({reached:.1f} of {end:.1f} s)"
+        if "mp4" in formats and self._stream.frames:
+            # Its index counts packets; an edit list may leave some of them out.
+            is_whole = self._packets >= self._stream.frames or reached >= end - _SPARE_SECONDS_MP4
+            return None if is_whole else short
+        by_bytes = self._missing_bytes()
+        if by_bytes is not None or not self.seconds or reached >= end - _SPARE_SECONDS:
+            return by_bytes
+        # Where nothing is known of the bytes, or of chunks only, which the times of packets are beyond.
+        is_silent = formats & {"matroska", "avi"} and not _promised_bytes(self._span.open(), self._span.size)
+        return short if is_silent or formats & {"caf", "aiff", "wav"} else None
+
+    def _missing_bytes(self) -> str | None:
+        """What the container states and does not hold, by its length in bytes."""
+        promised, size = _promised_bytes(self._span.open(), self._span.size), self._span.size
+        if size < promised - _SPARE_BYTES:
+            return f"truncated ({size} of {promised} bytes)"
+        if self._file_kind == "flv" and not _ends_flv(self._span.open(), size):
+            return "truncated (its last packet is incomplete)"
+        return None
+
+    def _first_seconds(self) -> float:
+        """When the audio of an MP4 begins, which its length does not count."""
+        if "mp4" not in self._container.format.name or not self._stream.start_time:
+            return 0.0
+        return float(self._stream.start_time * self._stream.time_base)
+
+    def _damage(self) -> str:
+        return f"{self._bad} of {self._bad + self._good} packets cannot be decoded"
 
     @functools.cached_property
     def _interleave(self) -> Callable[[Any], list[Any]]:
@@ -74,30 +179,37 @@ class ContainerStream:
 
         return av.AudioResampler("flt").resample
 
+    def _demux(self) -> Iterator[Any]:
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+                return
+            except IndexError:
+                # PyAV (18) trips over a packet of a stream that begins in the middle of a file; it goes on.
+                continue
+
     def _decode(self) -> Iterator[Any]:
         import av
 
-        good = bad = 0
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._demux():
+                self._packets += packet.size > 0
                 try:
-                    for frame in packet.decode():
-                        if frame.samples:
-                            good += 1
-                            yield frame
-                except av.error.InvalidDataError:
+                    frames = packet.decode()
+                except av.error.FFmpegError:
                     # A player goes on after a damaged packet, too.
-                    bad += 1
+                    self._bad += 1
+                    continue
+                self._good += packet.size > 0
+                if packet.pts is not None and not packet.is_corrupt:
+                    self._last = max(self._last, packet.pts + (packet.duration or 0))
+                for frame in frames:
+                    if frame.samples:
+                        yield frame
         except av.error.FFmpegError as error:
-            raise _undecodable(self._path, str(error.strerror)) from error
-        if bad > good:
-            raise _undecodable(self._path, f"{bad} of {bad + good} packets are damaged")
+            self._error = str(error.strerror)
 
     def _mono(self, frame: Any) -> np.ndarray:
-        if frame.sample_rate != self.samplerate:
-            raise _undecodable(
-                self._path, f"its sample rate changes from {self.samplerate} to {frame.sample_rate} Hz"
-            )
         if frame.format.is_planar and len(frame.layout.channels) >= _PLANES:
             (frame,) = self._interleave(frame)
         samples = frame.to_ndarray()
@@ -111,61 +223,22 @@ class ContainerStream:
         return mono.astype(np.float32, copy=False)
 
 
-@contextlib.contextmanager
-def open_container(path: Path, reason: str) -> Iterator[ContainerStream]:
-    """Open a file of any format that FFmpeg knows.
-
-    Args:
-        path: the file.
-        reason: why libsndfile did not read it, for files that nobody reads.
-
-    Raises:
-        AudioError: the file is truncated, protected, holds no sound, or is none of these formats.
-    """
-    import av
-
-    try:
-        with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            promised = _promised_bytes(stream, size)
-            if size < promised:
-                raise AudioError(
-                    f"{path}: truncated ({size} of {promised} bytes); copy it again from its source"
-                )
-            stream.seek(0)
-            if _is_encrypted_asf(stream.read(1 << 16)):
-                raise AudioError(f"{path}: {_PROTECTED}")
-            stream.seek(0)
-            # Not by name: PyAV takes text, which file names need not be, and "a:b" for a protocol.
-            with av.open(stream, **_tolerant_metadata()) as container:
-                yield ContainerStream(path, container)
-    except av.error.FFmpegError as error:
-        raise _undecodable(path, reason) from error
-
-
-def _tolerant_metadata() -> dict[str, Any]:
-    """What makes PyAV accept tags that are not UTF-8: version 19 does so by itself and has no such option."""
-    import av
-
-    return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
-
-
 def _sound_of(path: Path, container: Any) -> Any:
     streams = list(container.streams.audio)
     if not streams:
-        raise _undecodable(path, "no audio stream found in it")
+        raise UndecodableError("no audio stream found in it")
     if any(getattr(stream.codec_context, "codec_tag", "") in _ISO_ENCRYPTED for stream in streams):
         raise AudioError(f"{path}: {_PROTECTED}")
     stream = container.streams.best("audio") or streams[0]
     if stream.codec_context is None:
-        raise _undecodable(path, "there is no decoder for its sound")
+        raise UndecodableError("there is no decoder for its audio")
     return stream
 
 
 def _announced_seconds(stream: Any, container: Any) -> float:
-    """The length of a stream by its container, 0.0 if that tells none, or guesses."""
+    """The length of a stream by its container, 0.0 if that states none, or guesses."""
     formats = set(container.format.name.split(","))
-    if formats & {"mp4", "avi", "caf", "aiff", "wav"} and stream.duration:
+    if formats & {"mp4", "avi", "caf", "aiff", "wav", "flac"} and stream.duration:
         return float(stream.duration * stream.time_base)
     if "matroska" in formats:
         # The container's length is that of its longest stream, which may be the picture.
@@ -178,16 +251,16 @@ def _announced_seconds(stream: Any, container: Any) -> float:
     return 0.0
 
 
-def _promised_bytes(stream: IO[bytes], size: int) -> int:
+def _promised_bytes(stream: SpanFile, size: int) -> int:
     """The length that a container says it has, 0 if it says none."""
     head = stream.read(1 << 12)
     if head[4:8] in _ISO_FIRST:
         return _end_of_boxes(stream, size)
-    if head[:4] == _EBML:
+    if head[:4] == EBML:
         return _end_of_segment(head)
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return int.from_bytes(head[4:8], "little") + 8
-    if head[:16] == _ASF:
+    if head[:16] == ASF:
         place = head.find(_ASF_FILE_PROPERTIES)
         # A broadcast, which knows no length, has the first flag set.
         if place >= 0 and not head[place + 88] & 1:
@@ -195,7 +268,7 @@ def _promised_bytes(stream: IO[bytes], size: int) -> int:
     return 0
 
 
-def _end_of_boxes(stream: IO[bytes], size: int) -> int:
+def _end_of_boxes(stream: SpanFile, size: int) -> int:
     """Where the last box of the top level ends (ISO/IEC 14496-12, 4.2)."""
     place = 0
     while place + 8 <= size:
@@ -224,8 +297,15 @@ def _end_of_segment(head: bytes) -> int:
 
 
 def _is_encrypted_asf(head: bytes) -> bool:
-    return head[:16] == _ASF and any(guid in head for guid in _ASF_ENCRYPTION)
+    return head[:16] == ASF and any(guid in head for guid in _ASF_ENCRYPTION)
 
 
-def _undecodable(path: Path, reason: str) -> AudioError:
-    return AudioError(f"{path}: cannot be decoded ({reason}); give a sound audio file")
+def _ends_flv(stream: SpanFile, size: int) -> bool:
+    """Whether the last packet of an FLV is whole: behind each stands its length."""
+    stream.seek(max(0, size - 4))
+    length = int.from_bytes(stream.read(4), "big")
+    if not 11 <= length <= size - 4:
+        return False
+    stream.seek(size - 4 - length)
+    head = stream.read(4)
+    return length == 11 + int.from_bytes(head[1:4], "big")

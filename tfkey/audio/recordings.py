@@ -22,6 +22,10 @@ class Recording(Protocol):
     def samples(self) -> int:
         """The length."""
 
+    @property
+    def warning(self) -> str | None:
+        """What is wrong with its file though it can be read; None if nothing."""
+
     def windows(self, starts: Sequence[int], length: int) -> Iterator[np.ndarray]:
         """Give float32 ``[length]`` from each start on (ascending), at the recording's end less."""
 
@@ -31,6 +35,7 @@ class Waveform:
     """A recording in memory, float32 ``[samples]``."""
 
     waveform: np.ndarray
+    warning: str | None = None
 
     @property
     def samples(self) -> int:
@@ -49,12 +54,13 @@ class LongFile:
     path: Path
     sample_rate: int
     samples: int
+    warning: str | None = None
 
     def windows(self, starts: Sequence[int], length: int) -> Iterator[np.ndarray]:
         """Windows that are not to be kept."""
         held: list[np.ndarray] = []
         first = end = 0
-        blocks = reading.blocks(self.path, self.sample_rate)
+        blocks = reading.blocks(self.path, self.sample_rate, cut=True)
         for start in starts:
             if end <= start:
                 held = []
@@ -74,7 +80,7 @@ class LongFile:
 
 
 def open_recording(path: Path | str, sample_rate: int, whole_seconds: float = WHOLE_SECONDS) -> Recording:
-    """Open an audio file.
+    """Open an audio file; one that is cut is read up to the cut.
 
     Args:
         path: the file.
@@ -82,7 +88,10 @@ def open_recording(path: Path | str, sample_rate: int, whole_seconds: float = WH
         whole_seconds: up to which length it is kept in memory.
 
     Raises:
-        AudioError: as :func:`tfkey.audio.reading.read` does.
+        AudioError: as :func:`tfkey.audio.reading.read` does, but for a cut file only where next to nothing of
+            it is left.
     """
-    waveform, samples = reading.read_up_to(path, sample_rate, round(whole_seconds * sample_rate))
-    return LongFile(Path(path), sample_rate, samples) if waveform is None else Waveform(waveform)
+    found = reading.read_up_to(path, sample_rate, round(whole_seconds * sample_rate), cut=True)
+    if found.waveform is None:
+        return LongFile(Path(path), sample_rate, found.samples, found.warning)
+    return Waveform(found.waveform, found.warning)

@@ -55,6 +55,7 @@ class Estimate:
         tuning_cents: deviation from A4 = 440 Hz, in [-50, 50); None if it cannot be told.
         seconds: the length of the recording.
         segments: key over time, in order, neighbours of one key joined.
+        warning: what is wrong with the file though it was judged, such as that it is cut; None if nothing.
     """
 
     key: Key | None
@@ -64,6 +65,7 @@ class Estimate:
     tuning_cents: float | None
     seconds: float
     segments: tuple[Segment, ...]
+    warning: str | None = None
 
     def ranked(self, count: int = 3) -> list[tuple[Key, float]]:
         """The most probable keys and their probabilities, best first, at most ``count``."""
@@ -174,7 +176,8 @@ class KeyEstimator:
                 interval each; None for those that the whole track is judged by.
 
         Raises:
-            AudioError: a file that cannot be read; a waveform that is none.
+            AudioError: a file that cannot be read; a waveform that is none. A file that is cut is judged by
+                what is there, with a warning.
         """
         rate = self.metadata.features.sample_rate
         if not isinstance(recording, np.ndarray):
@@ -247,6 +250,7 @@ class KeyEstimator:
             tuning_cents=cents,
             seconds=recording.samples / rate,
             segments=self._segments(judged, starts, recording.samples, reason is None),
+            warning=recording.warning,
         )
 
     def _correction(self, cents: float | None) -> float:

@@ -12,7 +12,7 @@ import soundfile
 from PIL import Image
 
 from tests.media import chord, encode
-from tfkey.audio.reading import blocks, read
+from tfkey.audio.reading import blocks, read, read_up_to
 from tfkey.errors import AudioError
 
 RATE = 44100
@@ -94,6 +94,99 @@ def test_cut_file_is_refused(tmp_path: Path, name: str, kept: float) -> None:
         with pytest.raises(AudioError, match=f"^{path}: truncated .*; copy it again") as caught:
             reading(path)
         assert "\n" not in str(caught.value)
+
+
+VIDEOS = {
+    "mp4": ("aac", {}),
+    "mov": ("pcm_s16le", {}),
+    "m4v": ("aac", {"container": "mp4", "movflags": "frag_keyframe+empty_moov"}),
+    "mkv": ("aac", {"container": "matroska"}),
+    "webm": ("libopus", {"container": "matroska", "rate": 48000}),
+    "avi": ("libmp3lame", {}),
+    "flv": ("aac", {}),
+    "ts": ("aac", {"container": "mpegts"}),
+    "mpg": ("mp2", {"container": "mpeg"}),
+    "wmv": ("wmav2", {"container": "asf"}),
+}
+TIMES = {
+    "plain": {},
+    "late": {"start": 2.5},
+    "with a gap": {"gap": (1.0, 3.0)},
+    "late and with a gap": {"start": 1.5, "gap": (1.0, 3.0)},
+}
+
+
+@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize(
+    ("suffix", "video"),
+    # FLV takes no MPEG-4 pictures.
+    [(suffix, video) for suffix in VIDEOS for video in (False, True) if (suffix, video) != ("flv", True)],
+)
+def test_sound_that_is_late_or_has_gaps_is_whole(
+    tmp_path: Path, suffix: str, video: bool, times: str
+) -> None:
+    codec, options = VIDEOS[suffix]
+    sound = chord(3.0, options.get("rate", RATE), 2)
+    path = tmp_path / f"a.{suffix}"
+    encode(path, codec, sound, **options, **TIMES[times], video=video)
+    found = read_up_to(path, RATE, 1 << 30)
+    assert found.warning is None
+    assert found.samples / RATE == pytest.approx(3.0, abs=0.1)
+
+
+@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "flv", "avi", "wmv"])
+def test_what_is_cut_is_told_from_what_is_late(tmp_path: Path, suffix: str, times: str) -> None:
+    codec, options = VIDEOS[suffix]
+    sound = chord(3.0, options.get("rate", RATE), 2)
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "mp4":
+        options = {**options, "movflags": "faststart"}
+    encode(path, codec, sound, **options, **TIMES[times])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 5])
+    found = read_up_to(path, RATE, 1 << 30, cut=True)
+    assert (found.warning or "").startswith("truncated (")
+    assert 1.0 < found.samples / RATE < 2.2
+    with pytest.raises(AudioError, match="truncated"):
+        read(path)
+
+
+@pytest.mark.parametrize("start", [0, 22050])
+@pytest.mark.parametrize("share", [0.3, 1.0, 3.0])
+def test_edit_lists(tmp_path: Path, start: int, share: float) -> None:
+    """Of an MP4 that shows a part of what it holds, that part is all there is."""
+    path = encode(tmp_path / "a.mp4", "aac", chord(4.0, RATE, 2))
+    content = bytearray(path.read_bytes())
+    place = content.index(b"elst") + 12
+    length = int.from_bytes(content[place : place + 4], "big")
+    content[place : place + 4] = round(length * share).to_bytes(4, "big")
+    content[place + 4 : place + 8] = start.to_bytes(4, "big")
+    path.write_bytes(content)
+    found = read_up_to(path, RATE, 1 << 30)
+    assert found.warning is None
+    assert found.samples / RATE == pytest.approx(min(4.0 * share, 4.0 - start / RATE), abs=0.1)
+
+
+def test_metadata_in_any_bytes(tmp_path: Path) -> None:
+    for name in ("a.m4a", "film.mkv", "film.avi"):
+        path, sound = make(tmp_path, name)
+        content = path.read_bytes()
+        assert b"Lavf" in content
+        path.write_bytes(content.replace(b"Lavf", b"\xff\xfe\xe9\xf6"))
+        assert abs(read(path).size - sound.size) < 4096
+
+
+def test_rate_that_changes_in_the_middle(tmp_path: Path) -> None:
+    """What a broadcast does between two programmes."""
+    contents = []
+    for number, (rate, layout) in enumerate([(48000, "stereo"), (32000, "mono"), (44100, "stereo")]):
+        channels = 1 if layout == "mono" else 2
+        path = tmp_path / f"{number}.ts"
+        encode(path, "aac", chord(1.0, rate, channels), rate, container="mpegts", layout=layout, start=number)
+        contents.append(path.read_bytes())
+    path.write_bytes(b"".join(contents))
+    assert read(path).size / RATE == pytest.approx(3.0, abs=0.2)
+    np.testing.assert_array_equal(np.concatenate([part.copy() for part in blocks(path)]), read(path))
 
 
 def test_sound_that_ends_before_its_index_says(tmp_path: Path) -> None:

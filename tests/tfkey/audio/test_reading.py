@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import soxr
 
-from tfkey.audio.reading import SILENCE_DB, is_silent, read, read_up_to
+from tfkey.audio.reading import SILENCE_DB, Found, is_silent, read, read_up_to
 from tfkey.errors import AudioError
 
 RATE = 44100
@@ -25,11 +25,11 @@ def test_what_is_too_long_is_measured_only(tmp_path: Path, rate: int) -> None:
     soundfile.write(tmp_path / "a.wav", tone(3.0), RATE)
     whole = read(tmp_path / "a.wav", rate)
     for most in (whole.size, whole.size + 1):
-        waveform, samples = read_up_to(tmp_path / "a.wav", rate, most)
-        assert samples == whole.size
-        np.testing.assert_array_equal(waveform, whole)
+        found = read_up_to(tmp_path / "a.wav", rate, most)
+        assert (found.samples, found.warning) == (whole.size, None)
+        np.testing.assert_array_equal(found.waveform, whole)
     for most in (0, 1, whole.size - 1):
-        assert read_up_to(tmp_path / "a.wav", rate, most) == (None, whole.size)
+        assert read_up_to(tmp_path / "a.wav", rate, most) == Found(None, whole.size, None)
 
 
 def test_numbers_beyond_all_sums_are_clipped(tmp_path: Path) -> None:
@@ -97,6 +97,8 @@ def write_bad(path: Path, case: str) -> None:
         soundfile.write(path, np.zeros(0, np.float32), RATE)
     elif case == "one sample":
         soundfile.write(path, np.full(1, 0.5, np.float32), 192000)
+    elif case == "2 Hz":
+        soundfile.write(path, np.full(60000, 0.5, np.float32), 2)
     elif case == "not finite":
         sound = tone()
         sound[777] = np.nan if suffix == "wav" else np.inf
@@ -117,12 +119,13 @@ def write_bad(path: Path, case: str) -> None:
         ("a.wav", "empty", "empty"),
         ("a.wav", "no samples", "no samples"),
         ("a.wav", "one sample", "too short"),
+        ("a.wav", "2 Hz", "cannot be decoded .it states a sample rate of 2 Hz"),
         ("a.mp3", "text", "cannot be decoded"),
         ("a.ogg", "text", "cannot be decoded"),
         ("a.wav", "text", "cannot be decoded"),
         ("a.wav", "header", "truncated"),
         ("a.flac", "header", "truncated"),
-        ("a.mp3", "header", "cannot be decoded"),
+        ("a.mp3", "header", "truncated"),
         ("a.wav", "cut", "truncated"),
         ("a.wav", "rf64 cut", "truncated"),
         ("a.aiff", "cut", "truncated"),
