@@ -219,7 +219,7 @@ def _extended_length(body: bytes, tag: _Tag) -> int:
         # Some programs set the flag, and write a frame.
         return 0
     size = synchsafe(head) if tag.version == 4 else int.from_bytes(head, "big") + 4
-    if size is None or not 6 <= size <= len(body):
+    if size is None or not (6 if tag.version == 4 else 10) <= size <= len(body):
         raise UntaggableError(
             "its ID3 tag is damaged (in the extended header); write its tags again in a tag editor"
         )

@@ -36,23 +36,27 @@ class Box(NamedTuple):
 
 
 def boxes(source: Source, start: int, end: int) -> Iterator[Box]:
-    """The boxes between two places; the last may end behind ``end`` if the file is damaged."""
+    """The boxes between two places; the last may end behind ``end`` if the file is damaged.
+
+    Only one that is not in another may go on to the end of the file: growth behind it would end up in it.
+    """
+    is_top = start == 0
     while start + 8 <= end:
-        item = box(source, start, end)
-        if item is None:
+        item = _box(source, start)
+        if item is None or (item.is_open and not is_top):
             return
         yield item
         start = item.end
 
 
-def box(source: Source, start: int, end: int) -> Box | None:
+def _box(source: Source, start: int) -> Box | None:
     """The box at a place; None if none can be there."""
     head = source.upto(start, 16)
     size, content = int.from_bytes(head[:4], "big"), start + 8
     if size == 1:
         size, content = int.from_bytes(head[8:16], "big"), start + 16
-    if size == 0 and end == source.size:
-        return Box(start, content, end, head[4:8], is_open=True)
+    if size == 0:
+        return Box(start, content, source.size, head[4:8], is_open=True)
     if size < content - start:
         return None
     return Box(start, content, start + size, head[4:8])

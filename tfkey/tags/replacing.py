@@ -39,7 +39,7 @@ def check_writable(path: Path, real: Path) -> None:
         raise TagError(f"{path}: read-only, as all of its file system is; copy it elsewhere first")
     # Rights do not stop an administrator, but whoever took them away meant it.
     if not os.access(real, os.W_OK) or not real.stat().st_mode & 0o222:
-        raise TagError(f"{path}: read-only; allow writing to it")
+        raise TagError(f"{path}: read-only; allow writing to it, or leave its tags as they are")
 
 
 @contextlib.contextmanager

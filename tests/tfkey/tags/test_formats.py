@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from mutagen.id3 import TIT2, TKEY
 
-from tests.media import chord, packets
+from tests.media import chord, encode, packets
 from tests.tfkey.tags.building import (
     FILES,
     MIXED_IN_KEY,
@@ -52,3 +52,11 @@ def test_tags_that_mutagen_wrote_are_read(tmp_path: Path) -> None:
     file.tags.add(TKEY(encoding=1, text=["Ab minor"]))
     file.save()
     assert key_texts(path) == [("TKEY", "Ab minor")]
+
+
+def test_tta(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.tta", "tta", chord(0.5, RATE, 2), RATE)
+    before = path.read_bytes()
+    assert written(path, referee=True) == "written"
+    assert path.read_bytes().endswith(before)
+    assert mutagen.File(path).tags["TKEY"].text == ["Am"]
