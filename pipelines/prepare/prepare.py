@@ -87,7 +87,7 @@ def _publish_demo(job: PrepareJob) -> PrepareJob:
     # What can be refused is refused before minutes of work.
     _check_replacement(job)
     spectrograms = job.config.model_copy(update={"mode": "spectrograms"})
-    _prepare(dataclasses.replace(job, config=spectrograms))
+    _prepare(dataclasses.replace(job, config=spectrograms, png=False))
     from pipelines.publishing.demo_archive import demo_archive
 
     return dataclasses.replace(job, source=demo_archive(job.config, job.progress))
