@@ -75,7 +75,7 @@ class Journal:
                 self._written.update(row.path for row in rows)
 
     def finished(self, unit: Unit[Any]) -> Result | None:
-        """The result of a unit if it still stands."""
+        """The result of a unit if it is still valid."""
         mark, result = self._entries.get(unit.name, ("", Result()))
         if mark != unit.fingerprint:
             return None

@@ -18,7 +18,7 @@ MAX_LABEL_FILES = 1_000_000
 """An archive with more label files is refused."""
 
 MAX_LABEL_BYTES = 1 << 16
-"""A label file that is longer is none."""
+"""A longer file is not taken for a label file."""
 
 _LABEL_SUFFIXES = {".txt", ".key", ".lab"}
 
@@ -38,7 +38,7 @@ def read_list(path: Path) -> list[LabelText]:
     """Read a list with the columns track, key and md5, and maybe confidence and has_comment.
 
     Raises:
-        DataError: missing, not UTF-8, without these columns, or a number or checksum that is none; names
+        DataError: missing, not UTF-8, without these columns, or a number or checksum that is malformed; names
             the line.
     """
     try:

@@ -39,7 +39,7 @@ class TrackLabel:
         md5: of its audio file, 32 hexadecimal digits, if the list states it.
         confidence: 0 (guessed) to 2 (certain), if it is stated.
         has_comment: whether the annotator commented on it.
-        text: the label as it stands in the list.
+        text: the label as the list states it.
         group: the first track of the list whose file is the same; one recording can be sold twice, and must
             not stand on two sides.
     """
@@ -92,7 +92,7 @@ def select_tracks(
         except KeyParseError as error:
             reason = str(error)
         if counts[item.id] > 1:
-            reason = "stands in the labels more than once"
+            reason = "is in the labels more than once"
         if reason is None:
             group = groups.get(item.id, item.id)
             selected.append(

@@ -1,7 +1,7 @@
 """The catalogue: the datasets that tfkey knows, one YAML file each in ``configs/datasets/``.
 
 A description says what is known of a dataset before any of it is on disk: where its audio, its labels and its
-pictures can be had (mirrors in the order in which to try them), what its subsets mean, and how it is split.
+pictures can be fetched (mirrors in the order in which to try them), what its subsets mean, how it is split.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class DatasetSpec(_Part):
     _folder: Path | None = PrivateAttr(None)
 
     def model_post_init(self, context: Any) -> None:
-        """Remember the catalogue that it stands in, where the datasets of ``same_tracks_as`` stand, too."""
+        """Remember the catalogue that it is in, which also holds the datasets of ``same_tracks_as``."""
         self._folder = (context or {}).get("folder")
 
     @property
@@ -206,7 +206,7 @@ class DatasetSpec(_Part):
         for name, subset in self.subsets.items():
             if archives and subset.archive not in archives:
                 raise ValueError(
-                    f"subsets.{name}.archive: {subset.archive!r} is none of {', '.join(archives)}"
+                    f"subsets.{name}.archive: {subset.archive!r} is not one of {', '.join(archives)}"
                 )
             if subset.archive and not archives:
                 raise ValueError(f"subsets.{name}.archive: there are no archives to choose from")
@@ -216,7 +216,7 @@ class DatasetSpec(_Part):
         """A subset by name.
 
         Raises:
-            UsageError: there is none of that name.
+            UsageError: no dataset has that name.
         """
         if name not in self.subsets:
             known = ", ".join(self.subsets) or "none"

@@ -20,7 +20,7 @@ from tfkey.files import atomic_path
 
 SAMPLE_RATE = 44_100
 
-# MIDI 1.0: 14-bit pitch bend centred on 0 here, over +-2 semitones unless told otherwise.
+# MIDI 1.0: 14-bit pitch bend centred on 0 here, over +-2 semitones unless a file says otherwise.
 _BEND_PER_CENT = 8192 / 200
 _TICKS_PER_QUARTER = 480
 _DRUM_CHANNEL = 9

@@ -38,7 +38,7 @@ class Downloaded:
 
     Attributes:
         paths: the file of every item that is there, verified, by name and in the order of the items.
-        failures: the items that could not be had, with the trouble each mirror gave.
+        failures: the items that could not be fetched, with the trouble each mirror gave.
         fetched_bytes: what was received in this call, bytes that had to be thrown away included.
     """
 
@@ -55,13 +55,13 @@ def download(
     progress: OnDownload | None = None,
     settings: DownloadSettings = _DEFAULTS,
 ) -> Downloaded:
-    """Have every item in ``folder``: what is there and verifies stays, the rest is fetched.
+    """Get every item into ``folder``: what is there and verifies stays, the rest is fetched.
 
     Two calls may share a folder, in one process or in two: the second waits and finds what the first fetched.
     If all is there already, neither a request nor the right to write is needed.
 
     Args:
-        items: what to have. Items of one name must ask for one content.
+        items: what to get. Items of one name must ask for one content.
         folder: where to put it; made if missing.
         workers: how many files are fetched at once.
         progress: called in this thread, some twenty times a second and at the end.
@@ -122,7 +122,7 @@ def _objection(item: Item) -> str | None:
     if not fits or re.search(r"[\0\\]", item.name) or (os.name == "nt" and PureWindowsPath(item.name).drive):
         return "not a name for a file in the folder; give a relative one without '..' and leading dots"
     if item.checksum is not None and not _CHECKSUM.fullmatch(item.checksum):
-        return f"{printable(item.checksum)!r} is no checksum; write md5: or sha256: and its hex digits"
+        return f"{printable(item.checksum)!r} is not a checksum; write md5: or sha256: and its hex digits"
     return None if item.urls else "has no address; give at least one URL"
 
 

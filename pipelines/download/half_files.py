@@ -18,7 +18,7 @@ from pipelines.text import printable
 from tfkey.errors import TfkeyError
 
 WEB_PAGE = "sent a web page (HTML) in place of the file"
-"""What is told of a server that did so; some do it instead of answering 404."""
+"""What a message says about a server that did so; some do it instead of answering 404."""
 
 _HTML = re.compile(
     rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*|<\?xml[^>]*>\s*)*<(!doctype\s+html|html|head)\b", re.I | re.S
@@ -27,7 +27,7 @@ _HTML = re.compile(
 
 @dataclass(frozen=True)
 class Item:
-    """A file to be had.
+    """A file to fetch.
 
     Attributes:
         name: where to put it, relative to the folder, '/'-separated; no part may begin with a dot.
@@ -274,7 +274,7 @@ def read_blocks(stream: IO[bytes]) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def on_disk(path: Path) -> Iterator[None]:
-    """Turn what the disk complains of into the error that ends the call; the network's is told elsewhere.
+    """Turn an error of the disk into the one that ends the call; those of the network are reported elsewhere.
 
     Raises:
         TfkeyError: an OSError came up inside; names the path.

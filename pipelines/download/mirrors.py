@@ -286,8 +286,8 @@ def _network_error(error: BaseException, timeout_seconds: float, size: int) -> _
         return any(isinstance(link, kinds) for link in chain)
 
     # The innermost is the system's own word, without the wrapping of the libraries.
-    told = (link.strerror for link in reversed(chain) if isinstance(link, OSError) and link.strerror)
-    said = next(told, None)
+    words = (link.strerror for link in reversed(chain) if isinstance(link, OSError) and link.strerror)
+    said = next(words, None)
     text = printable(said or str(error))
     if comes_from(ssl.SSLCertVerificationError):
         return _MirrorError(f"its certificate cannot be trusted ({text})")

@@ -18,7 +18,7 @@ class DownloadState:
     Attributes:
         done_bytes: of all files, those that were there already included; falls when a file is begun anew.
         total_bytes: of all files; None while the size of one is unknown.
-        files_done: those that are there, and those that could not be had.
+        files_done: those that are there, and those that could not be fetched.
         files_total: all of them.
         bytes_per_second: the rate of receiving over the last five seconds.
     """
@@ -57,7 +57,7 @@ class Tally:
                 self._size[name] = size
 
     def settle(self, name: str, size: int) -> None:
-        """Nothing more will come of a file, which has this size; 0 if it could not be had."""
+        """Nothing more will come of a file, which has this size; 0 if it could not be fetched."""
         self.expect(name, size)
         self.at(name, size)
         with self._lock:

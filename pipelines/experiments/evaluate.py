@@ -1,4 +1,4 @@
-"""Judging: a trained run on whole tracks of prepared data."""
+"""Evaluating a trained run on whole tracks of prepared data."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def evaluate(
         config: the run's configuration; mode and data_dir may differ.
         datasets: names, prepared in ``config.mode``, each once.
         split: ``train``, ``validation`` or ``test``.
-        report: told, in a line each, what was left out and why.
+        report: called with a line for each thing that was left out, and why.
 
     Returns:
-        What each dataset that has such a split came to, in order, and the folder that it was written to; of
-        several datasets also what they came to together, unless two of them hold the same recordings, which
+        The evaluation of each dataset that has such a split, in order, and the folder that it was written to;
+        for several datasets also that of all together, unless two of them hold the same recordings, which
         would then count twice.
 
     Raises:
         UsageError: a dataset holds recordings that the run was trained on, under another name or in another
             split.
         DataError: data that is not prepared, or damaged; the split is empty in all of the datasets.
-        TfkeyError: no network, or one that gives what is no number.
+        TfkeyError: no network, or one that gives NaN or infinity.
     """
     check_mode(config.model.name, config.mode, config.augment)
     _check_recordings(run, datasets)
@@ -165,7 +165,7 @@ def _judge(run: Run, model: keras.Model, intervals: SplitIntervals) -> Judgement
     with naming_damage(intervals):
         logits = model.predict(batches, steps=evaluation_steps(intervals, size), verbose=0)
     if not np.isfinite(logits).all():
-        raise TfkeyError(f"{run.best}: gives what is no number (NaN or infinity); train the run again")
+        raise TfkeyError(f"{run.best}: gives NaN or infinity; train the run again")
     owners = [f"{part.name}/{row.track}" for part, rows in intervals.parts for row in rows]
     return judge(owners, intervals.labels, softmax(logits), [row.part for row in intervals.rows])
 

@@ -131,7 +131,7 @@ def load_search(space: str | Path) -> Search:
             f"search space {space}: cannot be read; give a YAML file, or: tune", remedy="space"
         ) from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML; mend it or give another file") from error
+        raise ConfigError(f"{path}: not YAML; correct it or give another file") from error
     if not isinstance(values, dict) or not values.get("space"):
         raise ConfigError(f"{path}: has no settings below space:; configs/tune.yaml is an example")
     try:

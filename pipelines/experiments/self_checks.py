@@ -24,7 +24,7 @@ _CHECKED_AT_A_TIME = 25
 
 
 def overfit(config: Config, most_steps: int = 500) -> tuple[int, float]:
-    """Train on one batch over and over: a sound network and a sound training learn it by heart.
+    """Train on one batch over and over: if network and training are right, they learn it by heart.
 
     Augmentation, dropout, weight decay and the softness of targets are left out, as they are there to
     prevent it.

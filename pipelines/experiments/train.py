@@ -104,7 +104,7 @@ class Experiment:
         return training_batches(self.training, size, seed=seed, first_epoch=epoch)
 
     def suspects(self, epoch: int, batch: int) -> tuple[list[str], list[str]]:
-        """Which files were in a training batch, and which of them hold what is no finite number."""
+        """Which files were in a training batch, and which of them hold values that are not finite."""
         size, seed = self.config.train.batch_size, self.config.seed
         return batch_members(self.training, size, seed=seed, epoch=epoch, batch=batch)
 
@@ -166,7 +166,7 @@ def train(
     Args:
         config: everything about the run.
         name: of the run's folder below ``config.runs_dir``.
-        report: told about every epoch.
+        report: called after every epoch.
         most_steps: batches an epoch at most, for a trial.
 
     Returns:

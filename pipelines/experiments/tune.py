@@ -88,7 +88,7 @@ def tune(
         search: what to search; with more ``trials`` than before, a search goes on where it ended.
         algorithm: one of :data:`ALGORITHMS`.
         name: of the search's folder below ``config.runs_dir``.
-        report: told about every trial.
+        report: called after every trial.
         train: trains a trial; None for :func:`train_apart`.
 
     Returns:

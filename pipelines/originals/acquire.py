@@ -46,7 +46,7 @@ class Acquirer:
         source: a folder of the user's that holds the files under the names they are published with (or one
             of these files, for a dataset of archives); they are verified and copied from there, and the
             network is left alone. None to fetch them.
-        progress: told how far the fetching is.
+        progress: called with how far the fetching is.
     """
 
     spec: DatasetSpec
@@ -64,11 +64,11 @@ class Acquirer:
 
         Returns:
             The tracks that are there, each with its split, and what was left out: labels that state no one
-            key, files that could not be had.
+            key, files that could not be fetched.
 
         Raises:
             UsageError: the dataset has no audio to fetch, or no such subset.
-            DataError: an archive cannot be had.
+            DataError: an archive cannot be fetched.
         """
         subset = self.config.subsets.get(self.spec.name, "default")
         self.spec.subset(subset)
@@ -89,7 +89,7 @@ class Acquirer:
                 left_out = [*left_out, *lost]
             else:
                 raise UsageError(
-                    f"dataset {self.spec.name}: an archive of audio needs labels; mend its description"
+                    f"dataset {self.spec.name}: an archive of audio needs labels; correct its description"
                 )
         else:
             raise UsageError(
@@ -100,7 +100,7 @@ class Acquirer:
             # The first that failed says what is wrong; later ones are not even asked for from a dead server.
             telling = [item for item in left_out if not item.by_choice][:1] or left_out[:2]
             reasons = "; ".join(f"{item.source}: {item.reason}" for item in telling)
-            raise DataError(f"dataset {self.spec.name}: none of its audio could be had ({reasons})")
+            raise DataError(f"dataset {self.spec.name}: none of its audio could be fetched ({reasons})")
         return policy_splits(found, self.spec.split, self.config.split), left_out
 
     def has_source(self, archive: Archive | None) -> bool:
@@ -115,7 +115,7 @@ class Acquirer:
 
         Raises:
             UsageError: the dataset has none.
-            DataError: it cannot be had.
+            DataError: it cannot be fetched.
         """
         if self.spec.images is None:
             raise UsageError(
@@ -138,7 +138,7 @@ class Acquirer:
         What no checksum vouches for can prove damaged here: it is thrown away, and the next mirror asked.
 
         Raises:
-            DataError: it cannot be had whole from any mirror.
+            DataError: no mirror has it intact.
         """
         troubles = []
         for number in range(len(archive.urls)):
@@ -153,7 +153,7 @@ class Acquirer:
         raise DataError("; ".join(dict.fromkeys(troubles)))
 
     def _files(self, audio: FileAudio, labels: Sequence[TrackLabel]) -> tuple[list[Track], list[LeftOut]]:
-        """The tracks whose file could be had, in the order of the labels, and the files that could not."""
+        """The tracks whose file was fetched, in the order of the labels, and the files that could not be."""
         names = {label.id: _name(audio.track_urls(label.id)[0]) for label in labels}
         items = [
             Item(
@@ -189,10 +189,10 @@ def _name(url: str) -> str:
 
 
 def fetch(item: Item, folder: Path, progress: OnDownload | None = None) -> Path:
-    """Have one file in a folder, verified.
+    """Get one file into a folder, verified.
 
     Raises:
-        DataError: it cannot be had from any of its places.
+        DataError: none of its places has it.
     """
     report = download([item], folder, progress=progress)
     if report.failures:

@@ -49,7 +49,7 @@ def _archive(spec: DatasetSpec, config: Config) -> Archive | None:
 
 
 def _demo_tracks(folder: Path, *, workers: int, progress: Progress | None = None) -> list[Track]:
-    """Render the demo dataset (once) and list it. A piece of music stands in one split only."""
+    """Render the demo dataset (once) and list it. A piece of music is in one split only."""
     from pipelines.demo import render_demo
 
     listing = render_demo(folder, workers=workers, progress=progress)

@@ -63,7 +63,7 @@ def read_source(path: Path, labels: Labels | None = None) -> tuple[list[Track], 
 
     Returns:
         Tracks sorted by source, with names of their own, and a split if their folder or line states one;
-        and what was left out, why, and how to mend it.
+        and what was left out, why, and what puts it right.
 
     Raises:
         UsageError: ``labels`` does not go with the path.
@@ -150,7 +150,7 @@ def _read_csv(path: Path) -> tuple[list[Track], list[LeftOut]]:
 
 
 def _csv_track(table: Path, row: Row) -> Track:
-    """The track of one line; ``DataError`` with the reason if it is none."""
+    """The track of one line; ``DataError`` with the reason if the line cannot be used."""
     split = row.cells.get("split", "").strip().lower() or None
     key = parse_key(table, row.line, row.key_text)
     if key is None:
@@ -159,7 +159,7 @@ def _csv_track(table: Path, row: Row) -> Track:
     if path is None:
         raise DataError("no such file; give its path, from the folder of the CSV file or from the root")
     if split not in {None, *SPLITS}:
-        raise DataError(f"split {split!r} is none of {', '.join(SPLITS)}")
+        raise DataError(f"split {split!r} is not one of {', '.join(SPLITS)}")
     named = (row.cells.get("group") or row.cells.get("artist") or "").strip()
     group = f"group {named}" if named else _own_group(Path(row.name))
     return Track(safe_name(path.stem), path, key, split, printable(row.name), group)
@@ -178,7 +178,7 @@ def _check_groups(path: Path, tracks: Sequence[Track]) -> None:
     for group, found in splits.items():
         if len(found) > 1:
             sides = " and ".join(sorted(found))
-            raise DataError(f"{path}: {printable(group)} stands in the splits {sides}; put all of it in one")
+            raise DataError(f"{path}: {printable(group)} is in the splits {sides}; put all of it in one")
 
 
 def _read_tags(folder: Path) -> tuple[list[Track], list[LeftOut]]:
@@ -226,8 +226,8 @@ def _read_key_tag(path: Path) -> Key:
     if not keys:
         raise DataError("no key in its tags (TKEY, INITIALKEY, KEY); tag it, or name it in a CSV file")
     if len(keys) > 1:
-        stands = ", ".join(f"{name}: {key}" for key, name in keys.items())
-        raise DataError(f"its tags state more than one key ({stands}); delete the wrong one")
+        several = ", ".join(f"{name}: {key}" for key, name in keys.items())
+        raise DataError(f"its tags state more than one key ({several}); delete the wrong one")
     return next(iter(keys))
 
 

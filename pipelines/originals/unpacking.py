@@ -136,16 +136,22 @@ def _write_entry(archive: Path, name: str, stream: IO[bytes], target: Path, most
 @contextlib.contextmanager
 def _naming_damage(archive: Path) -> Iterator[None]:
     """Turn what the readers and the disk say about an archive's content into one line that names it."""
+
+    def damaged(error: Exception) -> DataError:
+        if is_archive(archive):
+            return DataError(f"{archive}: damaged ({error}); fetch it again")
+        return DataError(f"{archive}: not a whole archive ({error}); give one, or put its parts together")
+
     try:
         yield
     except _DAMAGE as error:
-        raise DataError(f"{archive}: damaged ({error}); fetch it again") from error
+        raise damaged(error) from error
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise DataError(f"{archive}: holds a file and a folder of one name; {_DISTRUST}") from error
     except OSError as error:
         # A decompressor's complaint has no file name; a full disk or a missing right has an errno.
         if error.errno is None:
-            raise DataError(f"{archive}: damaged ({error}); fetch it again") from error
+            raise damaged(error) from error
         raise
 
 

@@ -236,7 +236,7 @@ def _copy_picture(config: Config, path: Path, target: Path) -> str:
 
 
 def _check_picture(config: Config, path: Path) -> bool:
-    """Whether a picture is 8-bit grey as it stands (else: grey stored as RGB).
+    """Whether a picture is stored as 8-bit grey (else: grey stored as RGB).
 
     Raises:
         DataError: unreadable, of another size than the parameters give, or coloured.

@@ -71,10 +71,10 @@ def sounding_intervals(config: Config, track: Track) -> tuple[list, LeftOut | No
     parts = cut(waveform, config.intervals, config.features.sample_rate)
     if not parts:
         seconds = len(waveform) / config.features.sample_rate
-        mend = "lower intervals.seconds or set intervals.remainder=pad"
+        remedy = "lower intervals.seconds or set intervals.remainder=pad"
         return [], LeftOut(
             track.source,
-            f"shorter ({seconds:.2f} s) than an interval of {config.intervals.seconds:g} s; {mend}",
+            f"shorter ({seconds:.2f} s) than an interval of {config.intervals.seconds:g} s; {remedy}",
         )
     sounding = [(number, part) for number, part in enumerate(parts) if not is_silent(part)]
     return sounding, None if sounding else LeftOut(track.source, "silent; silence has no key")

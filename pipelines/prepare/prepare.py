@@ -87,7 +87,7 @@ def _publish_demo(job: PrepareJob) -> PrepareJob:
     # What can be refused is refused before minutes of work.
     _check_replacement(job)
     spectrograms = job.config.model_copy(update={"mode": "spectrograms"})
-    _prepare(dataclasses.replace(job, config=spectrograms))
+    _prepare(dataclasses.replace(job, config=spectrograms, png=False))
     from pipelines.publishing.demo_archive import demo_archive
 
     return dataclasses.replace(job, source=demo_archive(job.config, job.progress))
@@ -122,8 +122,8 @@ def _reasons(left_out: Sequence[LeftOut]) -> str:
     first: dict[str, str] = {}
     for item in left_out:
         first.setdefault(item.reason, item.source)
-    told = "; ".join(f"{source}: {reason}" for reason, source in list(first.items())[:3])
-    return told + (f"; {len(left_out)} files in all" if len(left_out) > len(first) else "")
+    text = "; ".join(f"{source}: {reason}" for reason, source in list(first.items())[:3])
+    return text + (f"; {len(left_out)} files in all" if len(left_out) > len(first) else "")
 
 
 def _run_mode(job: PrepareJob) -> tuple[Result, int]:

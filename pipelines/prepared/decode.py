@@ -34,7 +34,7 @@ def decode_clip(path: tf.Tensor, samples: int, sample_rate: int, *, only_wav: bo
     """Read an audio file as a mono clip of fixed length, in the graph.
 
     Args:
-        path: string scalar; the format is told by the suffix (wav, flac, ogg, mp3).
+        path: string scalar; the suffix names the format (wav, flac, ogg, mp3).
         samples: the wanted length; a longer file is cut at the end, a shorter one padded with zeros.
         sample_rate: the wanted rate in Hz; another one is resampled.
         only_wav: every file is a WAV, as what ``prepare`` writes is. tensorflow-io is left out of the graph

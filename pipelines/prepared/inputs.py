@@ -158,7 +158,7 @@ def batch_members(
 
     Returns:
         All files of the batch, in order, and those with values that are no finite numbers. In spectrograms
-        mode a file is told as ``<track>, part <part> in <shard>``.
+        mode a file is named as ``<track>, part <part> in <shard>``.
     """
     named = _examples(intervals, [tf.constant(seed), tf.constant(epoch)], named=True)
     members = named.skip(batch * batch_size).take(batch_size)

@@ -85,7 +85,7 @@ def preparation_parameters(config: Config, mode: str) -> dict[str, Any]:
 
 
 def selection_parameters(config: Config, dataset: str) -> dict[str, Any]:
-    """The settings that say which tracks prepared data holds and on which sides they stand, flat."""
+    """The settings that say which tracks prepared data holds and in which splits they are, flat."""
     split = {f"split.{name}": value for name, value in config.split.model_dump(mode="json").items()}
     return {**split, f"subsets.{dataset}": config.subsets.get(dataset, "default")}
 
@@ -149,7 +149,7 @@ def _parse_row(path: Path, line: int, values: dict[str, str]) -> Row:
     try:
         Key.parse(values["key"])
         if values["split"] not in SPLITS:
-            raise ValueError(f"split {values['split']!r} is none of {', '.join(SPLITS)}")
+            raise ValueError(f"split {values['split']!r} is not one of {', '.join(SPLITS)}")
         if Path(values["path"]).is_absolute() or ".." in Path(values["path"]).parts:
             raise ValueError(f"path {values['path']!r} leads out of the dataset's folder")
         return Row(
@@ -158,12 +158,12 @@ def _parse_row(path: Path, line: int, values: dict[str, str]) -> Row:
         )  # fmt: skip
     except (KeyParseError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path}, line {line}: {error}; mend the line or prepare the dataset again"
+            f"{path}, line {line}: {error}; correct the line or prepare the dataset again"
         ) from error
 
 
 def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
-    """Open prepared data and hold its parameters against those asked for.
+    """Open prepared data and compare its parameters with those asked for.
 
     Raises:
         DataError: not prepared (or not wholly), prepared with other parameters (both are named), or a
@@ -268,7 +268,7 @@ def check_replacement(config: Config, mode: str, dataset: str) -> None:
 def check_parameters(
     where: Path, found: dict[str, Any], wanted: dict[str, Any], *, replaceable: bool = False
 ) -> None:
-    """Hold the parameters that data was made with against those asked for.
+    """Compare the parameters that data was made with and those asked for.
 
     Args:
         where: the data.

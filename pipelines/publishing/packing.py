@@ -37,7 +37,7 @@ def pack(
     Args:
         prepared: the dataset.
         archive: where to write.
-        progress: told how many spectrograms are packed.
+        progress: called with the number of packed spectrograms, and of all.
         licence: what others may do with it; None for what the dataset states.
         citation: how to cite it; None for what the dataset states.
 

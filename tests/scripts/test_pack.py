@@ -11,10 +11,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipelines.originals.unpacking import archive_parts
 from pipelines.prepared.manifest import open_prepared
 from pipelines.prepared.records import iter_pictures
-from tests.conftest import contents, times
+from tests.conftest import times
 from tests.faulty_server import FaultyServer
 from tfkey.config import load_config
 from tfkey.spectrogram.frontend import to_pixels
@@ -91,33 +90,24 @@ def test_packed_served_and_prepared_the_pixels_are_the_same(tfkey, lab, tmp_path
         assert any("50 intervals" in line for line in out)
 
 
-def test_packed_again_the_bytes_are_the_same_and_a_split_archive_is_taken(tfkey, lab, tmp_path):
+def test_packed_again_the_bytes_are_the_same(tfkey, lab, tmp_path):
     settings = lab / "settings.yaml"
     archives = [tmp_path / name for name in ("one.tar.xz", "two.tar.xz")]
     for archive in archives:
         assert tfkey("pack", "small", "--config", settings, "--output", archive)[0] == 0
     assert archives[0].read_bytes() == archives[1].read_bytes()
-    subprocess.run(
-        ["split", "-b", "5000", "-a", "3", "-d", "one.tar.xz", "one.tar.xz."], cwd=tmp_path, check=True
-    )
-    first = tmp_path / "one.tar.xz.000"
-    assert len(archive_parts(first)) == -(-archives[0].stat().st_size // 5000)
-    results = []
-    for number, source in enumerate((archives[0], first)):
-        arguments = (
-            "prepare",
-            "--config",
-            settings,
-            "--mode",
-            "images",
-            "--dataset",
-            "small",
-            "--source",
-            source,
-        )
-        assert tfkey(*arguments, "--data-dir", tmp_path / str(number))[0] == 0
-        results.append(contents(tmp_path / str(number) / "images"))
-    assert results[0] == results[1]
+
+
+def test_a_part_of_an_archive_is_refused_with_what_to_do(tfkey, lab, tmp_path):
+    archive, settings = tmp_path / "one.tar.xz", lab / "settings.yaml"
+    assert tfkey("pack", "small", "--config", settings, "--output", archive)[0] == 0
+    part = tmp_path / "one.tar.xz.000"
+    part.write_bytes(archive.read_bytes()[:5000])
+    code, _, err = tfkey("prepare", "--config", settings, "--mode", "images", "--dataset", "small",
+                         "--source", part, "--data-dir", tmp_path / "data")  # fmt: skip
+    assert (code, len(err)) == (1, 2)
+    assert "one.tar.xz.000: not a whole archive" in err[1]
+    assert "put its parts together" in err[1]
 
 
 def test_packing_takes_the_data_as_it_is_and_states_its_licence(tfkey, lab, tmp_path):

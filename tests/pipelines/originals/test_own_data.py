@@ -131,7 +131,7 @@ def test_csv_lines_that_cannot_be_used(tmp_path: Path) -> None:
     assert "line 6: the same file as in line 2" in reasons["sub/../a.wav"]
     assert "C major in line 7, D major in line 8" in reasons["d.wav"]
     assert "line 10" in reasons["line 10"]
-    assert "'exam' is none of train, validation, test" in reasons["b.wav"]
+    assert "'exam' is not one of train, validation, test" in reasons["b.wav"]
     assert len(left_out) == 9
     assert all("\n" not in item.reason for item in left_out)
 
@@ -152,7 +152,7 @@ def test_csv_groups_never_stand_on_two_sides(tmp_path: Path, column: str) -> Non
     assert len({track.split for track in tracks}) == 3
     for number, row in enumerate(rows):
         row["split"] = "train" if number else "test"
-    with pytest.raises(DataError, match="who 0 stands in the splits test and train"):
+    with pytest.raises(DataError, match="who 0 is in the splits test and train"):
         read_source(_listing(tmp_path / "keys.csv", rows))
 
 
