@@ -176,7 +176,7 @@ def test_trial_in_a_process_of_its_own(lab: Path, tmp_path: Path) -> None:
             {"model.pooling": {"choice": ["global", "nowhere"]}},
             "space.model.pooling: 'nowhere' cannot be tried",
         ),
-        ({"model.depth": {"int": [1, 2]}}, "space.model.depth: .*no such setting"),
+        ({"model.depth": {"int": [1, 2]}}, "space.model.depth: .*model.depth: no such setting; allowed"),
         ({"train.batch_size": {"int": [4, 4]}}, "train.batch_size: .*the least must be below the most"),
         ({"train.batch_size": {"int": [0, 4], "log": True}}, "train.batch_size: .*log needs a least above 0"),
         ({"train.batch_size": {"int": [1, 4], "step": 9}}, "train.batch_size: .*step 9 does not fit"),
