@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.resource_tracker
@@ -56,46 +57,80 @@ def in_processes(
         TfkeyError: ``make`` raised it, or its process died.
         RuntimeError: ``make`` or the function raised anything else.
     """
-    waiting = enumerate(tasks)
-    results: dict[int, R | Crash[T]] = {}
-    pool: list[_Worker[T, R]] = []
-    given = done = 0
-    exhausted = False
+    pool = _Pool(make, on_ready)
     try:
-        pool = [_Worker(make) for _ in range(workers)]
-        while True:
-            for worker in pool:
-                if worker.is_idle and not exhausted and given - done < _AHEAD:
-                    task = next(waiting, None)
-                    exhausted = task is None
-                    if task is not None:
-                        given += 1
-                        worker.give(task)
-            while done in results:
-                yield results.pop(done)
-                done += 1
-            if exhausted and done == given:
-                return
-            ready = multiprocessing.connection.wait([worker.connection for worker in pool])
-            for place, worker in enumerate(pool):
-                if worker.connection not in ready:
-                    continue
-                try:
-                    kind, value = worker.connection.recv()
-                except (EOFError, OSError):
-                    results.update(worker.bury())
-                    pool[place] = _Worker(make)
-                    continue
-                if kind == "ready":
-                    worker.is_idle = True
-                    if on_ready is not None and value is not None:
-                        on_ready(value)
-                        on_ready = None
-                else:
-                    results.update(worker.take(kind, value))
+        pool.start(workers)
+        yield from pool.results(tasks)
     finally:
-        for worker in pool:
+        pool.stop()
+
+
+class _Pool(Generic[T, R]):
+    """The processes of one iteration, and the results that wait for their turn."""
+
+    def __init__(self, make: Callable[[], Callable[[T], R]], on_ready: Callable[[str], None] | None) -> None:
+        self._make = make
+        self._on_ready = on_ready
+        self._workers: list[_Worker[T, R]] = []
+        self._early: dict[int, R | Crash[T]] = {}
+
+    def start(self, workers: int) -> None:
+        for _ in range(workers):
+            self._workers.append(_Worker(self._make))
+
+    def stop(self) -> None:
+        for worker in self._workers:
             worker.stop()
+
+    def results(self, tasks: Iterable[T]) -> Iterator[R | Crash[T]]:
+        """Yield the results in the order of the tasks."""
+        numbered = enumerate(tasks)
+        yielded = handed_out = 0
+        while True:
+            room = yielded + _AHEAD - handed_out
+            handed_out += self._hand_out(itertools.islice(numbered, room))
+            if yielded in self._early:
+                yield self._early.pop(yielded)
+                yielded += 1
+            elif yielded == handed_out and self._idle():
+                # There was room and a process, but no task.
+                return
+            else:
+                self._collect()
+
+    def _hand_out(self, tasks: Iterator[tuple[int, T]]) -> int:
+        """Give each idle process a task; return how many were given."""
+        given = 0
+        # The processes come first: zip would take a task, and lose it, before it finds no process.
+        for worker, task in zip(self._idle(), tasks, strict=False):
+            worker.give(task)
+            given += 1
+        return given
+
+    def _collect(self) -> None:
+        """Wait until a process sends something or dies, and take all that has come."""
+        ready = multiprocessing.connection.wait([worker.connection for worker in self._workers])
+        for place, worker in enumerate(self._workers):
+            if worker.connection in ready:
+                self._read(place, worker)
+
+    def _read(self, place: int, worker: _Worker[T, R]) -> None:
+        try:
+            kind, value = worker.connection.recv()
+        except (EOFError, OSError):
+            self._early.update(worker.bury())
+            self._workers[place] = _Worker(self._make)
+            return
+        if kind != "ready":
+            self._early.update(worker.take(kind, value))
+            return
+        worker.is_idle = True
+        if self._on_ready is not None and value is not None:
+            self._on_ready(value)
+            self._on_ready = None
+
+    def _idle(self) -> list[_Worker[T, R]]:
+        return [worker for worker in self._workers if worker.is_idle]
 
 
 class _Worker(Generic[T, R]):
