@@ -19,7 +19,7 @@ from tfkey.training.callbacks import EpochSeeds, OnEpoch, RunRecorder, Suspects
 from tfkey.training.losses import build_loss
 from tfkey.training.metrics import MirexScore
 from tfkey.training.schedules import build_schedule
-from tfkey.training.tensorboard import Curves, Meter, Pictures
+from tfkey.training.tensorboard import CurveLogger, Meter, PictureLogger
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,9 @@ def fit(
             validation_steps=data.validation_steps,
             callbacks=[
                 EpochSeeds(run.config.seed),
-                Curves(run, recorder.history, data.meter),
+                CurveLogger(run, recorder.history, data.meter),
                 recorder,
-                Pictures(run, first_epoch, frontend or frontend_of(network), data.validation),
+                PictureLogger(run, first_epoch, frontend or frontend_of(network), data.validation),
             ],
             shuffle=False,
             verbose=0,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ import numpy as np
 
 from tfkey.config import Config
 from tfkey.errors import TfkeyError
+from tfkey.files import atomic_path, write_text
 from tfkey.training.fit import compile_model
 
 LOWEST, HIGHEST = 1e-6, 1.0
@@ -49,6 +51,20 @@ class Sweep:
         # Of the first steps the mean is of a few batches, and may be low by chance.
         start = min(20, len(self.rates) - 1)
         return float(self.rates[start + int(np.argmin(self.smoothed[start:]))] / 10)
+
+    def write(self, folder: Path) -> None:
+        """Write ``learning-rate.csv`` (columns ``learning_rate``, ``loss``) and its curve as a PNG.
+
+        Raises:
+            TfkeyError: a file cannot be written.
+        """
+        from tfkey.scoring.charts import png, sweep_figure
+
+        lines = [f"{rate:.6g},{loss:.6g}\n" for rate, loss in zip(self.rates, self.losses, strict=True)]
+        write_text(folder / "learning-rate.csv", "learning_rate,loss\n" + "".join(lines))
+        figure = sweep_figure(self.rates, self.losses, self.smoothed, self.suggestion)
+        with atomic_path(folder / "learning-rate.png") as temporary:
+            temporary.write_bytes(png(figure))
 
 
 def sweep(

@@ -18,6 +18,9 @@ class WarmUpThen(keras.optimizers.schedules.LearningRateSchedule):
     The cosine is that of Loshchilov and Hutter 2017 (arXiv 1608.03983), without restarts; the rise that of
     Goyal et al. 2017 (arXiv 1706.02677).
 
+    ``keras.optimizers.schedules.CosineDecay`` falls alike. But its warm-up starts with a step at rate 0, its
+    rate cannot stay constant after the warm-up, and it refuses a warm-up as long as the training.
+
     Args:
         highest: the learning rate at the end of the rise.
         steps: of the whole training.

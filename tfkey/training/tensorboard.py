@@ -43,7 +43,7 @@ Meter = Callable[[], tuple[int, float]]
 """Tells how many intervals training was given so far, and for how many seconds it waited for them."""
 
 
-class Curves(keras.callbacks.Callback):
+class CurveLogger(keras.callbacks.Callback):
     """Logs the figures of every epoch. It stands before what writes the checkpoint: no epoch is left out.
 
     ``intervals_per_second`` is of training alone, from the beginning of an epoch to its last batch.
@@ -124,7 +124,7 @@ class Curves(keras.callbacks.Callback):
         }
 
 
-class Pictures(keras.callbacks.Callback):
+class PictureLogger(keras.callbacks.Callback):
     """Every few epochs, shows on the validation split what the network takes for what.
 
     Draws the confusion matrix in the order of the circle of fifths, and a few spectrograms with the true and

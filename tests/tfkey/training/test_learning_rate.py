@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -44,3 +46,10 @@ def test_a_loss_that_is_no_number_from_the_start_is_an_error() -> None:
     batches = tf.data.Dataset.from_tensor_slices((pictures, np.zeros(64, int))).repeat().batch(32)
     with pytest.raises(TfkeyError, match="the loss of the first batch is no number"):
         sweep(network, None, load_config(), batches, steps=20)
+
+
+def test_a_sweep_is_written_as_a_table_and_a_curve(tmp_path: Path) -> None:
+    Sweep(np.geomspace(1e-6, 1, 50), np.linspace(3, 1, 50)).write(tmp_path / "new")
+    lines = (tmp_path / "new" / "learning-rate.csv").read_text().splitlines()
+    assert (lines[0], lines[1], lines[-1], len(lines)) == ("learning_rate,loss", "1e-06,3", "1,1", 51)
+    assert (tmp_path / "new" / "learning-rate.png").read_bytes().startswith(b"\x89PNG")
