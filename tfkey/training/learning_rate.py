@@ -16,7 +16,7 @@ import numpy as np
 
 from tfkey.config import Config
 from tfkey.errors import TfkeyError
-from tfkey.files import atomic_path, write_text
+from tfkey.files import atomic_path, write_csv
 from tfkey.training.fit import compile_model
 
 LOWEST, HIGHEST = 1e-6, 1.0
@@ -60,8 +60,8 @@ class Sweep:
         """
         from tfkey.scoring.charts import png, sweep_figure
 
-        lines = [f"{rate:.6g},{loss:.6g}\n" for rate, loss in zip(self.rates, self.losses, strict=True)]
-        write_text(folder / "learning-rate.csv", "learning_rate,loss\n" + "".join(lines))
+        rows = ([f"{rate:.6g}", f"{loss:.6g}"] for rate, loss in zip(self.rates, self.losses, strict=True))
+        write_csv(folder / "learning-rate.csv", ["learning_rate", "loss"], rows)
         figure = sweep_figure(self.rates, self.losses, self.smoothed, self.suggestion)
         with atomic_path(folder / "learning-rate.png") as temporary:
             temporary.write_bytes(png(figure))

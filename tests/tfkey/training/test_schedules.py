@@ -41,7 +41,7 @@ def test_settings_reach_it() -> None:
 
 
 def test_schedules_of_earlier_checkpoints_load() -> None:
-    """Before the wings, the module had another place; the registered name has stayed."""
+    """The module has moved since they were written; Keras finds the class by its registered name."""
     settings = {"highest": 0.003, "steps": 24, "rising_steps": 24, "falls": True}
     schedule = keras.optimizers.schedules.deserialize(
         {
