@@ -58,13 +58,13 @@ def _show(run: Path, evaluation: Evaluation) -> None:
 
     whole, single = evaluation.summary, evaluation.interval_summary
     click.echo(
-        f"{run}: {evaluation.title}, {evaluation.split} split, {evaluation.mode} mode, "
+        f"{run}: {evaluation.title}, {evaluation.split} split, {evaluation.data_mode} mode, "
         f"{whole.n_tracks} tracks, {single.n_intervals} intervals"
     )
     click.echo(f"  {'':<36} {'by track':<20} by interval")
     for name, figure in whole.figures.items():
         click.echo(f"  {FIGURE_TITLES[name]:<36} {figure:5.1%}  {single.figures[name]:5.1%}")
-    for mode, summary in evaluation.modes.items():
+    for mode, summary in evaluation.by_key_mode.items():
         title = f"weighted, {mode} ({summary.n_tracks} tracks)"
         click.echo(f"  {title:<36} {summary.figures['weighted']:5.1%}")
     for title, found in (("calibration error", evaluation.before), ("  with temperature", evaluation.after)):

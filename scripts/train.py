@@ -92,12 +92,7 @@ def _check(config: Config, kind: str) -> None:
 
 def _find_learning_rate(config: Config, folder: Path) -> None:
     from pipelines.experiments.train import find_learning_rate
-    from tfkey.files import atomic_path, write_text
-    from tfkey.scoring.charts import png, sweep_figure
 
     found = find_learning_rate(config)
-    lines = [f"{rate:.6g},{loss:.6g}\n" for rate, loss in zip(found.rates, found.losses, strict=True)]
-    write_text(folder / "learning-rate.csv", "learning_rate,loss\n" + "".join(lines))
-    with atomic_path(folder / "learning-rate.png") as temporary:
-        temporary.write_bytes(png(sweep_figure(found.rates, found.losses, found.smoothed, found.suggestion)))
+    found.write(folder)
     click.echo(f"train.learning_rate={found.suggestion:.2g}  (a tenth of where the loss is least; {folder})")

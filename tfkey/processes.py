@@ -1,8 +1,9 @@
-"""Work in processes of their own, so that a task that brings its process down fails alone."""
+"""Work in separate processes: a task that crashes its process fails alone."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.resource_tracker
@@ -26,7 +27,7 @@ class Crash(Generic[T]):
 
     Attributes:
         task: the task.
-        reason: what is known of the death, for a message.
+        reason: how the process ended, for a message.
     """
 
     def __init__(self, task: T, code: int | None) -> None:
@@ -42,67 +43,101 @@ def in_processes(
 ) -> Iterator[R | Crash[T]]:
     """Apply a function to tasks in other processes; results come in the order of the tasks.
 
-    No more than a few hundred tasks are taken ahead of the result that is waited for. Where a process dies,
-    its task gives a :class:`Crash` and another one takes its place. All processes end with the iteration, or
-    with this one.
+    At most a few hundred tasks are taken ahead of the next result. If a process dies, its task gives a
+    :class:`Crash` and a new process takes its place. All processes end with the iteration, or with the
+    calling process.
 
     Args:
-        make: called in each process, gives the function. It, tasks and results must pickle.
-        tasks: what the function is given.
-        workers: how many processes.
-        on_ready: is given the attribute ``description`` of the first function made, if it has one.
+        make: called in each process; returns the function. It, the tasks and the results must pickle.
+        tasks: the arguments of the function, one per call.
+        workers: the number of processes.
+        on_ready: called with the attribute ``description`` of the first function made, if it has one.
 
     Raises:
         TfkeyError: ``make`` raised it, or its process died.
         RuntimeError: ``make`` or the function raised anything else.
     """
-    waiting = enumerate(tasks)
-    results: dict[int, R | Crash[T]] = {}
-    pool: list[_Worker[T, R]] = []
-    given = done = 0
-    exhausted = False
+    pool = _Pool(make, on_ready)
     try:
-        pool = [_Worker(make) for _ in range(workers)]
-        while True:
-            for worker in pool:
-                if worker.is_idle and not exhausted and given - done < _AHEAD:
-                    task = next(waiting, None)
-                    exhausted = task is None
-                    if task is not None:
-                        given += 1
-                        worker.give(task)
-            while done in results:
-                yield results.pop(done)
-                done += 1
-            if exhausted and done == given:
-                return
-            ready = multiprocessing.connection.wait([worker.connection for worker in pool])
-            for place, worker in enumerate(pool):
-                if worker.connection not in ready:
-                    continue
-                try:
-                    kind, value = worker.connection.recv()
-                except (EOFError, OSError):
-                    results.update(worker.bury())
-                    pool[place] = _Worker(make)
-                    continue
-                if kind == "ready":
-                    worker.is_idle = True
-                    if on_ready is not None and value is not None:
-                        on_ready(value)
-                        on_ready = None
-                else:
-                    results.update(worker.take(kind, value))
+        pool.start(workers)
+        yield from pool.results(tasks)
     finally:
-        for worker in pool:
+        pool.stop()
+
+
+class _Pool(Generic[T, R]):
+    """The processes of one iteration, and the results that wait for their turn."""
+
+    def __init__(self, make: Callable[[], Callable[[T], R]], on_ready: Callable[[str], None] | None) -> None:
+        self._make = make
+        self._on_ready = on_ready
+        self._workers: list[_Worker[T, R]] = []
+        self._early: dict[int, R | Crash[T]] = {}
+
+    def start(self, workers: int) -> None:
+        for _ in range(workers):
+            self._workers.append(_Worker(self._make))
+
+    def stop(self) -> None:
+        for worker in self._workers:
             worker.stop()
+
+    def results(self, tasks: Iterable[T]) -> Iterator[R | Crash[T]]:
+        """Yield the results in the order of the tasks."""
+        numbered = enumerate(tasks)
+        yielded = handed_out = 0
+        while True:
+            room = yielded + _AHEAD - handed_out
+            handed_out += self._hand_out(itertools.islice(numbered, room))
+            if yielded in self._early:
+                yield self._early.pop(yielded)
+                yielded += 1
+            elif yielded == handed_out and self._idle():
+                # There was room and a process, but no task.
+                return
+            else:
+                self._collect()
+
+    def _hand_out(self, tasks: Iterator[tuple[int, T]]) -> int:
+        """Give each idle process a task; return how many were given."""
+        given = 0
+        # The processes come first: zip would take a task, and lose it, before it finds no process.
+        for worker, task in zip(self._idle(), tasks, strict=False):
+            worker.give(task)
+            given += 1
+        return given
+
+    def _collect(self) -> None:
+        """Wait until a process sends something or dies, and take all that has come."""
+        ready = multiprocessing.connection.wait([worker.connection for worker in self._workers])
+        for place, worker in enumerate(self._workers):
+            if worker.connection in ready:
+                self._read(place, worker)
+
+    def _read(self, place: int, worker: _Worker[T, R]) -> None:
+        try:
+            kind, value = worker.connection.recv()
+        except (EOFError, OSError):
+            self._early.update(worker.bury())
+            self._workers[place] = _Worker(self._make)
+            return
+        if kind != "ready":
+            self._early.update(worker.take(kind, value))
+            return
+        worker.is_idle = True
+        if self._on_ready is not None and value is not None:
+            self._on_ready(value)
+            self._on_ready = None
+
+    def _idle(self) -> list[_Worker[T, R]]:
+        return [worker for worker in self._workers if worker.is_idle]
 
 
 class _Worker(Generic[T, R]):
-    """The near side of a process."""
+    """The parent's end of a worker process."""
 
     def __init__(self, make: Callable[[], Callable[[T], R]]) -> None:
-        # Not by a fork, which would copy threads' locks (of TensorFlow, too) in the middle of their use.
+        # A fork would copy the locks of other threads, TensorFlow's included, while they are held.
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, make), daemon=True)
@@ -115,7 +150,7 @@ class _Worker(Generic[T, R]):
     def give(self, task: tuple[int, T]) -> None:
         self.is_idle = False
         self._task = task
-        # Of a process that has died meanwhile the next reading tells.
+        # If the process has died meanwhile, the next recv reports it.
         with contextlib.suppress(OSError):
             self.connection.send(task[1])
 
@@ -125,18 +160,18 @@ class _Worker(Generic[T, R]):
             error.exit_code = value[1]
             raise error
         if kind == "error" or self._task is None:
-            raise RuntimeError(f"in a process of its own:\n{value}")
+            raise RuntimeError(f"in a worker process:\n{value}")
         self.is_idle = True
         return {self._task[0]: value}
 
     def bury(self) -> dict[int, R | Crash[T]]:
-        """Give the result of the task that killed the process."""
+        """Return the result of the task that killed the process."""
         self.process.join()
         self.connection.close()
         if self._task is None:
             raise TfkeyError(
-                f"a process for the work ended with code {self.process.exitcode} before it began; "
-                "there may be too little memory: ask for fewer workers"
+                f"a worker process ended with code {self.process.exitcode} before it began; "
+                "memory may be short: ask for fewer workers"
             )
         number, task = self._task
         return {number: Crash(task, self.process.exitcode)}
@@ -178,7 +213,7 @@ def deaf_to_terminals() -> Iterator[None]:
 
 
 def _serve(connection: Any, make: Callable[[], Callable[[Any], Any]]) -> None:
-    """The far side: work until the near side is gone."""
+    """Run in the worker process until the parent is gone."""
     # Ctrl-C reaches all of a terminal's processes; the near side ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):
@@ -190,7 +225,7 @@ def _serve(connection: Any, make: Callable[[], Callable[[Any], Any]]) -> None:
         except Exception:
             connection.send(("error", traceback.format_exc()))
             return
-        # C libraries print what they think of files, in the middle of the near side's lines.
+        # C libraries print their complaints about files in the middle of the parent's lines.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)
         connection.send(("ready", getattr(function, "description", None)))

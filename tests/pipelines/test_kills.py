@@ -36,7 +36,7 @@ SETTINGS = {
 def _train(config: Config, name: str) -> None:
     from pipelines.experiments.train import train
     from tfkey.training.callbacks import RunRecorder
-    from tfkey.training.tensorboard import Pictures
+    from tfkey.training.tensorboard import PictureLogger
 
     ending = RunRecorder.on_train_batch_end
 
@@ -47,7 +47,7 @@ def _train(config: Config, name: str) -> None:
 
     RunRecorder.on_train_batch_end = on_train_batch_end  # type: ignore[method-assign]
     # Drawing is most of the time that so small a training takes.
-    Pictures.is_due = lambda self, epoch: False  # type: ignore[method-assign]
+    PictureLogger.is_due = lambda self, epoch: False  # type: ignore[method-assign]
     train(config, name)
 
 

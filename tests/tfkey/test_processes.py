@@ -104,3 +104,19 @@ def test_terminals_reach_this_process_alone_and_never_half_way() -> None:
     with pytest.raises(KeyboardInterrupt):
         start()
     assert (began, ended) == (True, False)
+
+
+def make_slow_first() -> Callable[[int], int]:
+    return slow_first
+
+
+def slow_first(task: int) -> int:
+    if task == 0:
+        time.sleep(1)
+    return task
+
+
+def test_one_slow_task_holds_the_others_up_no_longer_than_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    # While the first task is worked on, all that may be taken ahead of it is finished.
+    monkeypatch.setattr("tfkey.processes._AHEAD", 4)
+    assert list(in_processes(make_slow_first, range(12), 2)) == list(range(12))

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfkey.errors import MissingExtraError, TfkeyError, UsageError
 from tfkey.export import FORMATS
 from tfkey.export.target import check_target, real_target
-from tfkey.export.whole_track import calibrated, whole_track_function
+from tfkey.export.whole_track import calibrated_in_graph, whole_track_function
 from tfkey.files import atomic_path
 from tfkey.inference.bundle import METADATA, NETWORK_FILES
 from tfkey.inference.from_run import export_metadata, with_probabilities
@@ -105,7 +105,7 @@ def _write_saved_model(run: Run, network: keras.Model, temperature: float, folde
 
     def intervals(spectrogram: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = network(spectrogram, training=False)
-        return {"probabilities": calibrated(tf.nn.softmax(logits), temperature)}
+        return {"probabilities": calibrated_in_graph(tf.nn.softmax(logits), temperature)}
 
     waveform = judge.input_signature
     serve = tf.function(whole_tracks, input_signature=waveform)

@@ -72,12 +72,12 @@ def whole_track_function(config: Config, network: keras.Model, temperature: floa
             ],
             default=lambda: of_long(waveform, samples),
         )
-        return calibrated(mean, temperature)
+        return calibrated_in_graph(mean, temperature)
 
     return judge
 
 
-def calibrated(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
+def calibrated_in_graph(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
     """Apply a temperature to float32 ``[batch, classes]``, as
     :func:`tfkey.scoring.calibration.calibrated` does.
     """

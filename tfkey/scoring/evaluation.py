@@ -61,8 +61,8 @@ class Judgement:
         estimates = self.interval_probabilities.argmax(axis=1)
         return summarise(self.labels[self.owners], estimates, groups=self.owners)
 
-    def of_mode(self, mode: str) -> Summary | None:
-        """The table of the tracks whose reference is in that mode; None if there are none."""
+    def of_key_mode(self, mode: str) -> Summary | None:
+        """The table of the tracks whose reference is major, or is minor; None if there are none."""
         return self._of([number for number, key in enumerate(self.reference) if key.mode == mode])
 
     def of_key(self, key: Key) -> Summary | None:
@@ -152,15 +152,15 @@ class Evaluation:
     Attributes:
         run: name of the run.
         datasets: whose tracks these are.
-        mode: that they were read in.
-        split: that they are.
+        data_mode: the form of the data that they were read in: audio, spectrograms or images.
+        split: the split that they are.
         judgement: of the run's network.
         calibration: of the run; None if there is no validation data to fit one on.
     """
 
     run: str
     datasets: tuple[str, ...]
-    mode: str
+    data_mode: str
     split: str
     judgement: Judgement
     calibration: Calibration | None = None
@@ -173,7 +173,7 @@ class Evaluation:
     @property
     def folder_name(self) -> str:
         """The name of the folder that it is written to."""
-        return f"{'+'.join(self.datasets)}-{self.mode}-{self.split}"
+        return f"{'+'.join(self.datasets)}-{self.data_mode}-{self.split}"
 
     @property
     def is_calibration_data(self) -> bool:
@@ -192,19 +192,19 @@ class Evaluation:
         return self.judgement.interval_summary()
 
     @cached_property
-    def modes(self) -> dict[str, Summary]:
-        """The tables of the modes that occur."""
-        found = {mode: self.judgement.of_mode(mode) for mode in ("major", "minor")}
+    def by_key_mode(self) -> dict[str, Summary]:
+        """The tables of major and of minor keys, if any occur."""
+        found = {mode: self.judgement.of_key_mode(mode) for mode in ("major", "minor")}
         return {mode: summary for mode, summary in found.items() if summary}
 
     @cached_property
-    def keys(self) -> dict[Key, Summary]:
+    def by_key(self) -> dict[Key, Summary]:
         """The tables of the keys that occur, by class index."""
         found = {key: self.judgement.of_key(key) for key in KEYS}
         return {key: summary for key, summary in found.items() if summary}
 
     @cached_property
-    def calibrated(self) -> NDArray[np.float64] | None:
+    def calibrated_probabilities(self) -> NDArray[np.float64] | None:
         """The probabilities of the tracks at the run's temperature, ``[tracks, 24]``."""
         if self.calibration is None:
             return None
@@ -218,7 +218,8 @@ class Evaluation:
     @cached_property
     def after(self) -> Reliability | None:
         """How far the calibrated confidences can be trusted."""
-        return None if self.calibrated is None else reliability(self.calibrated, self.judgement.labels)
+        rows = self.calibrated_probabilities
+        return None if rows is None else reliability(rows, self.judgement.labels)
 
     def metrics(self) -> dict[str, Any]:
         """All figures as plain numbers: what ``metrics.json`` holds."""
@@ -226,12 +227,12 @@ class Evaluation:
             "tfkey_version": __version__,
             "run": self.run,
             "datasets": list(self.datasets),
-            "mode": self.mode,
+            "mode": self.data_mode,
             "split": self.split,
             **self.summary.as_dict(),
             "by_interval": self.interval_summary.as_dict(),
-            "modes": {mode: summary.as_dict() for mode, summary in self.modes.items()},
-            "keys": {key.long: summary.as_dict() for key, summary in self.keys.items()},
+            "modes": {mode: summary.as_dict() for mode, summary in self.by_key_mode.items()},
+            "keys": {key.long: summary.as_dict() for key, summary in self.by_key.items()},
             "calibration": {
                 "temperature": self.calibration.temperature if self.calibration else None,
                 "fitted_on_these_tracks": self.is_calibration_data,

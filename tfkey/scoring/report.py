@@ -67,7 +67,7 @@ def _page(
     count = f"{evaluation.summary.n_tracks} tracks, {evaluation.interval_summary.n_intervals} intervals"
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>{html.escape(count)}; data of {html.escape(evaluation.mode)} mode; tfkey {__version__}.<br>"
+        f"<p>{html.escape(count)}; data of {html.escape(evaluation.data_mode)} mode; tfkey {__version__}.<br>"
         "<small>In per cent; in brackets 95 % bootstrap intervals over tracks, which are drawn whole for "
         "figures by interval, too. Where the tracks of a line all came to the same, the interval has no "
         "width, which says nothing about tracks to come.</small></p>",
@@ -108,7 +108,10 @@ def _scores(evaluation: Evaluation) -> str:
 
 
 def _by_key(evaluation: Evaluation) -> str:
-    named = [*evaluation.modes.items(), *((key.long, summary) for key, summary in evaluation.keys.items())]
+    named = [
+        *evaluation.by_key_mode.items(),
+        *((key.long, summary) for key, summary in evaluation.by_key.items()),
+    ]
     rows = [
         [name, str(summary.n_tracks), *(f"{summary.figures[figure]}" for figure in _KEY_FIGURES)]
         for name, summary in named
@@ -144,7 +147,8 @@ def _confidence(evaluation: Evaluation) -> str:
 
 def _tracks(evaluation: Evaluation) -> str:
     judgement = evaluation.judgement
-    sure = judgement.probabilities if evaluation.calibrated is None else evaluation.calibrated
+    calibrated = evaluation.calibrated_probabilities
+    sure = judgement.probabilities if calibrated is None else calibrated
     rows, wrong = [], []
     columns = (judgement.tracks, judgement.reference, judgement.estimate, sure.max(axis=1))
     for track, reference, estimate, confidence in zip(*columns, strict=True):

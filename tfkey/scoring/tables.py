@@ -28,7 +28,7 @@ def write_tables(evaluation: Evaluation, folder: Path) -> None:
 
 
 def _predictions(evaluation: Evaluation) -> Iterator[list[Any]]:
-    judgement, calibrated = evaluation.judgement, evaluation.calibrated
+    judgement, calibrated = evaluation.judgement, evaluation.calibrated_probabilities
     columns = (judgement.tracks, judgement.reference, judgement.estimate, judgement.intervals)
     for number, (track, reference, estimate, intervals) in enumerate(zip(*columns, strict=True)):
         row = judgement.probabilities[number]

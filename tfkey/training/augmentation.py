@@ -1,9 +1,9 @@
 """Augmentation: training spectrograms are varied in the graph, on the training device.
 
-A pitch shift costs nothing: of a spectrogram that was stored with extra semitones, another part of the band
-is taken. The label would have to move with it. Instead the network's logits are moved back
-(:class:`KeyShift`), which gives the same loss, and leaves the labels, and the metrics, those of the
-recording. All else leaves the key alone. Masks and crops are those of SpecAugment (Park et al. 2019, arXiv
+A pitch shift costs nothing: it takes another part of the band of a spectrogram that was stored with extra
+semitones. The label would have to move with it. Instead the network's logits are moved back
+(:class:`KeyShift`), which gives the same loss and keeps the labels, and the metrics, those of the recording.
+All other variations leave the key unchanged. Masks and crops follow SpecAugment (Park et al. 2019, arXiv
 1904.08779).
 """
 
@@ -21,26 +21,26 @@ from tfkey.settings import AugmentConfig, FeatureConfig
 
 @keras.saving.register_keras_serializable(package="tfkey")
 class Augmentation(keras.layers.Layer):
-    """Varies spectrograms in training; out of training it takes the network's band and does nothing else.
+    """Varies spectrograms in training; outside training it only cuts out the network's band.
 
-    Called with float ``[batch, frames, stored bins, 1]`` in [0, 1]. Gives float32
-    ``[batch, frames, bins, 1]`` in [0, 1], and int32 ``[batch]``: by how many semitones the music of each was
-    moved up.
+    Called with float ``[batch, frames, stored bins, 1]`` in [0, 1]. Returns float32
+    ``[batch, frames, bins, 1]`` in [0, 1], and int32 ``[batch]``: the number of semitones by which each
+    example was moved up.
 
     Args:
-        bins: of the network's band, which lies in the middle of the stored ones.
-        bins_per_semitone: a shift by a semitone moves the picture by so many bins.
-        db_range: what 0 to 1 stands for, in dB.
-        pitch_shift: semitones up or down, each equally often.
-        crop_frames: length of a part taken at random; None for all.
-        time_masks: stretches of time, each of 0 to ``time_mask_frames``, that are blanked (set to 0).
-        time_mask_frames: the longest of them.
-        frequency_masks: bands, each of 0 to ``frequency_mask_bins``, that are blanked.
-        frequency_mask_bins: the widest of them.
-        equaliser_db: greatest boost or cut of a curve through a random value per octave.
-        gain_db: greatest change of level.
-        noise_db: standard deviation of normal noise on every place.
-        seed: of all that is random; see :class:`tfkey.training.callbacks.EpochSeeds`.
+        bins: the bins of the network's band, which is in the middle of the stored bins.
+        bins_per_semitone: the bins by which a shift of one semitone moves the picture.
+        db_range: the range that 0 to 1 covers, in dB.
+        pitch_shift: the largest shift up or down, in semitones; all shifts are equally likely.
+        crop_frames: length of the part taken at random; None for all frames.
+        time_masks: the number of stretches of time that are blanked (set to 0).
+        time_mask_frames: the longest of them; lengths are uniform from 0.
+        frequency_masks: the number of bands that are blanked.
+        frequency_mask_bins: the widest of them; widths are uniform from 0.
+        equaliser_db: the greatest boost or cut of a curve through a random value per octave.
+        gain_db: the greatest change of level.
+        noise_db: standard deviation of normal noise added to every value.
+        seed: the seed of everything random; see :class:`tfkey.training.callbacks.EpochSeeds`.
     """
 
     def __init__(
@@ -86,10 +86,10 @@ class Augmentation(keras.layers.Layer):
         self._triangles = np.maximum(0, 1 - np.abs(octaves - knots[:, np.newaxis])).astype(np.float32)
 
     def build(self, input_shape: Any) -> None:
-        """Nothing is learned."""
+        """The layer has no weights."""
 
     def call(self, pictures: Any, training: bool = False) -> tuple[Any, Any]:
-        """Vary a batch, or take its band."""
+        """Vary a batch, or only cut out its band."""
         given = self._arguments
         batch, bins = ops.shape(pictures)[0], given["bins"]
         extra = (pictures.shape[2] - bins) // 2
@@ -98,7 +98,7 @@ class Augmentation(keras.layers.Layer):
             return pictures[:, :, extra : extra + bins], shift
         if given["pitch_shift"]:
             shift = self._whole((batch,), -given["pitch_shift"], given["pitch_shift"])
-        # Music that is to sound higher is seen through a window that lies lower.
+        # A lower window on the stored band makes the music higher.
         pictures = _windows(pictures, extra - shift * given["bins_per_semitone"], bins, axis=2)
         if given["crop_frames"] is not None and given["crop_frames"] < (pictures.shape[1] or np.inf):
             frames = ops.shape(pictures)[1]
@@ -111,7 +111,7 @@ class Augmentation(keras.layers.Layer):
         return pictures, shift
 
     def _levels(self, pictures: Any) -> Any:
-        """Equaliser, gain and noise, all of them sums in dB."""
+        """Apply equaliser, gain and noise, which all add up in dB."""
         given = self._arguments
         batch = ops.shape(pictures)[0]
         decibels: list[Any] = []
@@ -149,7 +149,7 @@ class Augmentation(keras.layers.Layer):
         return keras.random.uniform(shape, -greatest, greatest, seed=self._random)
 
     def compute_output_spec(self, pictures: Any, training: bool = False) -> tuple[Any, Any]:
-        """Frames are left open where parts are taken: out of training they are not."""
+        """With crops the number of frames is open: outside training nothing is cropped."""
         batch, frames, _, channels = pictures.shape
         frames = None if self._arguments["crop_frames"] is not None else frames
         shape = (batch, frames, self._arguments["bins"], channels)
@@ -165,8 +165,8 @@ class KeyShift(keras.layers.Layer):
     """Moves logits back by the semitones that the music was moved up.
 
     ``result[key] = logits[key moved up]``: float ``[batch, 24]`` and int32 ``[batch]`` to float32
-    ``[batch, 24]``. The cross-entropy of the result with the recording's key is that of the logits with the
-    moved one.
+    ``[batch, 24]``. The cross-entropy of the result with the recording's key equals that of the logits with
+    the moved key.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -174,26 +174,26 @@ class KeyShift(keras.layers.Layer):
         super().__init__(**kwargs)
 
     def build(self, input_shape: Any) -> None:
-        """Nothing is learned."""
+        """The layer has no weights."""
 
     def call(self, inputs: tuple[Any, Any]) -> Any:
         """Move a batch."""
         logits, shift = inputs
         classes = ops.arange(N_CLASSES)[None]
         moved = ops.mod(classes + ops.cast(shift, "int32")[:, None], 12) + classes // 12 * 12
-        # The gradient of taking by index is a scatter, which GPUs cannot do in a determined order.
+        # The gradient of a gather is a scatter, which GPUs cannot compute deterministically.
         is_source = moved[:, :, None] == classes[:, None]
         return ops.sum(ops.where(is_source, ops.cast(logits, "float32")[:, None], 0.0), axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """That of the logits."""
+        """The shape of the logits."""
         return tuple(input_shape[0])
 
 
 def build_augmentation(
     settings: AugmentConfig, features: FeatureConfig, seed: int = 0
 ) -> Augmentation | None:
-    """The layer that a configuration asks for; None if nothing is to be varied."""
+    """The layer that a configuration asks for; None without any variation."""
     per_second = features.sample_rate / features.hop_length
     varied = (settings.pitch_shift, settings.time_masks, settings.frequency_masks, settings.equaliser_db,
               settings.gain_db, settings.noise_db, settings.crop_seconds)  # fmt: skip
@@ -219,7 +219,7 @@ def build_augmentation(
 
 
 def _windows(x: Any, start: Any, length: int, axis: int) -> Any:
-    """For each example the ``length`` places of an axis that begin at its ``start``."""
+    """The ``length`` places of an axis from each example's ``start`` on."""
     places = start[:, None] + ops.arange(length)[None]
     shape = [ops.shape(x)[0], ops.shape(x)[1], ops.shape(x)[2], ops.shape(x)[3]]
     shape[axis] = length

@@ -1,4 +1,4 @@
-"""What happens around the epochs of a training: seeds, records, checkpoints, the alarm at a broken loss."""
+"""What happens around the epochs of a training: seeds, records, checkpoints, the error if the loss is NaN."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ OnEpoch = Callable[[int, int, dict[str, float]], None]
 """Called after each epoch with its number from 1, the number of epochs, and its figures."""
 
 Suspects = Callable[[int, int], tuple[list[str], list[str]]]
-"""Called with an epoch and a batch, both from 0; gives that batch's files, and the broken ones of them."""
+"""Called with an epoch and a batch, both from 0; returns that batch's files, and which of them are broken."""
 
 _FILES_NAMED = 4
 
 
 class EpochSeeds(keras.callbacks.Callback):
-    """Seeds dropout, and whatever else draws numbers in a model, at the start of every epoch.
+    """Seeds dropout, and any other random layer of a model, at the start of every epoch.
 
-    The numbers of an epoch depend on the seed and the epoch alone, so that a run that resumes draws what an
-    uninterrupted one would have drawn: Keras leaves the state of its generators out of checkpoints.
+    The random numbers of an epoch depend only on the seed and the epoch. A resumed run therefore draws the
+    same numbers as an uninterrupted one, although Keras does not save the state of its generators in
+    checkpoints.
 
     Args:
         seed: of the run.
@@ -39,7 +40,7 @@ class EpochSeeds(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set the state of every generator in the model."""
-        # The variables that a model has beyond its weights are these and the state of metrics.
+        # Besides its weights, a model's variables are these states and the state of its metrics.
         states = [state for state in self.model.variables if state.name == "seed_generator_state"]
         for number, state in enumerate(states):
             start = np.random.SeedSequence([self._seed, epoch, number]).generate_state(1)[0] >> 1
@@ -47,10 +48,11 @@ class EpochSeeds(keras.callbacks.Callback):
 
 
 class RunRecorder(keras.callbacks.Callback):
-    """After each epoch: a line of history, a checkpoint, and the network if it is the best so far.
+    """Writes, after each epoch, a line of history, a checkpoint, and the network if it is the best so far.
 
-    A kill between any two of them loses at most the epoch, which then is trained again. The best network lies
-    beside the checkpoint until that is whole, so that it is always of an epoch that counts.
+    A kill between any two of these loses at most the current epoch, which is then trained again. The best
+    network is kept beside the checkpoint until the checkpoint is complete, and therefore never belongs to an
+    epoch that is redone.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class RunRecorder(keras.callbacks.Callback):
         suspects: Suspects | None = None,
         broken: Callable[[], list[str]] | None = None,
     ) -> None:
-        """Take up the history of ``run`` up to ``first_epoch``; a TfkeyError if it does not reach so far."""
+        """Read the history of ``run`` up to ``first_epoch``; raise a TfkeyError if it is shorter."""
         super().__init__()
         self._run = run
         self._network = network
@@ -87,15 +89,15 @@ class RunRecorder(keras.callbacks.Callback):
         )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Stop at a loss that is no number."""
+        """Stop if the loss is NaN or infinite."""
         if logs and not math.isfinite(logs.get("loss", 0.0)):
             epoch = len(self.history)
             files, broken = self._suspects(epoch, batch) if self._suspects else ([], [])
-            what = f"the loss is no longer a number in epoch {epoch + 1}, batch {batch + 1}"
+            what = f"the loss became NaN or infinite in epoch {epoch + 1}, batch {batch + 1}"
             if broken:
                 raise TfkeyError(
-                    f"{self._run.path}: {what}: values that are no numbers in {_some(broken)}; "
-                    "delete what is damaged, prepare it again, and train on"
+                    f"{self._run.path}: {what}: NaN or infinite values in {_some(broken)}; "
+                    "delete the damaged files, prepare them again, and resume"
                 )
             of = f" (of {_some(files)})" if files else ""
             raise TfkeyError(
@@ -105,10 +107,10 @@ class RunRecorder(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Write the epoch down."""
+        """Record the epoch."""
         figures = {name: float(value) for name, value in (logs or {}).items()}
         if not all(map(math.isfinite, figures.values())):
-            raise self._no_number(epoch)
+            raise self._not_finite(epoch)
         learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.history.append({"epoch": epoch + 1, **figures, "learning_rate": learning_rate})
         write_history(self._run.history, self.history)
@@ -120,7 +122,7 @@ class RunRecorder(keras.callbacks.Callback):
             with atomic_path(target) as temporary:
                 self.model.save(temporary)
         except BaseException:
-            # On a full disk it takes the room of the next attempt.
+            # On a full disk it would take up the space that the next attempt needs.
             self._best_beside(epoch + 1).unlink(missing_ok=True)
             raise
         self._take_best(epoch + 1)
@@ -135,33 +137,33 @@ class RunRecorder(keras.callbacks.Callback):
         return self._run.checkpoints / f"best-{epoch:04d}.keras"
 
     def _take_best(self, epoch: int) -> None:
-        """Put the best network in its place if its checkpoint is there; one whose epoch was lost goes."""
+        """Move the best network into place if its checkpoint exists; delete one whose epoch was lost."""
         for path in self._run.checkpoints.glob("best-*.keras"):
             if path == self._best_beside(epoch):
                 os.replace(path, self._run.best)
             else:
                 path.unlink()
 
-    def _no_number(self, epoch: int) -> TfkeyError:
+    def _not_finite(self, epoch: int) -> TfkeyError:
         broken = self._broken() if self._broken else []
         if broken:
             return TfkeyError(
-                f"{self._run.path}: the validation loss is no number: values that are no numbers in "
-                f"{_some(broken)}; delete what is damaged, prepare it again, and train on"
+                f"{self._run.path}: the validation loss is NaN or infinite: such values are in "
+                f"{_some(broken)}; delete the damaged files, prepare them again, and resume"
             )
         return TfkeyError(
-            f"{self._run.path}: the loss is no longer a number at the end of epoch {epoch + 1}; lower "
+            f"{self._run.path}: the loss is NaN or infinite at the end of epoch {epoch + 1}; lower "
             "train.learning_rate or set train.clip_norm, and give the run another name",
             remedy="name",
         )
 
     def _best_epoch(self) -> int:
-        """The first of the epochs with the highest score, from 1; 0 before the first epoch."""
+        """The first epoch with the highest score, counted from 1; 0 before the first epoch."""
         scores = [line[MONITOR] for line in self.history]
         return scores.index(max(scores)) + 1 if scores else 0
 
 
 def _some(files: list[str]) -> str:
-    """The first of a list of files, and how many more there are."""
+    """The first few of a list of files, and the number of the others."""
     more = len(files) - _FILES_NAMED
     return ", ".join(files[:_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Fitting a network: epochs that leave a checkpoint, a table and the best network behind."""
+"""Fitting a network: each epoch leaves a checkpoint, a table and the best network so far."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tfkey.training.callbacks import EpochSeeds, OnEpoch, RunRecorder, Suspects
 from tfkey.training.losses import build_loss
 from tfkey.training.metrics import MirexScore
 from tfkey.training.schedules import build_schedule
-from tfkey.training.tensorboard import Curves, Meter, Pictures
+from tfkey.training.tensorboard import CurveLogger, Meter, PictureLogger
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class TrainingData:
     """What :func:`fit` trains on.
 
     Attributes:
-        batches: makes endless shuffled batches, starting at an epoch.
-        steps: batches an epoch.
+        batches: returns endless shuffled batches from a given epoch on.
+        steps: batches per epoch.
         validation: the validation batches, once.
         validation_steps: their number.
         meter: counts the training batches, for TensorBoard.
-        suspects: tells which files were in a batch, for the error at a loss that is no number.
-        broken: tells which validation files hold what is no number, for the same.
+        suspects: names the files of a batch, for the error if the loss is NaN or infinite.
+        broken: names the validation files that hold such values, for the same error.
     """
 
     batches: Callable[[int], Iterable[Any]]
@@ -53,17 +53,18 @@ def compile_model(
     *,
     schedule: Any = None,
 ) -> keras.Model:
-    """Put an optimiser, a loss and metrics on a network, with all that training puts around it.
+    """Compile a network for training, with its frontend and augmentation, an optimiser, a loss and metrics.
 
     Args:
         network: from pictures to logits.
-        frontend: from waveforms to pictures, run on the training device; None if the data are pictures.
+        frontend: from waveforms to pictures, run on the training device; None if the data are already
+            pictures.
         config: how to train.
-        steps: batches an epoch.
-        schedule: of the learning rate, in place of the configured one.
+        steps: batches per epoch.
+        schedule: a learning rate schedule to use instead of the configured one.
 
     Returns:
-        The network itself if there is neither a frontend nor augmentation, else a model around it.
+        The network itself without a frontend or augmentation, otherwise a model around it.
     """
     settings = config.train
     model = _training_model(network, frontend, config)
@@ -80,11 +81,11 @@ def compile_model(
         loss=build_loss(config.loss),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"), MirexScore()],
         weighted_metrics=[],
-        # Left to itself, Keras would choose XLA where it thinks it can.
+        # By default, Keras would choose XLA wherever it considers it possible.
         jit_compile=settings.xla,
         auto_scale_loss=False,
     )
-    # A training step that finds its variables made is traced once, not twice.
+    # If the optimiser's variables exist already, the training step is traced once, not twice.
     optimizer.build(model.trainable_variables)
     return model
 
@@ -116,23 +117,23 @@ def fit(
     data: TrainingData,
     report: OnEpoch | None = None,
 ) -> list[dict[str, float]]:
-    """Train until the epochs are over or the validation score has long stopped rising.
+    """Train until all epochs are done or the validation score has not risen for ``patience`` epochs.
 
-    A run that was interrupted goes on after its last finished epoch; one that is finished is left as it is.
+    An interrupted run resumes after its last finished epoch; a finished run is left unchanged.
 
     Args:
-        run: where everything goes; its configuration says how to train.
-        network: from pictures to logits; its name tells it in checkpoints.
+        run: the folder to write to; its configuration says how to train.
+        network: from pictures to logits; its name identifies it in checkpoints.
         frontend: see :func:`compile_model`.
-        data: what to train on.
-        report: told about every epoch.
+        data: the data to train on.
+        report: called after every epoch.
 
     Returns:
         The figures of every epoch, as in ``history.csv``.
 
     Raises:
-        TfkeyError: the loss is no longer a number; a checkpoint or the table cannot be read or written; the
-            checkpoint is of another network or of other features; the best network so far is lost or damaged.
+        TfkeyError: the loss is NaN or infinite; a checkpoint or the table cannot be read or written; the
+            checkpoint belongs to another network or other features; the best network is missing or damaged.
     """
     settings = run.config.train
     checkpoint = _last_checkpoint(run.checkpoints)
@@ -142,7 +143,7 @@ def fit(
         _restore(model, checkpoint)
     recorder = RunRecorder(run, network, first_epoch, report, data.suspects, data.broken)
     if recorder.history:
-        # Lost or damaged, it would be missed only once the training is over.
+        # If it is missing or damaged, say so now and not after the training.
         run.load_network(like=network)
     if not recorder.is_finished:
         model.fit(
@@ -154,9 +155,9 @@ def fit(
             validation_steps=data.validation_steps,
             callbacks=[
                 EpochSeeds(run.config.seed),
-                Curves(run, recorder.history, data.meter),
+                CurveLogger(run, recorder.history, data.meter),
                 recorder,
-                Pictures(run, first_epoch, frontend or frontend_of(network), data.validation),
+                PictureLogger(run, first_epoch, frontend or frontend_of(network), data.validation),
             ],
             shuffle=False,
             verbose=0,
@@ -169,22 +170,22 @@ def _last_checkpoint(folder: Path) -> Path | None:
 
 
 def _restore(model: keras.Model, path: Path) -> None:
-    """Give a model, and its optimiser, the state of a checkpoint, which has to be built like it.
+    """Copy the state of a checkpoint, built like the model, into the model and its optimiser.
 
-    The checkpoint's own model is not gone on with: Keras loads some layers with other settings than were
-    saved (of spatial dropout it forgets the precision).
+    The checkpoint's own model is not trained further: Keras loads some layers with settings other than the
+    saved ones (it forgets the precision of spatial dropout).
     """
     try:
         saved = keras.models.load_model(path)
     except LOAD_ERRORS as error:
         raise TfkeyError(
-            f"{path}: not a checkpoint that can be loaded; delete it to train from the start"
+            f"{path}: cannot be loaded as a checkpoint; delete it to train from the start"
         ) from error
     what = difference(saved, model)
     if what:
         raise TfkeyError(
-            f"{path}: of {what} than the run's config.yaml says; put back the run's own, or "
-            "delete it to train from the start"
+            f"{path}: belongs to {what} than the run's config.yaml says; restore the run's own "
+            "checkpoint, or delete this one to train from the start"
         )
     model.set_weights(saved.get_weights())
     for variable, value in zip(model.optimizer.variables, saved.optimizer.variables, strict=True):

@@ -1,4 +1,4 @@
-"""One heap for all threads, in place of the one for each that the C library of Linux makes."""
+"""One heap for all threads instead of one per thread, as the C library of Linux makes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ _M_ARENA_MAX = -8  # malloc.h of glibc; mallopt(3)
 
 
 def use_one_heap() -> bool:
-    """Let all threads of this process share one heap, so that a long training's memory does not creep up.
+    """Let all threads of this process share one heap, so that memory does not creep up in a long training.
 
-    glibc gives threads heaps of their own, up to eight a processor, and what one of them has freed another
-    cannot use: TensorFlow's threads fill them up over many epochs. To be called before libraries start
-    their threads; threads that have a heap keep it. Whoever sets ``MALLOC_ARENA_MAX`` is obeyed.
+    glibc gives threads heaps of their own, up to eight per processor, and memory freed in one heap cannot be
+    reused from another: TensorFlow's threads fill them up over many epochs. Call this before libraries start
+    their threads; threads that already have a heap keep it. A ``MALLOC_ARENA_MAX`` that is set takes
+    precedence.
 
     Returns:
-        Whether it took; False where the C library is another one.
+        Whether it took effect; False for any other C library.
     """
     if "MALLOC_ARENA_MAX" in os.environ:
         return False

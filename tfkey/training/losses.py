@@ -1,4 +1,4 @@
-"""What a network is taught: the loss over the 24 keys."""
+"""The loss over the 24 keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def target_table(name: str, label_smoothing: float = 0.0) -> np.ndarray:
 
     ``cross_entropy``: all of it on the true key. ``mirex``: shared out in proportion to what the MIREX score
     credits, fifths both ways (1 for the key itself, .5 for either fifth, .3 for the relative, .2 for the
-    parallel key: 1/2.5, .5/2.5 and so on). Of either, ``label_smoothing`` is spread evenly over all keys
+    parallel key: 1/2.5, .5/2.5 and so on). In both, ``label_smoothing`` is spread evenly over all keys
     (Szegedy et al. 2016, arXiv 1512.00567): ``(1 - e) t + e / 24``.
 
     Returns:
@@ -37,14 +37,14 @@ class KeyCrossEntropy(keras.losses.Loss):
     Args:
         targets: ``cross_entropy`` or ``mirex``, see :func:`target_table`.
         label_smoothing: share of the target that is spread over all keys, in [0, 1).
-        name: of the loss.
-        reduction: of Keras.
-        dtype: of Keras.
+        name: the name of the loss.
+        reduction: as in Keras.
+        dtype: as in Keras.
 
     Called with class indices ``[batch]`` and logits ``[batch, 24]``.
 
     Raises:
-        UsageError: logits of another number of classes.
+        UsageError: the number of logits is not 24.
     """
 
     def __init__(
@@ -63,7 +63,9 @@ class KeyCrossEntropy(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each example, ``[batch]``, in nats."""
         if y_pred.shape[-1] != N_CLASSES:
-            raise UsageError(f"the loss is of {N_CLASSES} keys: the network gives {y_pred.shape[-1]}")
+            raise UsageError(
+                f"the loss needs {N_CLASSES} logits, one per key; the network has {y_pred.shape[-1]}"
+            )
         labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         taught = ops.take(ops.convert_to_tensor(self._table), labels, axis=0)
         return -ops.sum(ops.cast(taught, y_pred.dtype) * ops.log_softmax(y_pred, axis=-1), axis=-1)

@@ -20,8 +20,8 @@ class MirexScore(keras.metrics.Mean):
 
     Args:
         both_fifths: credit a fifth in both directions, not only an estimate a fifth above the reference.
-        name: of the metric, as it appears in logs.
-        dtype: of its state.
+        name: the name of the metric, as it appears in logs.
+        dtype: the data type of its state.
 
     """
 
@@ -29,7 +29,7 @@ class MirexScore(keras.metrics.Mean):
         """Create the metric; the arguments are those of the class."""
         super().__init__(name=name, dtype=dtype)
         self.both_fifths = bool(both_fifths)
-        # Tells callbacks in mode "auto" that more is better.
+        # Callbacks in mode "auto" read here that higher is better.
         self._direction = "up"
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -41,12 +41,12 @@ class MirexScore(keras.metrics.Mean):
             sample_weight: ``[batch]`` or ``[batch, 1]``; 1 for each if left out.
 
         Raises:
-            UsageError: the predictions are of another number of classes.
+            UsageError: the number of classes is not 24.
 
         """
         y_pred = ops.convert_to_tensor(y_pred)
         if y_pred.shape[-1] != N_CLASSES:
-            raise UsageError(f"the MIREX score is of {N_CLASSES} classes: y_pred has {y_pred.shape[-1]}")
+            raise UsageError(f"the MIREX score needs {N_CLASSES} classes; y_pred has {y_pred.shape[-1]}")
         references = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         estimates = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
         table = ops.convert_to_tensor(score_matrix(self.both_fifths).ravel(), dtype=self.dtype)

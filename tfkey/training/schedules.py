@@ -1,4 +1,4 @@
-"""How the learning rate runs through a training."""
+"""The learning rate over a training."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from tfkey.settings import TrainConfig
 
 @keras.saving.register_keras_serializable(package="tfkey")
 class WarmUpThen(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises from 0 in a straight line, then stays, or falls to 0 by half a cosine.
+    """Rises linearly from 0, then stays constant or falls to 0 along half a cosine.
 
-    The cosine is that of Loshchilov and Hutter 2017 (arXiv 1608.03983), without restarts; the rise that of
-    Goyal et al. 2017 (arXiv 1706.02677).
+    The cosine follows Loshchilov and Hutter 2017 (arXiv 1608.03983), without restarts; the rise follows Goyal
+    et al. 2017 (arXiv 1706.02677).
+
+    ``keras.optimizers.schedules.CosineDecay`` falls alike. But its warm-up starts with a step at rate 0, its
+    rate cannot stay constant after the warm-up, and it refuses a warm-up as long as the training.
 
     Args:
         highest: the learning rate at the end of the rise.
-        steps: of the whole training.
-        rising_steps: of the rise; 0 for none.
-        falls: whether it falls after that.
+        steps: the steps of the whole training.
+        rising_steps: the steps of the rise; 0 to start at the highest rate.
+        falls: whether the rate falls after the rise.
     """
 
     def __init__(self, highest: float, steps: int, rising_steps: int = 0, falls: bool = True) -> None:
@@ -33,7 +36,7 @@ class WarmUpThen(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: Any) -> Any:
         """The learning rate of a step, from 0."""
         step = ops.cast(step, "float32")
-        # The first step of a rise is to learn something, too.
+        # With step + 1 the first step of a rise learns something, too.
         rise = ops.minimum((step + 1) / self.rising_steps, 1.0) if self.rising_steps else 1.0
         fall = 1.0
         if self.falls:
@@ -53,6 +56,6 @@ class WarmUpThen(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def build_schedule(settings: TrainConfig, steps: int) -> WarmUpThen:
-    """The schedule that a configuration asks for, with ``steps`` batches an epoch."""
+    """The schedule that a configuration asks for, with ``steps`` batches per epoch."""
     rising = round(settings.warmup_epochs * steps)
     return WarmUpThen(settings.learning_rate, settings.epochs * steps, rising, settings.schedule == "cosine")

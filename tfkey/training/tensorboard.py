@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: curves, speed, pictures, sound and settings, below ``tensorboard/``.
+"""What TensorBoard shows about a run: curves, speed, pictures, audio and settings, below ``tensorboard/``.
 
 - ``tensorboard/``: every setting of the run, for the HParams page;
 - ``tensorboard/train``: below ``epoch/``, ``loss``, ``accuracy``, ``mirex``, ``learning_rate``,
@@ -6,9 +6,11 @@
 - ``tensorboard/validation``: below ``epoch/``, ``loss``, ``accuracy``, ``mirex`` and ``best_mirex``; beside
   it the pictures ``confusion`` and ``spectrogram/N``; in audio mode ``sound/N``, too.
 
-Steps are epochs, counted from 1 as in ``history.csv``. An epoch that a kill undid is trained again and logged
-again; what was logged of it the first time is taken out of the files. For that the log is written record by
-record (:mod:`tfkey.training.tensorboard_events`), not by Keras' callback, and so needs no TensorFlow either.
+Steps are epochs, counted from 1 as in ``history.csv``. An epoch lost to a kill is trained and logged again;
+its first records are removed from the files. The log is therefore written record by record
+(:mod:`tfkey.training.tensorboard_events`), not by Keras' callback, and without TensorFlow. tensorboardX is
+not used either: it leaves the records of lost epochs in the files, and a full disk ends its writing thread,
+after which the training blocks once the thread's queue is full, without an error.
 """
 
 from __future__ import annotations
@@ -28,34 +30,34 @@ from tfkey.spectrogram.frontend import build_frontend
 from tfkey.training.tensorboard_events import EventLog, hyper_parameters, image, scalar, sound
 
 PICTURES = 20
-"""How often, at most, a run draws: what is drawn costs a reading of the validation split, and space."""
+"""The most drawings of a run: each costs a pass over the validation split, and space."""
 
 EPOCHS_BETWEEN = 5
-"""The fewest epochs between two drawings, which keeps the cost of it at a few per cent of a short run."""
+"""The fewest epochs between two drawings, which keeps their cost at a few per cent of a short run."""
 
 EXAMPLES = 4
-"""Validation intervals whose spectrograms are drawn: the first of that many different keys."""
+"""The number of validation intervals whose spectrograms are drawn, each of a different key."""
 
 SOUND_SECONDS = 10.0
-"""Of each of these, in audio mode, so much can be heard."""
+"""The length of the audio of each of these, in audio mode."""
 
 Meter = Callable[[], tuple[int, float]]
-"""Tells how many intervals training was given so far, and for how many seconds it waited for them."""
+"""Returns how many intervals training has received so far, and how many seconds it waited for them."""
 
 
-class Curves(keras.callbacks.Callback):
-    """Logs the figures of every epoch. It stands before what writes the checkpoint: no epoch is left out.
+class CurveLogger(keras.callbacks.Callback):
+    """Logs the figures of every epoch. It runs before the checkpoint is written: no epoch is left out.
 
-    ``intervals_per_second`` is of training alone, from the beginning of an epoch to its last batch.
-    ``input_stall`` is the share of that time for which the training step had asked for a batch that was not
-    there yet. Where an accelerator works on behind the host's back, it is an upper bound: the host may wait
-    while the device is still busy. The first batch that a process trains is left out, since the step is
-    compiled in it; an epoch of that batch alone has neither figure.
+    ``intervals_per_second`` covers training alone, from the beginning of an epoch to its last batch.
+    ``input_stall`` is the share of that time that the training step waited for a batch. With an accelerator,
+    which works asynchronously, it is an upper bound: the host may wait while the device is still busy. The
+    first batch that a process trains is left out, because the step is compiled in it; an epoch of that batch
+    alone has neither figure.
 
     Args:
-        run: whose log it is.
+        run: the run to log.
         history: the figures of the epochs that are done.
-        meter: of the training batches; None if nobody counts: no stall is shown then.
+        meter: counts the training batches; None to log no stall.
     """
 
     def __init__(self, run: Run, history: list[dict[str, float]], meter: Meter | None = None) -> None:
@@ -73,12 +75,12 @@ class Curves(keras.callbacks.Callback):
         self._end = 0.0
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Log the settings, once a run."""
+        """Log the settings, once per run."""
         if self._is_new:
             self._settings.write(0, [hyper_parameters(self._run)])
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Start the clock, unless the first batch has still to be compiled."""
+        """Start the clock, unless the step is still to be compiled in the first batch."""
         if self._end:
             self._begin()
 
@@ -110,7 +112,7 @@ class Curves(keras.callbacks.Callback):
         self._start = (time.perf_counter(), intervals, waited)
 
     def _speed(self) -> dict[str, float]:
-        """Throughput and stall since the clock was started."""
+        """Throughput and stall since the clock started."""
         if self._start is None or not self._steps:
             return {}
         began, intervals, waited = self._start
@@ -124,17 +126,17 @@ class Curves(keras.callbacks.Callback):
         }
 
 
-class Pictures(keras.callbacks.Callback):
-    """Every few epochs, shows on the validation split what the network takes for what.
+class PictureLogger(keras.callbacks.Callback):
+    """Shows every few epochs, on the validation split, which keys the network confuses.
 
     Draws the confusion matrix in the order of the circle of fifths, and a few spectrograms with the true and
-    the estimated key; in audio mode the sound of these, once a run. It stands after what writes the
-    checkpoint, so that nothing that is trained waits for a drawing.
+    the estimated key; in audio mode also logs their audio, once per run. It runs after the checkpoint is
+    written: a kill while drawing loses no epoch.
 
     Args:
-        run: whose log it is.
-        first_epoch: how many epochs are done.
-        frontend: from waveforms to pictures, if that is what stands before the network.
+        run: the run to log.
+        first_epoch: the number of epochs that are done.
+        frontend: from waveforms to pictures, if the network has one before it.
         validation: the validation batches, once, always in the same order.
     """
 
@@ -148,31 +150,31 @@ class Pictures(keras.callbacks.Callback):
         self._validation = validation
 
     def is_due(self, epoch: int) -> bool:
-        """Whether epoch ``epoch``, from 1, is drawn: the first, the last, and some in between."""
+        """Whether epoch ``epoch``, counted from 1, is drawn: the first, the last, and some in between."""
         epochs = self._config.train.epochs
         every = max(EPOCHS_BETWEEN, math.ceil(epochs / PICTURES))
         return epoch in (1, epochs) or epoch % every == 0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Draw, if it is time to."""
+        """Draw if this epoch is due."""
         if self.is_due(epoch + 1):
             matrix, examples = self._judge()
             self._log.write(epoch + 1, self._draw(matrix, examples, with_sound=epoch == 0))
-            # Figures refer to themselves: left alone, those of several drawings would pile up.
+            # Figures hold reference cycles; without this, those of several drawings would pile up.
             gc.collect()
 
     def _judge(self) -> tuple[np.ndarray, list[tuple[np.ndarray, int, int]]]:
-        """Counts of true keys (rows) and estimates, and examples: what was given, true key, estimate."""
+        """Counts of true keys (rows) and estimates, and examples: the input, true key, estimate."""
         matrix = np.zeros((N_CLASSES, N_CLASSES), np.int64)
         examples: dict[int, tuple[np.ndarray, int, int]] = {}
         for batch in self._validation:
             given, labels = (keras.ops.convert_to_numpy(part) for part in batch[:2])
-            # Of several devices every one answers for the whole batch, one after the other.
+            # With several devices, each returns the whole batch, one after the other.
             estimates = np.argmax(self.model.predict_on_batch(given)[: len(labels)], axis=-1)
             np.add.at(matrix, (labels, estimates), 1)
             for number, label in enumerate(labels.tolist()):
                 if len(examples) < EXAMPLES and label not in examples:
-                    # A copy: a view would keep the batch.
+                    # A view would keep the whole batch in memory.
                     examples[label] = (given[number].copy(), label, int(estimates[number]))
         return matrix, list(examples.values())
 
@@ -196,7 +198,7 @@ class Pictures(keras.callbacks.Callback):
     def _picture(self, given: np.ndarray) -> np.ndarray:
         """The network's band ``[frames, n_bins]`` of a waveform or a spectrogram."""
         if given.ndim == 1:
-            # There is none before a network that takes waveforms.
+            # A network that takes waveforms has no frontend before it.
             if self._frontend is None:
                 self._frontend = build_frontend(self._config.features, len(given))
             given = keras.ops.convert_to_numpy(self._frontend(given[np.newaxis], training=False))[0]

@@ -1,4 +1,4 @@
-"""Files that TensorBoard reads: records of events, written one by one without TensorFlow."""
+"""Files for TensorBoard: event records, written one by one without TensorFlow."""
 
 from __future__ import annotations
 
@@ -24,23 +24,25 @@ if TYPE_CHECKING:
 class EventLog:
     """One folder that TensorBoard shows as one run.
 
-    Opened anew for every write, so that nothing is left open by a run that ends in an error, and what was
-    written is in the file when a call returns.
+    The file is opened for each write. A run that ends in an error leaves nothing open, and all records are in
+    the file when a call returns.
 
     Args:
-        folder: of the log; other files in it are earlier parts of the same run.
-        first_step: the first step that is going to be written; what earlier parts have from there on
-            was undone by a kill and is removed.
+        folder: the folder of the log; other files in it are earlier parts of the same run.
+        first_step: the first step that will be written; records of earlier parts from this step on belong to
+            epochs lost to a kill and are removed.
 
     Raises:
-        TfkeyError: the folder cannot be made or written.
+        TfkeyError: the folder cannot be created or written.
     """
 
     def __init__(self, folder: Path, first_step: int) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise TfkeyError(f"{folder}: cannot be made ({error.strerror}); free the place") from error
+            raise TfkeyError(
+                f"{folder}: cannot be created ({error.strerror}); remove what is in the way"
+            ) from error
         for path in sorted(folder.glob("events.out.tfevents.*")):
             _forget(path, first_step)
         # Readers take the files of a folder in the order of their names.
@@ -51,7 +53,7 @@ class EventLog:
         """Append ``Summary.Value`` messages.
 
         Raises:
-            TfkeyError: no room or no rights.
+            TfkeyError: the disk is full, or permission is missing.
         """
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.compat.proto.summary_pb2 import Summary
@@ -60,7 +62,7 @@ class EventLog:
         now = time.time()
         events = [Event(wall_time=now, step=step, summary=Summary(value=[value])) for value in values]
         if not self._path.exists():
-            # For a TensorBoard that is looking on and has read what was removed since.
+            # A TensorBoard that is running may have read records that were removed since.
             start = SessionLog(status=SessionLog.START)
             events = [
                 Event(wall_time=now, file_version="brain.Event:2"),
@@ -74,7 +76,8 @@ class EventLog:
                     writer.write(event.SerializeToString())
         except OSError as error:
             raise TfkeyError(
-                f"{self._path}: cannot be written ({error.strerror}); choose a folder with room and rights"
+                f"{self._path}: cannot be written ({error.strerror}); "
+                "choose a writable folder with free space"
             ) from error
 
 
@@ -85,7 +88,7 @@ def _forget(path: Path, first_step: int) -> None:
     from tensorboard.summary.writer.record_writer import RecordWriter
 
     records = list(RawEventFileLoader(str(path)).Load())
-    # The mark of a session's start carries the step that it starts with.
+    # The record of a session's start carries the first step of that session.
     kept = [
         record
         for record in records
@@ -152,7 +155,7 @@ def experiment(settings: Sequence[str]) -> Any:
     """The columns of the HParams page above several runs, as a ``Summary.Value``.
 
     Args:
-        settings: the dotted names of those that differ between the runs.
+        settings: the dotted names of the settings that differ between the runs.
     """
     from tensorboard.plugins.hparams.summary_v2 import HParam, Metric, hparams_config_pb
 

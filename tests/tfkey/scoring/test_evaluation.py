@@ -123,7 +123,9 @@ def test_report_holds_everything_and_needs_nothing_else(tmp_path: Path) -> None:
     evaluation = Evaluation(
         "run", ("demo",), "audio", "test", judge(tracks, labels, probabilities), calibration
     )
-    np.testing.assert_allclose(evaluation.calibrated, calibrated(evaluation.judgement.probabilities, 1.7))
+    np.testing.assert_allclose(
+        evaluation.calibrated_probabilities, calibrated(evaluation.judgement.probabilities, 1.7)
+    )
     write_report(evaluation, tmp_path, config=load_config().to_yaml(), about={"demo": "Demo; CC0"})
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
@@ -134,7 +136,7 @@ def test_report_holds_everything_and_needs_nothing_else(tmp_path: Path) -> None:
     assert f"{100 * weighted.value:.1f} [{100 * weighted.low:.1f}, {100 * weighted.high:.1f}]" in page
     for words in ("Temperature 1.700", "Demo; CC0", "learning_rate", "fifth, either way", "by interval"):
         assert words in page
-    assert page.count("<tr") == 4 + 9 + 2 + len(evaluation.keys) + 4 + 40
+    assert page.count("<tr") == 4 + 9 + 2 + len(evaluation.by_key) + 4 + 40
     for name in ("confusion.png", "reliability.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 

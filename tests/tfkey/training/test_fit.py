@@ -223,25 +223,25 @@ def test_neither_augmentation_nor_dropout_is_on_in_validation(tmp_path: Path) ->
         assert (history[-1]["val_loss"] == pytest.approx(loss, rel=1e-4)) == same
 
 
-def test_loss_that_is_no_number_keeps_what_was_reached(tmp_path: Path, stopped: Path) -> None:
+def test_nan_loss_keeps_what_was_reached(tmp_path: Path, stopped: Path) -> None:
     run = copy_of(stopped, tmp_path)
     before = files_of(run)
     files = ", ".join(f"file 2/0/{number}" for number in range(4))
-    message = rf"run: the loss is no longer a number in epoch 3, batch 1 \(of {files} and 2 more\); lower"
+    message = rf"run: the loss became NaN or infinite in epoch 3, batch 1 \(of {files} and 2 more\); lower"
     with pytest.raises(TfkeyError, match=message):
         train(run, broken_from=2)
     assert files_of(run) == before
-    with pytest.raises(TfkeyError, match="in epoch 4, batch 1: values that are no numbers in bad; delete"):
+    with pytest.raises(TfkeyError, match="in epoch 4, batch 1: NaN or infinite values in bad; delete"):
         train(run, broken_from=3)
 
 
-def test_validation_that_is_no_number_keeps_what_was_reached(tmp_path: Path, stopped: Path) -> None:
+def test_nan_validation_keeps_what_was_reached(tmp_path: Path, stopped: Path) -> None:
     run = copy_of(stopped, tmp_path)
     before = files_of(run)
     data = make_data("pictures")
     bad = replace(data, validation=data.validation.map(lambda x, y: (x * np.float32(np.nan), y)))
     for broken, words in (
-        (["a file"], "values that are no numbers in a file; delete"),
+        (["a file"], "such values are in a file; delete"),
         ([], "end of epoch 3; lower"),
     ):
         with pytest.raises(TfkeyError, match=words):
@@ -336,7 +336,7 @@ def test_checkpoint_of_another_model_or_other_features(tmp_path: Path, stopped: 
     before = files_of(run)
     picture = keras.Input((None, BINS, 1))
     other = keras.Model(picture, keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(24, 3)(picture)))
-    with pytest.raises(TfkeyError, match=r"epoch-0002\.keras: of another model than .*config\.yaml says"):
+    with pytest.raises(TfkeyError, match=r"epoch-0002\.keras: belongs to another model than .*config\.yaml says"):
         fit(run, other, None, make_data("pictures"))
     # Of the same weights, but before it another transform, or none where there was one.
     network = make_network()
@@ -388,7 +388,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, stopped: Path) -> None:
 def test_place_that_is_taken_is_named(tmp_path: Path) -> None:
     run = create_run(make_config(tmp_path), "run")
     (run.path / "tensorboard").write_text("in the way")
-    with pytest.raises(TfkeyError, match=r"tensorboard: cannot be made"):
+    with pytest.raises(TfkeyError, match=r"tensorboard: cannot be created"):
         train(run)
 
 

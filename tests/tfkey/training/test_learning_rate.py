@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -37,10 +39,17 @@ def test_sweep_learns_then_breaks_and_ends_early() -> None:
     assert 1e-4 < found.suggestion < 0.1
 
 
-def test_a_loss_that_is_no_number_from_the_start_is_an_error() -> None:
+def test_a_loss_that_is_nan_from_the_start_is_an_error() -> None:
     inputs = keras.Input((1, 24, 1))
     network = keras.Model(inputs, keras.layers.Dense(24)(keras.layers.Flatten()(inputs)))
     pictures = np.full((64, 1, 24, 1), np.nan, np.float32)
     batches = tf.data.Dataset.from_tensor_slices((pictures, np.zeros(64, int))).repeat().batch(32)
-    with pytest.raises(TfkeyError, match="the loss of the first batch is no number"):
+    with pytest.raises(TfkeyError, match="the loss of the first batch is NaN or infinite"):
         sweep(network, None, load_config(), batches, steps=20)
+
+
+def test_a_sweep_is_written_as_a_table_and_a_curve(tmp_path: Path) -> None:
+    Sweep(np.geomspace(1e-6, 1, 50), np.linspace(3, 1, 50)).write(tmp_path / "new")
+    lines = (tmp_path / "new" / "learning-rate.csv").read_text().splitlines()
+    assert (lines[0], lines[1], lines[-1], len(lines)) == ("learning_rate,loss", "1e-06,3", "1,1", 51)
+    assert (tmp_path / "new" / "learning-rate.png").read_bytes().startswith(b"\x89PNG")

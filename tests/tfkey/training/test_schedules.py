@@ -38,3 +38,18 @@ def test_settings_reach_it() -> None:
     assert schedule.get_config() == {"highest": 0.3, "steps": 40, "rising_steps": 4, "falls": False}
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     assert rates(again, 8) == pytest.approx(rates(schedule, 8))
+
+
+def test_schedules_of_earlier_checkpoints_load() -> None:
+    """The module has moved since they were written; Keras finds the class by its registered name."""
+    settings = {"highest": 0.003, "steps": 24, "rising_steps": 24, "falls": True}
+    schedule = keras.optimizers.schedules.deserialize(
+        {
+            "module": "tfkey.schedules",
+            "class_name": "WarmUpThen",
+            "config": settings,
+            "registered_name": "tfkey>WarmUpThen",
+        }
+    )
+    assert isinstance(schedule, WarmUpThen)
+    assert schedule.get_config() == settings

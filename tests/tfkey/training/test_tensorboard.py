@@ -19,7 +19,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from tests.tfkey.training.test_fit import StoppedError, make_config, stop_after, train
 from tfkey.errors import TfkeyError
 from tfkey.runs import Run, create_run
-from tfkey.training.tensorboard import EXAMPLES, Pictures
+from tfkey.training.tensorboard import EXAMPLES, PictureLogger
 from tfkey.training.tensorboard_events import EventLog, image, scalar
 
 
@@ -111,7 +111,7 @@ def test_confusion_and_examples_are_what_the_network_says(tmp_path: Path, monkey
         ]
     )
     run = create_run(make_config(tmp_path), "run")
-    pictures = Pictures(run, 0, None, [(given[:4], labels[:4]), (given[4:], labels[4:])])
+    pictures = PictureLogger(run, 0, None, [(given[:4], labels[:4]), (given[4:], labels[4:])])
     pictures.set_model(network)
     pictures.on_epoch_end(0)
     expected = np.zeros((24, 24), int)
