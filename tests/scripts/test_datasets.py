@@ -52,8 +52,8 @@ def test_all(data: Path) -> None:
     assert "on disk: nothing" in blocks["gs_key"]
     assert "CC BY-SA 4.0" in blocks["beatport"]
     mine = blocks["gs_mtg"]
-    assert "originals: 2 files, 2 kB" in mine
-    assert "begun: 2, 400 B" in mine
+    assert "originals: 2 files, 2.0 kB" in mine
+    assert "begun: 2, 400 bytes" in mine
     assert "audio: 5 intervals (train 4, validation 1)" in mine
     assert "spectrograms: unfinished" in mine
     assert "images: damaged" in mine
