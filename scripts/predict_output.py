@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.streams import path_of_name, printable, text_of_name
 from tfkey.errors import DataError, UsageError
+from tfkey.files import csv_lines
 from tfkey.keys import Key, relation
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Form:
     def heading(self) -> str:
         """What stands before the first record."""
         if self.format == "csv":
-            return _csv_lines([self.columns()])
+            return csv_lines([self.columns()])
         if self.format == "table":
             times = f"{'start':>8}  {'end':>8}  " if self.over_time else ""
             more = "" if self.over_time else self._more(["next", "conf."] * (self.top - 1))
@@ -112,7 +112,7 @@ class Form:
             line = _ESCAPED_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
             return line if self.format == "json" else line + "\n"
         if self.format == "csv":
-            return _csv_lines(self._rows(record))
+            return csv_lines(self._rows(record))
         return "".join(self._table_lines(record))
 
     def _write(self, key: Key | None) -> str | None:
@@ -164,16 +164,6 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60:2d}:{minutes % 60:02d}:{rest:02d}"
 
 
-def _csv_lines(rows: Any) -> str:
-    lines = []
-    for row in rows:
-        stream = io.StringIO()
-        # The characters of the line's end are quoted; a name may hold either of these two.
-        csv.writer(stream, lineterminator="\r\n").writerow(row)
-        lines.append(stream.getvalue().removesuffix("\r\n") + "\n")
-    return "".join(lines)
-
-
 def existing_records(path: Path, form: Form) -> Iterator[tuple[Path, str]]:
     """The records of an earlier output: files, and texts for :meth:`scripts.predict_target.Results.add`.
 
@@ -193,7 +183,7 @@ def existing_records(path: Path, form: Form) -> Iterator[tuple[Path, str]]:
                     )
                 for row in rows:
                     if row:
-                        yield path_of_name(row[0]), _csv_lines([row])
+                        yield path_of_name(row[0]), csv_lines([row])
             else:
                 for record in json.load(stream) if form.format == "json" else map(json.loads, stream):
                     yield path_of_name(record["file"]), form.text(record)

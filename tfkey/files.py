@@ -107,16 +107,16 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table as CSV (see :func:`csv_text`) in UTF-8, atomically (see :func:`atomic_path`)."""
-    write_text(path, csv_text(header, rows))
+    """Write a table as CSV (see :func:`csv_lines`) in UTF-8, atomically (see :func:`atomic_path`)."""
+    write_text(path, csv_lines([header, *rows]))
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as CSV with ``\\n`` line ends; ``csv.reader`` gives every text back, line breaks included.
+def csv_lines(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as CSV with ``\\n`` line ends; ``csv.reader`` gives every text back, line breaks included.
 
     Args:
-        header: the names of the columns.
-        rows: a value for each column; None becomes an empty field, a float all its digits.
+        rows: the fields of each line, the header among them; None becomes an empty field, a float all its
+            digits.
     """
     lines: list[str] = []
 
@@ -126,7 +126,6 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     # Before Python 3.13 a writer quotes only the line breaks that its own line end contains: "\r\n" has both.
     # Each line still ends in "\n", so that files are alike on all systems.
     writer = csv.writer(SimpleNamespace(write=add), lineterminator="\r\n")
-    writer.writerow(header)
     writer.writerows(rows)
     return "".join(lines)
 

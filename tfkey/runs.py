@@ -14,14 +14,13 @@
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tfkey.config import Config, flat_settings, load_resolved
 from tfkey.errors import DataError, TfkeyError, UsageError
-from tfkey.files import write_text
+from tfkey.files import write_csv, write_text
 from tfkey.models import build_network, input_shape, register_layers
 from tfkey.models.saved import LOAD_ERRORS, bins_of, difference
 
@@ -192,11 +191,8 @@ def read_history(path: Path) -> list[dict[str, float]]:
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
     """Write the figures of one or more epochs, all of which have the same names, as ``history.csv``."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**line, "epoch": int(line["epoch"])} for line in history)
-    write_text(path, stream.getvalue())
+    rows = ({**line, "epoch": int(line["epoch"])} for line in history)
+    write_csv(path, list(history[0]), ([row[name] for name in history[0]] for row in rows))
 
 
 def _differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:

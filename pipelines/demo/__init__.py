@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipelines.demo.recipes import Recipe, Size, recipes
 from tfkey.errors import TfkeyError, UsageError
-from tfkey.files import csv_text, remove_partial, write_text
+from tfkey.files import csv_lines, remove_partial, write_text
 from tfkey.processes import Crash, in_processes
 
 TRACKS_CSV = "tracks.csv"
@@ -80,7 +80,7 @@ def _outdated(listing: Path, planned: list[Recipe]) -> set[str]:
 
 def _listing(planned: list[Recipe]) -> str:
     rows = [recipe.row() for recipe in planned]
-    return csv_text(list(rows[0]), (list(row.values()) for row in rows))
+    return csv_lines([list(rows[0]), *(list(row.values()) for row in rows)])
 
 
 def _render_all(

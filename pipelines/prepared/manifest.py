@@ -17,7 +17,7 @@ from pipelines.tracks import LeftOut
 from tfkey._version import __version__
 from tfkey.config import Config, validated
 from tfkey.errors import DataError, KeyParseError
-from tfkey.files import csv_text, write_text
+from tfkey.files import csv_lines, write_text
 from tfkey.keys import Key
 from tfkey.settings import SPLITS
 
@@ -102,12 +102,10 @@ def write_prepared(
 
     A file that would not change is left alone.
     """
-    _write_changed(
-        folder / "left_out.csv",
-        csv_text(["source", "reason"], ([item.source, item.reason] for item in left_out)),
-    )
-    names = [field.name for field in fields(Row)]
-    _write_changed(folder / "manifest.csv", csv_text(names, (list(asdict(row).values()) for row in rows)))
+    reasons = [["source", "reason"], *([item.source, item.reason] for item in left_out)]
+    _write_changed(folder / "left_out.csv", csv_lines(reasons))
+    lines = [[field.name for field in fields(Row)], *(list(asdict(row).values()) for row in rows)]
+    _write_changed(folder / "manifest.csv", csv_lines(lines))
     tracks = {(row.split, row.key, row.track) for row in rows}
     document = {
         **description,

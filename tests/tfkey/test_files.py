@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tfkey.errors import TfkeyError
-from tfkey.files import atomic_path, csv_text, remove_partial, sha256, write_csv, write_text
+from tfkey.files import atomic_path, csv_lines, remove_partial, sha256, write_csv, write_text
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -290,5 +290,5 @@ def test_csv_gives_every_text_back(tmp_path: Path, text: str) -> None:
 
 def test_csv_has_one_form_on_all_systems() -> None:
     rows = [[None, 0.1, 3, True], ["a", 1e-12, -1, "b"]]
-    assert csv_text(["w", "x", "y", "z"], rows) == "w,x,y,z\n,0.1,3,True\na,1e-12,-1,b\n"
-    assert csv_text(["w"], []) == "w\n"
+    assert csv_lines([["w", "x", "y", "z"], *rows]) == "w,x,y,z\n,0.1,3,True\na,1e-12,-1,b\n"
+    assert csv_lines([["w"]]) == "w\n"

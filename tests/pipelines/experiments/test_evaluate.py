@@ -131,7 +131,7 @@ def test_a_network_of_no_numbers_is_named(run):
     network = run.load_network()
     network.set_weights([np.full_like(weight, np.nan) for weight in network.get_weights()])
     network.save(run.best)
-    with pytest.raises(TfkeyError, match="gives what is no number"):
+    with pytest.raises(TfkeyError, match="gives NaN or infinity"):
         evaluate(run, run.config, ["small"], "test")
 
 
