@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from scripts.quiet_import import silence_tensorflow
 from scripts.remedies import message_of
 from scripts.stopping import Stopped, catch_signals, if_stopped
 from scripts.streams import prepare_streams, printable
@@ -66,6 +67,7 @@ def main() -> None:
     catch_signals()
     # TensorFlow's start-up chatter would bury the one line that matters.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    silence_tensorflow()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
