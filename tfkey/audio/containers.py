@@ -229,7 +229,9 @@ def _sound_of(path: Path, container: Any) -> Any:
         raise UndecodableError("no audio stream found in it")
     if any(getattr(stream.codec_context, "codec_tag", "") in _ISO_ENCRYPTED for stream in streams):
         raise AudioError(f"{path}: {_PROTECTED}")
-    stream = container.streams.best("audio") or streams[0]
+    # PyAV 12 cannot say which is the best.
+    find_best = getattr(container.streams, "best", lambda _: None)
+    stream = find_best("audio") or streams[0]
     if stream.codec_context is None:
         raise UndecodableError("there is no decoder for its audio")
     return stream
