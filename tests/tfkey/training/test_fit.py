@@ -336,7 +336,9 @@ def test_checkpoint_of_another_model_or_other_features(tmp_path: Path, stopped: 
     before = files_of(run)
     picture = keras.Input((None, BINS, 1))
     other = keras.Model(picture, keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(24, 3)(picture)))
-    with pytest.raises(TfkeyError, match=r"epoch-0002\.keras: belongs to another model than .*config\.yaml says"):
+    with pytest.raises(
+        TfkeyError, match=r"epoch-0002\.keras: belongs to another model than .*config\.yaml says"
+    ):
         fit(run, other, None, make_data("pictures"))
     # Of the same weights, but before it another transform, or none where there was one.
     network = make_network()
