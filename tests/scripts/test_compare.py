@@ -56,7 +56,7 @@ def test_what_cannot_be_compared_is_one_line(tfkey, files, tmp_path):
     a, b = files
     for arguments, words, expected in (
         ((a, tmp_path / "none.csv"), "none.csv: no such file", 2),
-        ((b, b), "a reference if neither states the right keys (option --reference)", 1),
+        ((b, b), "a reference if neither file states the right keys (option --reference)", 1),
     ):
         code, out, err = tfkey("compare", *arguments)
         assert (code, out, len(err)) == (expected, [], 1)

@@ -67,10 +67,10 @@ def build_model(
     Args:
         name: one of :data:`MODEL_NAMES`.
         input_shape: of one spectrogram, ``(frames, bins, 1)``; frames may be ``None`` for any number
-            of them from the model's minimum up. Of a model that takes waveforms, ``(samples,)`` or
+            of them from the model's minimum up. For a model that takes waveforms, ``(samples,)`` or
             ``(None,)``.
-        features: what the bins of the spectrograms are, for models that depend on it; None for the defaults.
-        settings: of the model, see its module; what is left out has its default.
+        features: the meaning of the bins, for models that depend on it; None for the defaults.
+        settings: the settings of the model, see its module; the others keep their defaults.
 
     Returns:
         A model from float32 ``[batch, frames, bins, 1]`` (or ``[batch, samples]``) to logits, float32
@@ -78,7 +78,7 @@ def build_model(
 
     Raises:
         UsageError: the model or a setting is unknown, a value lies outside of its domain, the
-            input shape is too small or not of what the model takes, or the features are none it can use.
+            input shape is too small or of the wrong kind, or the model cannot use the features.
 
     """
     module, checked = _module(name), model_settings(name, **settings)
@@ -96,7 +96,7 @@ def input_shape(name: str, features: FeatureConfig) -> tuple[int | None, int, in
 
 
 def takes_waveforms(name: str) -> bool:
-    """Whether a model makes its spectrogram itself, from waveforms, and so needs data of audio mode."""
+    """Whether a model makes its spectrogram itself, from waveforms, and needs data of audio mode."""
     return getattr(_module(name), "TAKES_WAVEFORMS", False)
 
 
@@ -109,7 +109,7 @@ def check_features(name: str, features: FeatureConfig) -> None:
     """Refuse feature parameters that a model cannot use.
 
     Raises:
-        UsageError: names the parameter and the mend.
+        UsageError: names the parameter and the fix.
     """
     check = getattr(_module(name), "check_features", None)
     if check is not None:
@@ -117,24 +117,24 @@ def check_features(name: str, features: FeatureConfig) -> None:
 
 
 def check_mode(name: str, mode: str, augment: AugmentConfig) -> None:
-    """Refuse a mode, and changes of spectrograms in training, that a model which takes waveforms never meets.
+    """Refuse a mode or an augmentation that has no effect on a model which takes waveforms.
 
     Raises:
-        UsageError: names the setting and the mend.
+        UsageError: names the setting and the fix.
     """
     if not takes_waveforms(name):
         return
     if mode != "audio":
         raise UsageError(
-            f"model {name} takes waveforms, mode={mode} has none; use mode audio or another model",
+            f"model {name} takes waveforms, but mode={mode} has none; use mode audio or another model",
             remedy="mode",
         )
     defaults = type(augment)()
     for setting, value in augment:
         if value != getattr(defaults, setting):
             raise UsageError(
-                f"model {name} makes its spectrogram itself, so augment.{setting}={value} would change "
-                "nothing; leave it out or use another model"
+                f"model {name} makes its spectrogram itself: augment.{setting}={value} would have no effect; "
+                "leave it out or use another model"
             )
 
 

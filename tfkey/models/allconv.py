@@ -10,15 +10,15 @@ With ``k`` maps, every convolution zero-padded, without bias, batch-normalised a
     conv 3x3 8k    map dropout    conv 3x3 8k    map dropout
     conv 1x1 24    mean over time and frequency
 
-The parameter count decides two readings. The paper's 463 k at k = 20 is met by one 5x5 kernel (462,764
-trainable; two of them give 469,164), and by classifying every place with one 1x1 kernel and averaging the
-result over time and frequency: a head that tells the pooled rows of 105 bins apart needs 46 k more. Such
-a mean is blind to absolute pitch in itself. What it knows of it comes from the zero padding, as each place
-sees 70 bins and so, mostly, an edge, from the phase of the pooling (a period of 8 bins), and from where
-music puts its bass. ``pooling="time"`` gives each row its own weights: dearer by ``8k (rows - 1)`` weights
-per class, it sees absolute pitch directly.
+The paper leaves two points open, which the parameter count decides. Its 463 k at k = 20 match one 5x5 kernel
+(462,764 trainable; two of them give 469,164), and a single 1x1 kernel that classifies every place, averaged
+over time and frequency: a head that distinguishes the pooled rows of 105 bins needs 46 k more. Such a mean
+does not see absolute pitch in itself. It learns about pitch from the zero padding, since each place sees 70
+bins and therefore, mostly, an edge; from the phase of the pooling (a period of 8 bins); and from the position
+of the bass. ``pooling="time"`` gives each row its own weights: it costs ``8k (rows - 1)`` more weights per
+class and sees absolute pitch directly.
 
-One thing is not the paper's: the 24 class maps are linear. A normalisation and an ELU there would bound
+One thing differs from the paper: the 24 class maps are linear. A normalisation and an ELU there would bound
 the logits from below.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import keras
 
 MIN_FRAMES = 8
-"""The fewest frames, and the fewest bins, that outlast three poolings by 2. Fewer give no finite output."""
+"""The fewest frames, and the fewest bins, that survive three poolings by 2. Fewer give no finite output."""
 
 
 class Settings(Section):
@@ -67,10 +67,10 @@ def build(
 
     Returns:
         A model from ``[batch, frames, bins, channels]`` to logits ``[batch, n_classes]``, which are float32
-        under mixed precision, too.
+        also under mixed precision.
 
     Raises:
-        UsageError: the input shape is none of these.
+        UsageError: the input shape is invalid.
 
     """
     check_picture_shape(settings.model, input_shape, MIN_FRAMES, MIN_FRAMES)

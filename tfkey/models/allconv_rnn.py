@@ -9,8 +9,8 @@ for Music Classification*, ICASSP 2017, arXiv 1609.04243, on the first three blo
     LSTM (both directions), its outputs averaged over time
     dense 24
 
-The vector of a frame keeps its rows apart, so the network sees absolute pitch directly. The average, rather
-than the last state, lets the start of a long interval count as much as its end.
+The vector of a frame keeps its rows apart: the network sees absolute pitch directly. The outputs are
+averaged instead of taking the last state: the start of a long interval counts as much as its end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import keras
 
 MIN_FRAMES = 8
-"""The fewest frames, and the fewest bins, that outlast three poolings by 2."""
+"""The fewest frames, and the fewest bins, that survive three poolings by 2."""
 
 
 class Settings(Section):

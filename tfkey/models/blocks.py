@@ -28,7 +28,7 @@ def convolution(
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    # The usual 0.99 takes hundreds of steps to forget the initial statistics; short trainings are shorter.
+    # The usual 0.99 takes hundreds of steps to forget the initial statistics, more than a short training has.
     x = layers.BatchNormalization(momentum=0.9, scale=scale, name=f"{name}_norm")(x)
     return layers.Activation(activation, name=f"{name}_{activation}")(x)
 
@@ -36,7 +36,7 @@ def convolution(
 def pooled_blocks(x: Any, maps: int, dropout: float) -> Any:
     """Three blocks of two convolutions each, ``maps``, twice and four times as many feature maps.
 
-    Every block ends with a maximum over 2 x 2 and drops whole maps, so frames and bins shrink to an eighth.
+    Every block ends with a maximum over 2 x 2 and drops whole maps. Frames and bins shrink to an eighth.
     """
     for block, kernel in enumerate((5, 3, 3), start=1):
         block_maps = maps * 2 ** (block - 1)

@@ -1,13 +1,13 @@
 """AllConv behind a constant-Q transform whose filters are trained with it.
 
 The front of the network is tfkey's own (:func:`tfkey.spectrogram.frontend.build_frontend`), starting from the
-analytic filters; with ``train_filters`` each filter may become another one. The idea is that of Cheuk et
-al., *nnAudio*, IEEE Access 8, 2020, arXiv 1912.12055. Behind it stands :mod:`tfkey.models.allconv`.
+analytic filters; with ``train_filters`` training may change each of them. The idea is from Cheuk et al.,
+*nnAudio*, IEEE Access 8, 2020, arXiv 1912.12055. The rest of the network is :mod:`tfkey.models.allconv`.
 
-**This model takes waveforms**, float32 ``[batch, samples]`` at ``features.sample_rate``, and so data of audio
-mode only: spectrograms that were made beforehand have no filters left to train. It needs the TensorFlow
-backend. A file of it loads only where :func:`tfkey.models.register_layers` was called; an export as a
-SavedModel loads anywhere.
+**This model takes waveforms**, float32 ``[batch, samples]`` at ``features.sample_rate``, and therefore only
+data of audio mode: spectrograms made beforehand have no filters left to train. It needs the TensorFlow
+backend. Its file loads only after a call of :func:`tfkey.models.register_layers`; an export as a SavedModel
+loads anywhere.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def check_features(features: FeatureConfig) -> None:
     """Refuse features of too few bins.
 
     Raises:
-        UsageError: ``n_bins`` is below what three poolings by 2 leave anything of.
+        UsageError: ``n_bins`` is too small for three poolings by 2.
     """
     if features.n_bins < MIN_FRAMES:
         raise UsageError(
@@ -58,13 +58,13 @@ def build(input_shape: tuple[int | None], settings: Settings, features: FeatureC
     Args:
         input_shape: ``(samples,)``; ``None`` or enough for :data:`MIN_FRAMES` frames.
         settings: see :class:`Settings`.
-        features: of the transform that training starts from.
+        features: the parameters of the transform that training starts from.
 
     Returns:
         A model from ``[batch, samples]`` to float32 logits ``[batch, n_classes]``.
 
     Raises:
-        UsageError: the input shape is none of these, or the features have too few bins.
+        UsageError: the input shape is invalid, or the features have too few bins.
 
     """
     check_waveform_shape(settings.model, input_shape, (MIN_FRAMES - 1) * features.hop_length)

@@ -19,7 +19,7 @@ maps are dropped after the stem and after each module. The published 1,624,289 p
 ones on 168 bins (seven octaves of quarter tones); the head grows with the bins, and the default 120 leave
 1,390,433.
 
-Two things are not the author's: the momentum of the normalisation, as everywhere in tfkey, and
+Two things differ from the author's: the momentum of the normalisation, as everywhere in tfkey, and
 He's initialisation of the convolutions.
 """
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import keras
 
 MIN_FRAMES = 11
-"""The fewest frames, and the fewest bins, of which the unpadded convolutions of the stem leave any."""
+"""The fewest frames, and the fewest bins, that survive the unpadded convolutions of the stem."""
 
 # Kernels are (frames, bins).
 _TALL, _WIDE = (1, 7), (7, 1)
@@ -47,19 +47,19 @@ _Branch = tuple[_Layer, ...]
 
 
 def _seven(inner: int) -> tuple[_Branch, ...]:
-    """The branches of a module that looks seven frames and seven bins far."""
+    """The branches of a module that spans seven frames and seven bins."""
     short = ((inner, (1, 1)), (inner, _WIDE), (192, _TALL))
     long = ((inner, (1, 1)), (inner, _TALL), (inner, _WIDE), (inner, _TALL), (192, _WIDE))
     return ((192, (1, 1)),), short, long, ((192, (1, 1)),)
 
 
 def _five(last: int) -> tuple[_Branch, ...]:
-    """The branches of a module that looks five frames and five bins far."""
+    """The branches of a module that spans five frames and five bins."""
     one, two = ((48, (1, 1)), (64, (5, 5))), ((64, (1, 1)), (96, (3, 3)), (96, (3, 3)))
     return ((64, (1, 1)),), one, two, ((last, (1, 1)),)
 
 
-# An empty branch hands on what the module was given.
+# An empty branch passes on the input of the module.
 _MODULES: tuple[tuple[_Branch, ...], ...] = (
     _five(32),
     _five(64),
@@ -136,7 +136,7 @@ def _chain(conv: Callable[..., Any], x: Any, branch: _Branch, name: str) -> Any:
 
 
 def _forked(conv: Callable[..., Any], x: Any, name: str) -> list[Any]:
-    """The ends of a module two of whose branches end in a 1x3 and a 3x1 kernel side by side."""
+    """The ends of a module in which two branches end in a 1x3 and a 3x1 kernel side by side."""
     one = _chain(conv, x, ((384, (1, 1)),), f"{name}_1")
     two = _chain(conv, x, ((448, (1, 1)), (384, (3, 3))), f"{name}_2")
     ends = [conv(x, (320, (1, 1)), f"{name}_0")]

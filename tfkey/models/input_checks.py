@@ -1,4 +1,4 @@
-"""Checks of what models are given: input shapes and features, each with one line that names what is wrong."""
+"""Checks of the input shapes and features of models; each error says in one line what is wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tfkey.errors import UsageError
 def check_picture_shape(
     model: str, input_shape: Sequence[int | None], least_frames: int, least_bins: int
 ) -> None:
-    """Refuse an input shape that is not ``(frames, bins, channels)``, or too small; frames may be None."""
+    """Refuse an input shape that is not ``(frames, bins, channels)`` or is too small; frames may be None."""
     shape = tuple(input_shape)
     if len(shape) == 3:
         frames, bins, channels = shape
@@ -25,7 +25,7 @@ def check_picture_shape(
 
 
 def check_waveform_shape(model: str, input_shape: Sequence[int | None], least_samples: int) -> None:
-    """Refuse an input shape that is not ``(samples,)``, or too small; samples may be None."""
+    """Refuse an input shape that is not ``(samples,)`` or is too small; samples may be None."""
     shape = tuple(input_shape)
     if len(shape) != 1 or (shape[0] is not None and shape[0] < least_samples):
         raise UsageError(
@@ -37,20 +37,20 @@ def lowest_pitch_class(model: str, fmin: float, bins_per_octave: int) -> int:
     """The pitch class (C=0 .. B=11, A4 = 440 Hz) of the lowest bin, for models whose rows are semitones.
 
     Raises:
-        UsageError: there is no whole number of bins a semitone, or the lowest bin lies more than a quarter of
-            a semitone beside the nearest pitch.
+        UsageError: a semitone has no whole number of bins, or the lowest bin is more than a quarter of a
+            semitone away from the nearest pitch.
     """
     if bins_per_octave % 12:
         raise UsageError(
-            f"model {model}: needs whole bins a semitone; features.bins_per_octave={bins_per_octave} must be "
-            "a multiple of 12"
+            f"model {model}: needs a whole number of bins per semitone; "
+            f"features.bins_per_octave={bins_per_octave} must be a multiple of 12"
         )
     pitch = 69 + 12 * math.log2(fmin / 440)
     nearest = round(pitch)
     if abs(pitch - nearest) > 0.25:
         below, above = (440 * 2 ** ((whole(pitch) - 69) / 12) for whole in (math.floor, math.ceil))
         raise UsageError(
-            f"model {model}: its rows are semitones; features.fmin={fmin:g} Hz lies between two pitches, "
-            f"take {below:.2f} or {above:.2f}"
+            f"model {model}: its rows are semitones; features.fmin={fmin:g} Hz lies between two pitches; "
+            f"set it to {below:.2f} or {above:.2f}"
         )
     return nearest % 12

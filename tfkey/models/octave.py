@@ -1,9 +1,9 @@
 """Octave: a key classifier that is equivariant to transposition by construction.
 
 Music moved up by a semitone moves the 24 logits up by one tonic within each mode and changes nothing else,
-whatever the weights. What is learned from one key so holds for all twelve of its mode. The idea is that of
-Kong et al., *STONE: Self-supervised Tonality Estimator*, ISMIR 2024, arXiv 2407.07408, and of *S-KEY*, arXiv
-2501.12907: a network that keeps pitch, folded to pitch classes; the layout is tfkey's own::
+whatever the weights. Everything learned from one key therefore holds for all twelve of its mode. The idea is
+from Kong et al., *STONE: Self-supervised Tonality Estimator*, ISMIR 2024, arXiv 2407.07408, and from *S-KEY*,
+arXiv 2501.12907: a network that keeps pitch, folded to pitch classes. The layout is tfkey's own::
 
     silence added below and above the band
     conv 5 frames x 2 semitones, a row per semitone, k maps
@@ -13,16 +13,17 @@ Kong et al., *STONE: Self-supervised Tonality Estimator*, ISMIR 2024, arXiv 2407
     circular conv over the 12 pitch classes, 2k maps
     two modes per pitch class
 
-Convolutions are unpadded along pitch, without bias, batch-normalised and followed by an ELU. What is added
-around the band is 0, which is silence in decibels on tfkey's scale, and so wide that all rows to which
-content could reach are computed, in whole octaves. Beyond them every row of an endless band would equal the
-added ones. A move by a semitone so moves every row by one, and what falls out at one end is what comes in at
-the other.
+Convolutions are unpadded along pitch, without bias, batch-normalised and followed by an ELU. The margins
+around the band are 0, which is silence in decibels on tfkey's scale. They are wide enough that all rows which
+content can reach are computed, in whole octaves. Beyond them, every row of an endless band would equal the
+margins. A move by a semitone therefore moves every row by one, and the row that leaves at one end equals the
+row that enters at the other.
 
 **At the edges of the band.** This is exact, to rounding, for every input whose content (all that is not 0) is
-inside the band before and after the move, right up to its first and last bin, and for every length. Of
-recorded music a transposition also brings content into the band at one edge and takes some out at the other:
-the rows near the edges then differ, and the logits by what those rows contribute to mean and maximum.
+inside the band before and after the move, right up to its first and last bin, and for every length. A
+transposition of recorded music also brings content into the band at one edge and removes some at the other:
+the rows near the edges then differ, and the logits differ by the contribution of those rows to mean and
+maximum.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
     import keras
 
 MIN_FRAMES = 4
-"""The fewest frames that outlast two poolings by 2."""
+"""The fewest frames that survive two poolings by 2."""
 
-# Rows beyond the content that it reaches: the kernels' halves, 1 + 1 + 6.
+# How many rows beyond its own the content reaches: half of each kernel, 1 + 1 + 6.
 _REACH = 8
 _OCTAVE = 13
 
@@ -60,7 +61,7 @@ def check_features(features: FeatureConfig) -> None:
     """Refuse features whose bins cannot be gathered to the semitones of A4 = 440 Hz.
 
     Raises:
-        UsageError: ``bins_per_octave`` is no multiple of 12, or ``fmin`` lies beside the pitches.
+        UsageError: ``bins_per_octave`` is not a multiple of 12, or ``fmin`` is between two pitches.
     """
     lowest_pitch_class("octave", features.fmin, features.bins_per_octave)
 
@@ -74,14 +75,14 @@ def build(
         input_shape: ``(frames, bins, channels)``; frames ``None`` or at least :data:`MIN_FRAMES`, bins at
             least an octave.
         settings: see :class:`Settings`.
-        features: of the spectrograms. The lowest bin may be of any pitch class: the logits are named by
-            ``fmin``.
+        features: the parameters of the spectrograms. The lowest bin may be of any pitch class: ``fmin``
+            says which key each logit belongs to.
 
     Returns:
         A model from ``[batch, frames, bins, channels]`` to float32 logits ``[batch, 24]``.
 
     Raises:
-        UsageError: the input shape is none of these; features as in :func:`check_features`.
+        UsageError: the input shape is invalid; for the features, see :func:`check_features`.
 
     """
     lowest = lowest_pitch_class("octave", features.fmin, features.bins_per_octave)
@@ -108,20 +109,20 @@ def build(
 
 
 def _margins(bins: int, step: int, lowest: int) -> tuple[int, int, int]:
-    """Bins to add below and above so that the last rows are whole octaves from a C; and how many octaves.
+    """The bins to add below and above, so that the last rows are whole octaves from C, and the octaves.
 
     Args:
-        bins: of the band.
-        step: bins per semitone.
+        bins: the bins of the band.
+        step: the bins per semitone.
         lowest: the pitch class of the band's lowest bin.
     """
     below = lowest
     while below < _REACH:
         below += 12
     octaves = -(-(below - (-bins // step) + _REACH) // 12)
-    # The first row that is computed stands _REACH below the first one that is kept.
+    # The first computed row is _REACH below the first one that is kept.
     low = (below + _REACH) * step
-    # Rows of an unpadded convolution stand on every step-th bin, from the middle of the first kernel.
+    # The rows of an unpadded convolution are at every step-th bin, from the middle of the first kernel.
     total = (12 * octaves + 2 * _REACH - 1) * step + 1
     return low, total - low - bins, octaves
 

@@ -1,4 +1,4 @@
-"""Networks from files: whether a file holds the network that it should."""
+"""Networks from files: whether a file holds the expected network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LOAD_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What Keras raises for a file that is damaged or not a ``.keras`` file."""
+"""The exceptions of Keras for a damaged file or one that is not a ``.keras`` file."""
 
 
 def bins_of(network: keras.Model) -> int | None:
-    """The bins of the spectrograms that a network takes or makes; None for a foreign one of waveforms."""
+    """The bins of the spectrograms of a network; None for a waveform network not made by tfkey."""
     from tfkey.spectrogram.frontend import frontend_of
 
     if len(network.input_shape) == 2:
@@ -35,7 +35,7 @@ def bins_of(network: keras.Model) -> int | None:
 
 
 def difference(model: keras.Model, other: keras.Model) -> str | None:
-    """What keeps the weights of one model from meaning anything to another, or None."""
+    """The difference that makes the weights of one model meaningless in another, or None."""
     plan, wanted = _plan(model), _plan(other)
     return next((what for what, found in plan.items() if found != wanted[what]), None)
 
@@ -45,7 +45,7 @@ def _plan(model: keras.Model) -> dict[str, Any]:
     from tfkey.spectrogram.frontend import LogMagnitude
 
     features = [layer.get_config() for layer in _layers(model) if isinstance(layer, CQT | LogMagnitude)]
-    # Of the input, the bins alone: a network is the same for any number of frames.
+    # Only the bins of the input count: a network is the same for any number of frames.
     return {
         "another model": (model.name, [tuple(weight.shape) for weight in model.weights]),
         "other features": (len(model.input_shape), model.input_shape[2:], features),

@@ -1,4 +1,4 @@
-"""Timepool: a small network that averages over time only, and so keeps absolute pitch to the end.
+"""Timepool: a small network that averages over time only and keeps absolute pitch to the end.
 
 After the observation of Schreiber & Müller, *Musical Tempo and Key Estimation using Convolutional Neural
 Networks with Directional Filters*, SMC 2019, arXiv 1903.10839, that key wants pitch kept and time summarised.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import keras
 
 MIN_FRAMES = 8
-"""The fewest frames, and the fewest bins, that outlast three poolings by 2."""
+"""The fewest frames, and the fewest bins, that survive three poolings by 2."""
 
 
 class Settings(Section):

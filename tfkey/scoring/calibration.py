@@ -1,14 +1,14 @@
 """Calibration: whether a confidence of 80 % is right 80 times in 100, and a temperature that makes it so.
 
-A track's probabilities are the mean over its intervals. The temperature T is fitted to what is shown to the
-user, so to these, and not to the logits of single intervals: the calibrated probabilities of a track are
+A track's probabilities are the mean over its intervals. The temperature T is fitted to these, because they
+are shown to the user, and not to the logits of single intervals. The calibrated probabilities of a track are
 
     p ** (1 / T) / sum(p ** (1 / T)),    p the mean over the track's intervals,
 
 which is temperature scaling (Guo, Pleiss, Sun and Weinberger, *On Calibration of Modern Neural Networks*,
-ICML 2017, arXiv 1706.04599) with log p for logits, and the same as theirs for a track of one interval. It
-never changes which key is the most probable. Dividing the logits of the intervals before the mean would, and
-would leave the mean, which is what has to be right, uncalibrated.
+ICML 2017, arXiv 1706.04599) with log p as logits, and identical to it for a track of one interval. It never
+changes which key is the most probable. Dividing the logits of the intervals before the mean could change it,
+and would leave the mean, which is the answer, uncalibrated.
 
 Needs numpy only, except for :func:`fit_temperature` and :func:`reliability`, which need scipy.
 """
@@ -31,7 +31,7 @@ BINS = 15
 """Bins of confidence of equal width, as in Guo et al."""
 
 TEMPERATURES = (0.01, 100.0)
-"""The least and the greatest temperature that is fitted."""
+"""The lowest and the highest temperature that is fitted."""
 
 _LEVEL = 0.95
 _DRAWS_AT_ONCE = 2**21
@@ -39,11 +39,11 @@ _TINY = np.finfo(np.float64).tiny
 
 
 class Bin(NamedTuple):
-    """The tracks whose confidence lies in ``]low, high]``.
+    """The tracks whose confidence is in ``]low, high]``.
 
     ``confidence`` is their mean confidence and ``correct`` the share that is right, with its 95 % Wilson
-    score interval (Wilson 1927), which, unlike the bootstrap's, has a width where all are right; all None in
-    an empty bin.
+    score interval (Wilson 1927). Unlike the bootstrap's, it has a width even if all are right. All are None
+    in an empty bin.
     """
 
     low: float
@@ -60,11 +60,11 @@ class Reliability:
     """How far the confidences of a set of tracks can be trusted.
 
     Attributes:
-        n_tracks: how many.
+        n_tracks: the number of tracks.
         figures: each with its 95 % bootstrap interval over tracks. ``ece``, the expected calibration error
             (0 to 1), whose interval is shifted by its estimated bias, since resamples of an absolute value
-            lie above it; ``ece_by_chance``, what it would be if every confidence were right, for it is above
-            0 in any finite set (mean and middle 95 %); ``nll``, the mean negative log-likelihood in nats;
+            are too high; ``ece_by_chance``, the error if every confidence were right, which is above 0 in any
+            finite set (mean and middle 95 %); ``nll``, the mean negative log-likelihood in nats;
             ``brier``, the mean sum of squared differences over all 24 keys (0 to 2); ``confidence`` and
             ``correct``, the means that should agree.
         bins: from the lowest confidence to the highest.
@@ -82,16 +82,16 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The temperature of a run, as ``calibration.json`` has it.
+    """The temperature of a run, as in ``calibration.json``.
 
     Attributes:
         temperature: see the module; above 1 means that the network alone is too sure.
-        n_tracks: how many it was fitted on.
-        datasets: whose validation splits these are.
-        mode: that they were read in.
+        n_tracks: the number of tracks that it was fitted on.
+        datasets: the datasets of whose validation splits they are.
+        mode: the form of the data: audio, spectrograms or images.
         nll_before: mean negative log-likelihood of these tracks, in nats, without the temperature.
         nll_after: the same with it.
-        network: SHA-256 of the network's file; a temperature belongs to one network alone.
+        network: SHA-256 of the network's file; a temperature belongs to a single network.
     """
 
     temperature: float
@@ -108,7 +108,7 @@ class Calibration:
 
 
 def read_calibration(path: Path) -> Calibration | None:
-    """Read ``calibration.json``; None if it is missing or damaged, since it can be made again."""
+    """Read ``calibration.json``; None if it is missing or damaged, since it can be computed again."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         found = Calibration(**{**values, "datasets": tuple(values["datasets"])})
@@ -118,7 +118,7 @@ def read_calibration(path: Path) -> Calibration | None:
 
 
 def log_probabilities(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """Return the natural logarithm, with what has underflowed to 0 at the least that a float64 can hold."""
+    """Return the natural logarithm; values that underflowed to 0 count as the smallest normal float64."""
     return np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY))
 
 
@@ -130,7 +130,7 @@ def calibrated(probabilities: ArrayLike, temperature: float) -> NDArray[np.float
         temperature: above 0; 1 changes nothing.
 
     Returns:
-        float64 ``[..., classes]``, sum 1, in the same order of size.
+        float64 ``[..., classes]``, sum 1, ranked in the same order.
 
     """
     if not temperature > 0:
@@ -141,12 +141,12 @@ def calibrated(probabilities: ArrayLike, temperature: float) -> NDArray[np.float
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """Find the temperature under which the labels are the most likely.
 
-    Where every track is right, any lower temperature is still more likely, down to certainty, which no finite
-    number of tracks can show. The temperature is then the one whose mean confidence is that of the rule of
+    If every track is right, the likelihood grows as the temperature falls, up to certainty, which no finite
+    number of tracks can show. The temperature is then the one whose mean confidence follows the rule of
     succession (Laplace), (n + 1) / (n + 2).
 
     Args:
-        logits: ``[tracks, classes]``; of tracks of several intervals the log of their mean probabilities
+        logits: ``[tracks, classes]``; for tracks of several intervals, the log of their mean probabilities
             (:func:`log_probabilities`).
         labels: class indices ``[tracks]``.
 
@@ -187,7 +187,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 def reliability(
     probabilities: ArrayLike, labels: ArrayLike, *, bins: int = BINS, resamples: int = 2000, seed: int = 0
 ) -> Reliability:
-    """Hold confidences against how often they are right.
+    """Compare confidences with how often they are right.
 
     Args:
         probabilities: ``[tracks, 24]``, sum 1.

@@ -1,7 +1,7 @@
 """Pictures for reports and TensorBoard, by matplotlib.
 
-Every function returns a :class:`matplotlib.figure.Figure` of its own, made without pyplot: there is no global
-list of figures, so none has to be closed, no window system is asked for, and threads do not meet.
+Every function returns a new :class:`matplotlib.figure.Figure`, made without pyplot: there is no global list
+of figures to close, no window system is needed, and threads do not interfere.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _Curve = tuple[Reliability, str, str, str]
 
 
 def confusion_figure(matrix: ArrayLike, title: str = "", *, dark: bool = False) -> Figure:
-    """Draw how often each key was taken for each, in circle-of-fifths order.
+    """Draw how often each key was estimated for each reference, in circle-of-fifths order.
 
-    In this order a fifth is one step beside the diagonal, and a relative key lies on the diagonals of the two
+    In this order a fifth is one step beside the diagonal, and a relative key is on the diagonals of the two
     quarters where major meets minor. Colour is the share of the reference's tracks, the number their count.
 
     Args:
         matrix: counts ``[24 references, 24 estimates]`` by class index.
-        title: above the picture.
-        dark: for a dark page.
+        title: the title above the picture.
+        dark: whether to draw for a dark page.
 
     Raises:
         ValueError: the matrix has another shape, or counts below 0.
@@ -55,7 +55,7 @@ def confusion_figure(matrix: ArrayLike, title: str = "", *, dark: bool = False) 
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = _figure(8.6, 8.8 if title else 8.4, dark)
     colours = LinearSegmentedColormap.from_list("shares", [_PAPER[dark], _MAIN[dark]])
-    # Not imshow(), which scales numbers and then colours to the picture's size, in arrays of many MB.
+    # imshow() would scale numbers and then colours to the picture's size, in arrays of many MB.
     edges = np.arange(N_CLASSES + 1) - 0.5
     axes.pcolormesh(edges, edges, shares, cmap=colours, vmin=0, vmax=1)
     axes.set_aspect("equal")
@@ -85,13 +85,13 @@ def confusion_figure(matrix: ArrayLike, title: str = "", *, dark: bool = False) 
 def reliability_figure(
     before: Reliability, after: Reliability | None = None, title: str = "", *, dark: bool = False
 ) -> Figure:
-    """Draw how often answers of each confidence are right, and how many have that confidence.
+    """Draw how often answers of each confidence are right, and how many tracks have it.
 
     Args:
-        before: of the network's own confidences.
-        after: of the calibrated ones, drawn over it.
-        title: above the picture.
-        dark: for a dark page.
+        before: the reliability of the network's own confidences.
+        after: the reliability of the calibrated ones, drawn over it.
+        title: the title above the picture.
+        dark: whether to draw for a dark page.
 
     """
     figure = _blank(7.2, 6.4 if title else 6.1, dark)
@@ -154,9 +154,9 @@ def spectrogram_figure(picture: ArrayLike, features: FeatureConfig, title: str =
 
     Args:
         picture: ``[frames, bins]`` or ``[frames, bins, 1]``, in [0, 1].
-        features: that it was made with, for its axes; bins may be those of the network's band, or all that
-            are stored.
-        title: above the picture.
+        features: the parameters it was made with, for its axes; its bins may be the network's band, or all
+            stored bins.
+        title: the title above the picture.
 
     Raises:
         ValueError: the picture has another shape.
@@ -188,9 +188,9 @@ def sweep_figure(rates: ArrayLike, losses: ArrayLike, smoothed: ArrayLike, sugge
 
     Args:
         rates: float ``[steps]``.
-        losses: of each step, in nats, ``[steps]``.
-        smoothed: the same, smoothed.
-        suggestion: a rate.
+        losses: the loss of each step, in nats, ``[steps]``.
+        smoothed: the smoothed losses, ``[steps]``.
+        suggestion: the suggested rate.
     """
     figure, axes = _figure(6.4, 4.0, dark=False)
     axes.semilogx(rates, losses, alpha=0.3)
@@ -210,7 +210,7 @@ def png(figure: Figure, dpi: int = 110) -> bytes:
 
 
 def _octaves(features: FeatureConfig, bins: int) -> tuple[list[float], list[str]]:
-    """The places of the tonic names that fall on a C, or on the lowest bin where there is none."""
+    """The places and names of each C, or of the lowest bin if the band has none."""
     lowest = features.fmin
     if features.extra_bins and bins == features.stored_bins:
         lowest /= 2 ** (features.extra_bins / features.bins_per_octave)

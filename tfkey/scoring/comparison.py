@@ -19,9 +19,9 @@ from tfkey.scoring.mirex import Figure, bootstrap_means, track_scores
 RESAMPLES = 10_000
 _T = TypeVar("_T")
 MATCHES = ("name", "name without dataset", "file name without folder and suffix")
-"""How tracks of two files are matched, strictest first; the first that finds any common track is taken."""
+"""How tracks of two files are matched, strictest first; the first that finds a common track applies."""
 
-# Of A and of B, from none to both; a dataset's name stands before the tracks of tfkey alone.
+# The looseness for A and for B; only tfkey puts the name of the dataset before the track.
 _LOOSENESS = ((0, 0), (1, 0), (0, 1), (1, 1), (2, 2))
 _SUFFIX = re.compile(r"\.(?:mp3|wav|flac|ogg|opus|m4a|mp4|aac|wma|aiff?|png|key|txt)$", re.IGNORECASE)
 _TRACK_COLUMNS = ("track", "file", "path")
@@ -30,12 +30,12 @@ _KEY_COLUMNS = ("estimate", "key")
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a system says of tracks, as read from a CSV file.
+    """The answers of a system, as read from a CSV file.
 
     Attributes:
         path: the file.
-        keys: by track; None where the system names no key.
-        references: by track, where the file states them.
+        keys: the estimated key by track; None if the system gave no key.
+        references: the right key by track, for tracks whose right key the file states.
     """
 
     path: Path
@@ -45,12 +45,12 @@ class Predictions:
 
 @dataclass(frozen=True)
 class References:
-    """Right keys of tracks, as read from a CSV file.
+    """The right keys of tracks, as read from a CSV file.
 
     Attributes:
         path: the file.
-        keys: by track.
-        left_out: how many rows lack a track or a key.
+        keys: the right key by track.
+        left_out: the number of rows that lack a track or a key.
     """
 
     path: Path
@@ -63,13 +63,13 @@ class Difference:
     """One figure of two systems, each a fraction with its 95 % interval, and B minus A.
 
     Attributes:
-        a: of the first.
-        b: of the second.
-        difference: ``b - a``; its interval is that of the paired bootstrap.
-        p_value: two-sided, by a paired randomisation test: how often a difference as far from 0 comes about
-            when every track's two answers are given to A and B by the toss of a coin (Fisher 1935; Noreen
-            1989), (times + 1) / (:data:`RESAMPLES` + 1). Unlike a share of bootstrap resamples it holds for
-            few tracks, too: one track alone can show nothing.
+        a: the figure of the first system.
+        b: the figure of the second system.
+        difference: ``b - a``, with the interval of the paired bootstrap.
+        p_value: two-sided, by a paired randomisation test: how often a difference at least as far from 0
+            arises when a coin toss assigns each track's two answers to A and B (Fisher 1935; Noreen 1989),
+            (times + 1) / (:data:`RESAMPLES` + 1). Unlike a share of bootstrap resamples, it is also valid for
+            few tracks: a single track shows nothing.
     """
 
     a: Figure
@@ -83,11 +83,11 @@ class Comparison:
     """Two systems on the tracks that both judged.
 
     Attributes:
-        n_tracks: how many these are.
+        n_tracks: the number of these tracks.
         figures: ``weighted`` (fifths both ways), ``weighted_ascending``, ``correct``.
-        only_a: tracks that only the first judged; they are left out, as are the next two.
-        only_b: the same of the second.
-        no_reference: tracks that both judged and whose right key is not known.
+        only_a: tracks that only the first judged; left out, as are the next two.
+        only_b: tracks that only the second judged.
+        no_reference: tracks that both judged and whose right key is unknown.
         by: how the names of tracks were matched, one of :data:`MATCHES`.
     """
 
@@ -99,7 +99,7 @@ class Comparison:
     by: str
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as plain values, fit for JSON."""
+        """Return the comparison as plain values for JSON."""
         figures = {
             name: {
                 "a": item.a._asdict(),
@@ -126,8 +126,8 @@ def read_predictions(path: Path) -> Predictions:
     no answer, which counts as wrong.
 
     Raises:
-        DataError: a file that cannot be read, has other columns, names a track twice, or holds a text that
-            is no key; names the line.
+        DataError: the file cannot be read, has other columns, names a track twice, or holds a text that is
+            not a key; names the line.
     """
     keys: dict[str, Key | None] = {}
     references: dict[str, Key] = {}
@@ -138,17 +138,17 @@ def read_predictions(path: Path) -> Predictions:
         if reference is not None:
             references[track] = reference
     if not keys:
-        raise DataError(f"{path}: holds no tracks; give a line for each")
+        raise DataError(f"{path}: has no tracks; give one line per track")
     return Predictions(path, keys, references)
 
 
 def read_references(path: Path) -> References:
     """Read right keys by track: a CSV file with the columns track and reference, or else track and key.
 
-    The ``predictions.csv`` of ``tfkey evaluate`` is one, too: its references are taken, not its estimates.
+    A ``predictions.csv`` of ``tfkey evaluate`` is accepted, too: its references count, not its estimates.
 
     Raises:
-        DataError: as :func:`read_predictions`; or no row has a key.
+        DataError: as in :func:`read_predictions`; or no row has a key.
     """
     known = read_known_keys(path, _TRACK_COLUMNS)
     keys: dict[str, Key] = {}
@@ -162,7 +162,7 @@ def _new_track(path: Path, line: int, name: str, known: Mapping[str, Any]) -> st
     if not track:
         raise DataError(f"{path}, line {line}: names no track; name it, or delete the line")
     if track in known:
-        raise DataError(f"{path}, line {line}: track {track!r} stands there twice; delete one of the lines")
+        raise DataError(f"{path}, line {line}: track {track!r} is listed twice; delete one of the lines")
     return track
 
 
@@ -171,14 +171,14 @@ def compare(
 ) -> Comparison:
     """Compare two systems on the tracks that both judged, by a paired bootstrap over these tracks.
 
-    Tracks are drawn with replacement, both systems' scores together, so that what makes a track easy or hard
-    for both does not widen the interval of their difference (Efron and Tibshirani 1993).
+    Tracks are drawn with replacement, both systems' scores together. Whatever makes a track easy or hard for
+    both therefore does not widen the interval of their difference (Efron and Tibshirani 1993).
 
     Args:
-        a: the first.
-        b: the second.
-        reference: the right keys by track; None for those that the files state.
-        seed: of the bootstrap.
+        a: the first system.
+        b: the second system.
+        reference: the right keys by track; None for those stated in the files.
+        seed: the seed of the bootstrap.
 
     Raises:
         DataError: no common track has a reference, or the two files state different ones.
@@ -187,16 +187,16 @@ def compare(
     for track in a.references.keys() & b.references.keys() if reference is None else ():
         if a.references[track] != b.references[track]:
             raise DataError(
-                f"{b.path}: track {track!r} has the reference {b.references[track]}, in {a.path} it is "
-                f"{a.references[track]}; give a reference with the right ones",
+                f"{b.path}: track {track!r} has the reference {b.references[track]}, but in {a.path} it "
+                f"is {a.references[track]}; give a reference with the right keys",
                 remedy="reference",
             )
     both = [track for track in a.keys if track in b.keys]
     common = [track for track in both if track in truth]
     if not common:
         raise DataError(
-            f"{a.path} and {b.path}: no track stands in both and has a reference; give files that name the "
-            "tracks alike, and a reference if neither states the right keys",
+            f"{a.path} and {b.path}: no track is in both and has a reference; give files that name the "
+            "tracks alike, and a reference if neither file states the right keys",
             remedy="reference",
         )
     references = [truth[track] for track in common]
@@ -225,7 +225,7 @@ def compare(
 def _matched(
     a: Predictions, b: Predictions, reference: Mapping[str, Key] | None
 ) -> tuple[Predictions, Predictions, dict[str, Key], str]:
-    """Bring both systems, and the right keys, under names that they share, if there are any."""
+    """Rename the tracks of both systems and of the right keys to names they share, if any."""
     for loose_a, loose_b in _LOOSENESS:
         first, second = _renamed(a, loose_a), _renamed(b, loose_b)
         stated = {**second.references, **first.references}
@@ -253,7 +253,7 @@ def _loosened(keys: Mapping[str, _T], looseness: int) -> dict[str, _T]:
 
 
 def _loose(track: str, looseness: int) -> str:
-    """A track's name in one of :data:`MATCHES`."""
+    """A track's name in the form of one of :data:`MATCHES`."""
     if looseness == 0:
         return track
     if looseness == 1:
@@ -262,9 +262,9 @@ def _loose(track: str, looseness: int) -> str:
 
 
 def _scores(references: Sequence[Key], estimates: Sequence[Key | None]) -> dict[str, np.ndarray]:
-    """What each track counts in each figure, float64 ``[tracks]``."""
+    """The value of each track in each figure, float64 ``[tracks]``."""
     answered = np.array([estimate is not None for estimate in estimates])
-    # No answer is wrong, whatever stands in for it here.
+    # A missing answer counts as wrong below; here it only needs some key.
     filled = [reference if key is None else key for reference, key in zip(references, estimates, strict=True)]
     columns = {
         "weighted": track_scores(references, filled, both_fifths=True),
@@ -283,7 +283,7 @@ def _p_value(differences: np.ndarray, seed: int) -> float:
     """The paired randomisation test; see :class:`Difference`."""
     sizes, counts = np.unique(np.round(np.abs(differences), 9), return_counts=True)
     generator = np.random.default_rng(seed)
-    # Of tracks that differ alike only the number of heads matters.
+    # For tracks with equal differences, only the number of heads matters.
     heads = generator.binomial(counts, 0.5, size=(RESAMPLES, len(counts)))
     sums = np.abs((2 * heads - counts) @ sizes)
     # Rounding makes sums of the same scores differ in the last digit.

@@ -1,4 +1,4 @@
-"""Judging: from the probabilities of intervals to the keys of whole tracks, and their scores."""
+"""From the probabilities of intervals to the keys of whole tracks, and their scores."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tfkey.scoring.mirex import Summary, summarise
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a network says of the tracks of a dataset.
+    """The answers of a network for the tracks of a dataset.
 
     Attributes:
         tracks: their names.
         reference: their keys.
         probabilities: float64 ``[tracks, 24]``, the mean over each track's intervals.
-        owners: the place in ``tracks`` of each interval's track, ``[intervals]``.
+        owners: the index in ``tracks`` of each interval's track, ``[intervals]``.
         parts: the number of each interval within its track.
         interval_probabilities: float64 ``[intervals, 24]``.
     """
@@ -57,16 +57,16 @@ class Judgement:
         return summarise(self.reference, self.estimate)
 
     def interval_summary(self) -> Summary:
-        """The same for intervals as they stand alone; the bootstrap draws whole tracks here too."""
+        """The table of single intervals; the bootstrap still draws whole tracks."""
         estimates = self.interval_probabilities.argmax(axis=1)
         return summarise(self.labels[self.owners], estimates, groups=self.owners)
 
     def of_key_mode(self, mode: str) -> Summary | None:
-        """The table of the tracks whose reference is major, or is minor; None if there are none."""
+        """The table of the tracks whose reference is major, or is minor; None without any."""
         return self._of([number for number, key in enumerate(self.reference) if key.mode == mode])
 
     def of_key(self, key: Key) -> Summary | None:
-        """The table of the tracks whose reference is that key; None if there are none."""
+        """The table of the tracks whose reference is that key; None without any."""
         return self._of([number for number, found in enumerate(self.reference) if found == key])
 
     def confusion(self) -> NDArray[np.intp]:
@@ -94,7 +94,7 @@ def judge(
         tracks: the track of each interval.
         labels: the class index of each interval.
         probabilities: float ``[intervals, 24]``.
-        parts: the number of each interval within its track; None to count them as they come.
+        parts: the number of each interval within its track; None to number them in order.
 
     Returns:
         The judgement, tracks in the order of their first interval.
@@ -147,15 +147,15 @@ def join(judgements: Sequence[Judgement]) -> Judgement:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A judgement, and what it is a judgement of.
+    """A judgement with its run and its data.
 
     Attributes:
-        run: name of the run.
-        datasets: whose tracks these are.
+        run: the name of the run.
+        datasets: the datasets of the tracks.
         data_mode: the form of the data that they were read in: audio, spectrograms or images.
-        split: the split that they are.
-        judgement: of the run's network.
-        calibration: of the run; None if there is no validation data to fit one on.
+        split: the split of the tracks.
+        judgement: the judgement of the run's network.
+        calibration: the calibration of the run; None without validation data to fit it on.
     """
 
     run: str
@@ -167,17 +167,17 @@ class Evaluation:
 
     @property
     def title(self) -> str:
-        """The datasets' names, for people."""
+        """The datasets' names, for display."""
         return ", ".join(self.datasets)
 
     @property
     def folder_name(self) -> str:
-        """The name of the folder that it is written to."""
+        """The name of the folder for this evaluation."""
         return f"{'+'.join(self.datasets)}-{self.data_mode}-{self.split}"
 
     @property
     def is_calibration_data(self) -> bool:
-        """Whether the temperature was fitted on some of these very tracks."""
+        """Whether the temperature was fitted on some of these tracks."""
         fitted = set(self.calibration.datasets) if self.calibration else set()
         return self.split == "validation" and bool(fitted & set(self.datasets))
 
@@ -199,7 +199,7 @@ class Evaluation:
 
     @cached_property
     def by_key(self) -> dict[Key, Summary]:
-        """The tables of the keys that occur, by class index."""
+        """The tables of the keys that occur, in the order of class indices."""
         found = {key: self.judgement.of_key(key) for key in KEYS}
         return {key: summary for key, summary in found.items() if summary}
 
@@ -212,17 +212,17 @@ class Evaluation:
 
     @cached_property
     def before(self) -> Reliability:
-        """How far the network's own confidences can be trusted."""
+        """The reliability of the network's own confidences."""
         return reliability(self.judgement.probabilities, self.judgement.labels)
 
     @cached_property
     def after(self) -> Reliability | None:
-        """How far the calibrated confidences can be trusted."""
+        """The reliability of the calibrated confidences."""
         rows = self.calibrated_probabilities
         return None if rows is None else reliability(rows, self.judgement.labels)
 
     def metrics(self) -> dict[str, Any]:
-        """All figures as plain numbers: what ``metrics.json`` holds."""
+        """All figures as plain numbers: the content of ``metrics.json``."""
         return {
             "tfkey_version": __version__,
             "run": self.run,

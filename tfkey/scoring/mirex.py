@@ -14,9 +14,9 @@ relation       score   the estimate, beside the reference
 =============  ======  =================================================================================
 
 There are two conventions. ``mir_eval.key.weighted_score`` credits the ascending fifth only, unless its
-newer versions are told ``allow_descending_fifths=True``; most published figures, the papers on
-GiantSteps Key among them, credit both directions. No function here has a default for it, so that a
-figure never mixes the two silently. All scores are fractions, 0 to 1.
+newer versions get ``allow_descending_fifths=True``. Most published figures, including the papers on
+GiantSteps Key, credit both directions. No function here has a default for it: a figure never mixes
+the two silently. All scores are fractions, 0 to 1.
 
 Needs numpy only; the streaming Keras metric is :class:`tfkey.training.metrics.MirexScore`.
 """
@@ -60,7 +60,7 @@ FIGURE_TITLES = {
     "parallel": "parallel",
     "other": "other",
 }
-"""What the figures of :class:`Summary` are called; an indented one is part of the one above it."""
+"""The titles of the figures of :class:`Summary`; an indented one is part of the one above it."""
 
 
 class Figure(NamedTuple):
@@ -89,8 +89,8 @@ class Summary:
     """The MIREX table of one set of tracks; every figure is a fraction (0 to 1).
 
     Attributes:
-        n_tracks: how many tracks were scored.
-        n_intervals: how many intervals of them, where these were scored one by one; else None.
+        n_tracks: the number of tracks.
+        n_intervals: the number of their intervals, if these were scored one by one; otherwise None.
         level: coverage of the bootstrap intervals, 0.95 for 95 %.
         figures: by name. ``weighted`` (fifths in both directions), ``weighted_ascending`` (ascending
             fifths only, the default of ``mir_eval``), ``correct``, ``fifth`` (both directions),
@@ -104,7 +104,7 @@ class Summary:
     n_intervals: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the table as plain numbers, fit for JSON."""
+        """Return the table as plain numbers for JSON."""
         figures = {name: figure._asdict() for name, figure in self.figures.items()}
         counts = {} if self.n_intervals is None else {"n_intervals": self.n_intervals}
         return {"n_tracks": self.n_tracks, **counts, "level": self.level, **figures}
@@ -142,7 +142,7 @@ def class_indices(keys: Keys) -> NDArray[np.intp]:
         except TypeError:
             raise ValueError(f"{key!r} is neither a Key nor a class index") from None
         if not 0 <= index < N_CLASSES:
-            raise ValueError(f"class index {index} is no key: give 0 to {N_CLASSES - 1}")
+            raise ValueError(f"class index {index} is not a key: give 0 to {N_CLASSES - 1}")
         indices.append(index)
     return np.array(indices, np.intp)
 
@@ -172,7 +172,7 @@ def weighted_score(reference: Keys, estimate: Keys, *, both_fifths: bool) -> flo
         both_fifths: credit a fifth in both directions, not only an estimate a fifth above the reference.
 
     Raises:
-        ValueError: the sequences differ in length, or hold what is no key.
+        ValueError: the sequences differ in length, or hold something that is not a key.
         DataError: the sequences are empty.
 
     """
@@ -213,8 +213,8 @@ def bootstrap_means(
     pieces = np.ones(len(table)) if counts is None else np.asarray(counts, np.float64)
     if pieces.shape != (len(table),) or not (pieces > 0).all():
         raise ValueError("counts must be numbers above 0, [tracks]")
-    # How often each distinct outcome is drawn is multinomial, so a table of few distinct rows, as key
-    # scores are, costs the same whatever the number of tracks.
+    # The counts of the distinct outcomes are multinomial: a table with few distinct rows, like that of key
+    # scores, costs the same for any number of tracks.
     outcomes, repeats = np.unique(np.column_stack([table, pieces]), axis=0, return_counts=True)
     generator = np.random.default_rng(seed)
     means = np.empty((resamples, table.shape[1]))
@@ -251,7 +251,7 @@ def bootstrap_interval(
 
     """
     if not 0 < level < 1:
-        raise UsageError(f"bootstrap level {level} is no coverage: give one between 0 and 1, like 0.95")
+        raise UsageError(f"bootstrap level {level} is not a coverage: give one between 0 and 1, like 0.95")
     table = np.asarray(values, np.float64)
     single = table.ndim == 1
     means = bootstrap_means(
@@ -262,7 +262,7 @@ def bootstrap_interval(
 
 
 def figure_columns(relations: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
-    """Return what each entry counts in every figure of :class:`Summary`, from its place in `RELATIONS`."""
+    """Return the value of each entry in every figure of :class:`Summary`, from its place in `RELATIONS`."""
     is_relation = {name: (relations == code).astype(np.float64) for code, name in enumerate(RELATIONS)}
     return {
         "weighted": _WEIGHTS[True][relations],
@@ -284,7 +284,7 @@ def summarise(
 ) -> Summary:
     """Return the whole MIREX table with bootstrap intervals over tracks.
 
-    All figures are resampled together, so that differences between them are those of the same tracks.
+    All figures are resampled together: differences between them are over the same tracks.
 
     Args:
         reference: as in :func:`weighted_score`.
@@ -312,7 +312,7 @@ def summarise(
         np.add.at(sums, owners, table)
         table = sums
     lows, highs = bootstrap_interval(table, counts=counts, level=level, resamples=resamples, seed=seed)
-    # A mean along the other axis of the table would differ from weighted_score in the last digit.
+    # A mean along the other axis of the table could differ from weighted_score in the last digit.
     figures = {
         name: Figure(float(column.mean()), float(low), float(high))
         for (name, column), low, high in zip(columns.items(), lows, highs, strict=True)

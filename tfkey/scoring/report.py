@@ -1,4 +1,8 @@
-"""The report of a judgement: one HTML file that holds everything, its pictures too."""
+"""The report of an evaluation: a single HTML file with its pictures inside.
+
+It is written without a template language: the page has few tags, and every text passes through
+``html.escape``.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +46,10 @@ def write_report(evaluation: Evaluation, folder: Path, *, config: str, about: Ma
     """Write ``confusion.png``, ``reliability.png`` and ``report.html``, which holds both and all tables.
 
     Args:
-        evaluation: what to report.
-        folder: where to.
+        evaluation: the evaluation to report.
+        folder: the folder to write to.
         config: the run's configuration, as YAML.
-        about: what is to be said of each dataset: licence and citation.
+        about: the licence and citation of each dataset, by name.
     """
     counts = evaluation.judgement.confusion()
     pictures = {
@@ -68,9 +72,9 @@ def _page(
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f"<p>{html.escape(count)}; data of {html.escape(evaluation.data_mode)} mode; tfkey {__version__}.<br>"
-        "<small>In per cent; in brackets 95 % bootstrap intervals over tracks, which are drawn whole for "
-        "figures by interval, too. Where the tracks of a line all came to the same, the interval has no "
-        "width, which says nothing about tracks to come.</small></p>",
+        "<small>In per cent, with 95 % bootstrap intervals over tracks in brackets. Figures by interval also "
+        "draw whole tracks. If all tracks of a line score the same, the interval has no width; this says "
+        "nothing about other tracks.</small></p>",
         "<h2>Scores</h2>",
         _scores(evaluation),
         "<h2>By mode and key</h2>",
@@ -141,7 +145,7 @@ def _confidence(evaluation: Evaluation) -> str:
             f"of {', '.join(calibration.datasets)}."
         )
         if evaluation.is_calibration_data:
-            said += " These very tracks are among them: its effect is flattered here."
+            said += " They include tracks of this evaluation, which makes its effect look better here."
     return f"<p>{html.escape(said)}</p>" + _table(["", "network alone", "with temperature"], rows)
 
 

@@ -55,5 +55,5 @@ def test_it_trains_saves_loads_predicts_and_exports(make_config, tracks: Path, t
 
 
 def test_it_is_refused_before_anything_is_read_where_there_are_no_waveforms(make_config) -> None:
-    with pytest.raises(UsageError, match="cqt_allconv takes waveforms, mode=spectrograms has none"):
+    with pytest.raises(UsageError, match="cqt_allconv takes waveforms, but mode=spectrograms has none"):
         train(make_config(model=MODEL, mode="spectrograms"), "first")

@@ -238,7 +238,7 @@ def test_every_model_has_a_configuration_with_its_defaults(name: str) -> None:
     ("overrides", "said"),
     [
         (["model=octave", "features.bins_per_octave=30"], "octave.*bins_per_octave=30.*multiple of 12"),
-        (["model=octave", "features.fmin=200"], "octave.*fmin=200 Hz.*take 196.00 or 207.65"),
+        (["model=octave", "features.fmin=200"], "octave.*fmin=200 Hz.*set it to 196.00 or 207.65"),
         (["model=cqt_allconv", "features.n_bins=7"], "cqt_allconv.*n_bins=7.*at least 8"),
     ],
 )
@@ -251,7 +251,9 @@ def test_a_model_of_waveforms_is_refused_where_there_are_none() -> None:
     for name in MODEL_NAMES:
         for mode in ("audio", "spectrograms", "images"):
             if name == "cqt_allconv" and mode != "audio":
-                with pytest.raises(UsageError, match=f"cqt_allconv takes waveforms, mode={mode} has none"):
+                with pytest.raises(
+                    UsageError, match=f"cqt_allconv takes waveforms, but mode={mode} has none"
+                ):
                     check_mode(name, mode, AugmentConfig())
             else:
                 check_mode(name, mode, AugmentConfig())

@@ -82,7 +82,7 @@ def test_no_answer_is_wrong_and_strangers_are_named(tmp_path: Path) -> None:
     assert (found.n_tracks, found.only_b) == (50, ["stranger"])
     assert found.only_a == sorted(TRACKS[50:])
     truth = {"stranger": Key.parse("A minor")}
-    with pytest.raises(DataError, match="no track stands in both"):
+    with pytest.raises(DataError, match="no track is in both"):
         compare(a, c, truth)
     assert compare(c, c, truth).figures["correct"].a.value == 1
 
@@ -91,9 +91,9 @@ def test_no_answer_is_wrong_and_strangers_are_named(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("track,key\nx,H flat major\n", "line 2: "),
-        ("track,key\nx,Am\nx,C\n", "line 3: track 'x' stands there twice"),
+        ("track,key\nx,Am\nx,C\n", "line 3: track 'x' is listed twice"),
         ("name,value\nx,Am\n", "columns track (or file or path) and estimate (or key or tonic and mode)"),
-        ("track,key\n", "holds no tracks"),
+        ("track,key\n", "has no tracks"),
     ],
 )
 def test_bad_files_are_named(content: str, words: str, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_references_without_a_key_are_counted(tmp_path: Path) -> None:
     found = read_references(path)
     assert (found.keys, found.left_out) == ({"a": Key.parse("C major")}, 3)
     path.write_text("track,key\na,C major\na,C major\n")
-    with pytest.raises(DataError, match="line 3: track 'a' stands there twice"):
+    with pytest.raises(DataError, match="line 3: track 'a' is listed twice"):
         read_references(path)
 
 
@@ -159,7 +159,7 @@ def test_tracks_that_other_systems_name_otherwise(first, second, tracks, by, tmp
 def test_names_that_fall_together_are_not_matched(tmp_path: Path) -> None:
     a = read_predictions(written(tmp_path / "a.csv", ["Am", "C"], [KEYS[0], KEYS[0]], ["d/x/1", "d/y/1"]))
     b = read_predictions(written(tmp_path / "b.csv", ["C"], tracks=["1.mp3"]))
-    with pytest.raises(DataError, match="no track stands in both"):
+    with pytest.raises(DataError, match="no track is in both"):
         compare(a, b)
 
 
