@@ -26,7 +26,7 @@ import soxr
 
 from tests.benchmarks.percussion import RATE, applause, crackle, drum_loops, engine, hits_as_rain
 from tfkey import KeyEstimator
-from tfkey.audio import read
+from tfkey.audio.reading import read
 
 LEVELS = (0.0, -20.0, -45.0, -65.0)
 """dB by which a clip is made softer; as made, clips peak at -3 dBFS."""
