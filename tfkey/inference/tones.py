@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -116,7 +117,7 @@ class Tones:
         """How sure it is that there are tones, 0 to 1: of all together, or of the best part beyond doubt."""
         return 1 / (1 + math.exp(-max(self.evidence, self.best - _MARGIN) / _UNIT))
 
-    @property
+    @cached_property
     def evidence(self) -> float:
         """The logarithm of the odds that this is music: positive for music."""
         if not self.peaks:
@@ -147,7 +148,9 @@ class Tones:
     def spread(self) -> float:
         """The number of pitches, a quarter tone each, that as many peaks would have if they were alike."""
         counts = self.pitches.sum(axis=0)
-        counts = np.pad(counts, (0, -counts.size % _CELLS_PER_PITCH)).reshape(-1, _CELLS_PER_PITCH).sum(axis=1)
+        counts = (
+            np.pad(counts, (0, -counts.size % _CELLS_PER_PITCH)).reshape(-1, _CELLS_PER_PITCH).sum(axis=1)
+        )
         shares = counts[counts > 0] / max(counts.sum(), 1)
         return float(np.exp(-np.sum(shares * np.log(shares))))
 
@@ -236,7 +239,9 @@ def _steady(peaks: np.ndarray, cents: np.ndarray, lag: int) -> np.ndarray:
     return steady
 
 
-def _pitches(frames: np.ndarray, cents: np.ndarray, count: int, rate: float, features: Features) -> np.ndarray:
+def _pitches(
+    frames: np.ndarray, cents: np.ndarray, count: int, rate: float, features: Features
+) -> np.ndarray:
     """The two histograms of pitches.
 
     Args:
