@@ -104,7 +104,11 @@ def bands() -> Clips:
                 edges = 1 / np.sqrt((1 + (low / f) ** (2 * order)) * (1 + (f / high) ** (2 * order)))
                 return edges * (f / 1000) ** (slope / 6.02)
 
-            yield "noise in a band", f"{low}-{high} Hz, order {order}, {slope:+} dB/octave", _filtered(gain, 2)
+            yield (
+                "noise in a band",
+                f"{low}-{high} Hz, order {order}, {slope:+} dB/octave",
+                _filtered(gain, 2),
+            )
 
 
 def textures() -> Clips:

@@ -12,7 +12,9 @@ SECONDS = 12.0
 Make = Callable[[np.random.Generator], np.ndarray]
 
 
-def kick(rng: np.random.Generator, pitch: float = 50.0, sweep: float = 4.0, decay: float = 0.12) -> np.ndarray:
+def kick(
+    rng: np.random.Generator, pitch: float = 50.0, sweep: float = 4.0, decay: float = 0.12
+) -> np.ndarray:
     """A bass drum: a sine that falls to ``pitch`` in Hz from ``sweep`` times that, and a click."""
     time = _time(5 * decay)
     frequency = pitch * (1 + (sweep - 1) * np.exp(-time / 0.02))
@@ -56,7 +58,9 @@ def tom(rng: np.random.Generator, pitch: float = 120.0, decay: float = 0.15) -> 
 def wood(rng: np.random.Generator, pitch: float = 800.0, decay: float = 0.015) -> np.ndarray:
     """A rim shot, clave or wood block: a short sine."""
     time = _time(8 * decay)
-    return 0.5 * np.sin(2 * np.pi * pitch * time) * np.exp(-time / decay) + 0.01 * rng.standard_normal(time.size)
+    return 0.5 * np.sin(2 * np.pi * pitch * time) * np.exp(-time / decay) + 0.01 * rng.standard_normal(
+        time.size
+    )
 
 
 def clap(rng: np.random.Generator, centre: float = 1200.0, width: float = 900.0) -> np.ndarray:
@@ -116,11 +120,17 @@ def drum_loops() -> Iterator[tuple[str, np.ndarray]]:
         ("hats and ride", {"hat": hat, "snare": ride}),
         ("tuned kick", {"kick": lambda rng: kick(rng, 55.0, 2.0, 0.2), "hat": hat}),
         ("long kick", {"kick": lambda rng: kick(rng, 43.65, 5.0, 0.3), "snare": snare, "hat": hat}),
-        ("toms", {"kick": kick, "snare": snare, "hat": lambda rng: tom(rng, rng.choice([90, 120, 160, 210]))}),
+        (
+            "toms",
+            {"kick": kick, "snare": snare, "hat": lambda rng: tom(rng, rng.choice([90, 120, 160, 210]))},
+        ),
         ("tom fill", {"snare": lambda rng: tom(rng, rng.choice([80, 110, 150])), "hat": hat}),
         ("high snare", {"kick": kick, "snare": lambda rng: snare(rng, 260.0, 0.15)}),
         ("house", {"kick": lambda rng: kick(rng, 48.0, 6.0, 0.15), "snare": clap, "hat": hat}),
-        ("latin", {"kick": lambda rng: tom(rng, 200, 0.06), "snare": wood, "hat": lambda rng: hat(rng, 0.05)}),
+        (
+            "latin",
+            {"kick": lambda rng: tom(rng, 200, 0.06), "snare": wood, "hat": lambda rng: hat(rng, 0.05)},
+        ),
         ("crash", {"kick": kick, "snare": lambda rng: hat(rng, 0.8), "hat": ride}),
     ]
     for number, (name, kit) in enumerate(kits):
