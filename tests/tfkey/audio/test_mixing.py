@@ -104,7 +104,9 @@ def test_silence_before_what_cancels(tmp_path: Path, song) -> None:
     assert similarity(read(tmp_path / "a.flac")[20 * RATE :], song) > 0.9
 
 
-@pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("matroska", "pcm_s16le"), ("asf", "wmav2")])
+@pytest.mark.parametrize(
+    ("container", "codec"), [("mp4", "aac"), ("matroska", "pcm_s16le"), ("asf", "wmav2")]
+)
 def test_containers(tmp_path: Path, song, container: str, codec: str) -> None:
     sound = np.stack([song, -0.8 * song], axis=1)
     path = encode(tmp_path / "a", codec, sound.astype(np.float32), RATE, container=container)

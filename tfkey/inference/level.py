@@ -1,0 +1,98 @@
+"""How loud a recording is, and what brings a very quiet one to the level that networks know.
+
+Spectrograms have a fixed range of levels, so that a network can tell loud from soft. Music that peaks far below
+full scale lies below that range and looks like silence. It is therefore amplified, the whole recording by one
+gain. Recordings of a usual level stay what they are, to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfkey.audio.recordings import Recording
+
+QUIET_DB = -25.0
+"""A recording whose level is below this, in dB re full scale, is amplified. Mastered music is at -15 or above."""
+
+USUAL_DB = -6.0
+"""The level, in dB re full scale, to which it is amplified."""
+
+# The level is the peak, half from lowest to highest, that blocks of this length reach: all but so many of them
+# are lower. One loud click, or two, are no level; five seconds of music always are.
+_BLOCK_SECONDS = 0.05
+_LEAST_BLOCKS = 4
+_MOST_BLOCKS = 100
+_SHARE = 0.05
+# Seconds that are looked at at a time.
+_WINDOW_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What is done to a recording before it is judged: subtract, amplify, clip to full scale.
+
+    Attributes:
+        offset: the direct current in it, if that is much against its level; else 0.
+        gain: a factor, at least 1.
+    """
+
+    offset: float = 0.0
+    gain: float = 1.0
+
+    def __call__(self, window: np.ndarray) -> np.ndarray:
+        """Condition float32 ``[samples]`` of the recording; the same array if there is nothing to do."""
+        if self.offset:
+            window = window - np.float32(self.offset)
+        # A click that is louder than the music by far stays at full scale.
+        return window if self.gain == 1.0 else np.clip(window * np.float32(self.gain), -1.0, 1.0)
+
+
+def conditioning(recording: Recording, sample_rate: int) -> Conditioning:
+    """Find out what a recording needs.
+
+    It is read up to the first five seconds that are loud enough: in most files ten seconds, in silent or quiet
+    ones all. A window of ten seconds is in memory at a time.
+
+    Args:
+        recording: at ``sample_rate``.
+        sample_rate: in Hz.
+
+    Raises:
+        AudioError: as the recording's windows do.
+    """
+    block = max(1, round(_BLOCK_SECONDS * sample_rate))
+    window = max(1, round(_WINDOW_SECONDS * sample_rate))
+    enough = 10 ** (QUIET_DB / 20)
+    highest = np.zeros(0)
+    blocks = samples = 0
+    total = 0.0
+    for part in recording.windows(range(0, recording.samples, window), window):
+        total += float(part.sum(dtype=np.float64))
+        samples += part.size
+        peaks = _peaks(part, block)
+        blocks += peaks.size
+        highest = np.sort(np.concatenate([highest, peaks]))[-_MOST_BLOCKS:]
+        if highest.size == _MOST_BLOCKS and highest[0] >= enough:
+            break
+    if not blocks:
+        return Conditioning()
+    level = float(highest[-min(blocks, max(_LEAST_BLOCKS, min(_MOST_BLOCKS, round(_SHARE * blocks))))])
+    offset = total / samples
+    if level == 0.0:
+        return Conditioning()
+    if level < enough:
+        return Conditioning(offset, 10 ** (USUAL_DB / 20) / level)
+    return Conditioning(offset if abs(offset) > level else 0.0)
+
+
+def _peaks(part: np.ndarray, block: int) -> np.ndarray:
+    """Half of lowest to highest in each block, float64 ``[blocks]``; the last one may be shorter."""
+    whole = part.size // block * block
+    blocks = part[:whole].reshape(-1, block)
+    peaks = 0.5 * (blocks.max(axis=1).astype(np.float64) - blocks.min(axis=1))
+    if whole < part.size:
+        rest = part[whole:]
+        peaks = np.append(peaks, 0.5 * (float(rest.max()) - float(rest.min())))
+    return peaks
