@@ -1,14 +1,14 @@
-"""How many recordings that are not music get no key, and how many recordings of music do.
+"""How many recordings that are not music are refused a key, and how many recordings of music are.
 
-``python -m tests.benchmarks.non_music`` makes more than 100 clips in which nothing has a key: speech in many
-languages, voices, speeds and pitches (by ``espeak-ng``; left out, with a line, where it is not installed),
-noise of many colours and bands, applause, drum loops, and textures such as rain and engines. Each is judged at
-four levels. A table shows by kind how many were refused, and the ones that were not.
+``python -m tests.benchmarks.non_music`` makes 154 clips that have no key: speech in many languages, voices,
+speeds and pitches (by ``espeak-ng``; left out, with a line, where it is not installed), noise of many colours
+and bands, applause, drum loops, and textures such as rain and engines. Each is judged at four levels. A table
+shows how many of each kind were refused; the others are listed.
 
-``--music FOLDER`` adds the recordings of a folder, as they are and spoilt in the ways of ``SPOILT`` (little
-bandwidth, few bits, hardly any level, hard clipping): none of these may be refused. ``--more FOLDER`` adds a
-folder of other recordings that are not music, such as samples of real drums. Every clip is made from a seed:
-two runs make the same ones.
+``--music FOLDER`` adds the recordings of a folder, as they are and spoilt (little bandwidth, few bits, hardly
+any level, hard clipping, see :func:`spoil`): none of these may be refused. ``--more FOLDER`` adds a folder of
+other recordings that are not music, such as samples of real drums. Every clip is made from a seed: two runs
+make the same ones.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ TEXTS = {
     "hi": "कल सुबह हम बाज़ार जाएँगे। मुझे थोड़ी सब्ज़ी और फल खरीदने हैं। क्या तुम मेरे साथ चलोगे? हाँ, ज़रूर चलूँगा।",
     "cmn-latn-pinyin": "ming2tian1 zao3shang5 wo3men5 qu4 gong1yuan2 san4bu4. ni3 xiang3 yi4qi3 lai2 ma5? "
     "tian1qi4 yu4bao4 shuo1 bu2 hui4 xia4yu3, suo3yi3 bu2 yong4 dai4 san3.",
-    "ja": "あしたのあさは はやく でかけます。えきまで あるいて じゅっぷん かかります。いっしょに いきませんか。",
+    "ja": "あしたのあさは はやく でかけます。えきまで あるいて じゅっぷん かかります。"
+    "いっしょに いきませんか。",
     "el": "Αύριο το πρωί θα πάμε στη θάλασσα. Θέλεις να έρθεις μαζί μας; Το λεωφορείο φεύγει στις οκτώ.",
 }  # fmt: skip
 # Voice variant, words per minute, pitch (0 to 99): each is spoken in as many languages as SPEAKERS has room.
@@ -94,9 +95,10 @@ def colours() -> Clips:
 def bands() -> Clips:
     """White and pink noise in bands with edges from soft to as sharp as filters are."""
     for low, high, order in (
-        (20, 200, 1), (20, 400, 4), (20, 1000, 2), (20, 3000, 8), (200, 800, 2), (250, 500, 4), (300, 3400, 8),
-        (400, 800, 16), (500, 1000, 2), (700, 1000, 4), (800, 1200, 2), (800, 1600, 16), (1000, 4000, 4),
-        (1000, 16000, 8), (2000, 8000, 4), (3000, 16000, 2), (100, 300, 8), (60, 120, 2), (1400, 1800, 4),
+        (20, 200, 1), (20, 400, 4), (20, 1000, 2), (20, 3000, 8), (200, 800, 2), (250, 500, 4),
+        (300, 3400, 8), (400, 800, 16), (500, 1000, 2), (700, 1000, 4), (800, 1200, 2), (800, 1600, 16),
+        (1000, 4000, 4), (1000, 16000, 8), (2000, 8000, 4), (3000, 16000, 2), (100, 300, 8), (60, 120, 2),
+        (1400, 1800, 4),
     ):  # fmt: skip
         for slope in (0, -3):
 
@@ -220,7 +222,7 @@ class Table:
         """Print it, with a row of sums."""
         print(f"\n{title}")
         columns = list(next(iter(self.counts.values())))
-        width = max(len(column) for column in columns) + 2
+        width = max(len("000 of 000"), *(len(column) for column in columns)) + 2
         print(" " * 18 + "".join(f"{column:>{width}}" for column in columns))
         sums = {column: [0, 0] for column in columns}
         for row, cells in self.counts.items():

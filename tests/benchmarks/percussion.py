@@ -86,9 +86,8 @@ def applause(rng: np.random.Generator, people: int) -> np.ndarray:
 
 
 def hits_as_rain(rng: np.random.Generator) -> np.ndarray:
-    """Drops on leaves: thousands of short knocks over soft pink noise."""
-    sound = 0.02 * np.cumsum(rng.standard_normal(round(SECONDS * RATE)) - 0.0)
-    sound = np.diff(sound, prepend=0.0) + 0.02 * rng.standard_normal(sound.size)
+    """Drops on leaves: thousands of short knocks over soft noise."""
+    sound = 0.03 * rng.standard_normal(round(SECONDS * RATE))
     for place in rng.uniform(0, SECONDS - 0.1, 6000):
         drop = wood(rng, np.exp(rng.uniform(np.log(600), np.log(6000))), rng.uniform(0.001, 0.004))
         _put(sound, rng.exponential(0.3) * drop, place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# Frames between those that are looked at: a prime, so that no tone of music falls on a multiple of it for long.
+# Every so many frames one is looked at. A prime, so that few tones repeat at just that interval.
 _STRIDE = 61
 # Of short blocks at least so many frames are looked at.
 _LEAST_FRAMES = 256

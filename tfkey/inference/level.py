@@ -1,8 +1,8 @@
 """How loud a recording is, and what brings a very quiet one to the level that networks know.
 
-Spectrograms have a fixed range of levels, so that a network can tell loud from soft. Music that peaks far below
-full scale lies below that range and looks like silence. It is therefore amplified, the whole recording by one
-gain. Recordings of a usual level stay what they are, to the last bit.
+Spectrograms have a fixed range of levels, so that a network can tell loud from soft. Music that peaks far
+below full scale is below that range and looks like silence. A quiet recording is therefore amplified, all of
+it by one gain. Recordings of a usual level stay as they are, to the last bit.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import numpy as np
 from tfkey.audio.recordings import Recording
 
 QUIET_DB = -25.0
-"""A recording whose level is below this, in dB re full scale, is amplified. Mastered music is at -15 or above."""
+"""A recording whose level is below this, in dB re full scale, is amplified. Most music is at -10 or above."""
 
 USUAL_DB = -6.0
 """The level, in dB re full scale, to which it is amplified."""
 
-# The level is the peak, half from lowest to highest, that blocks of this length reach: all but so many of them
-# are lower. One loud click, or two, are no level; five seconds of music always are.
+# Blocks of this length have peaks: half the distance from lowest to highest sample. The level is such that
+# few blocks peak higher: a share of them, within these bounds. A click or two therefore change nothing, and
+# five loud seconds are enough, however long the rest is.
 _BLOCK_SECONDS = 0.05
 _LEAST_BLOCKS = 4
 _MOST_BLOCKS = 100
@@ -45,15 +46,15 @@ class Conditioning:
         """Condition float32 ``[samples]`` of the recording; the same array if there is nothing to do."""
         if self.offset:
             window = window - np.float32(self.offset)
-        # A click that is louder than the music by far stays at full scale.
+        # A click that is far louder than the music ends at full scale.
         return window if self.gain == 1.0 else np.clip(window * np.float32(self.gain), -1.0, 1.0)
 
 
 def conditioning(recording: Recording, sample_rate: int) -> Conditioning:
     """Find out what a recording needs.
 
-    It is read up to the first five seconds that are loud enough: in most files ten seconds, in silent or quiet
-    ones all. A window of ten seconds is in memory at a time.
+    It is read until five seconds of it were loud enough: the first ten seconds of most files, all of quiet
+    and silent ones. One window of ten seconds is in memory at a time.
 
     Args:
         recording: at ``sample_rate``.

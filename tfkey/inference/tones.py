@@ -1,15 +1,15 @@
 """Whether a spectrogram holds tones as music does, and how they are tuned.
 
-Both are read from its peaks. A place is a peak if it is a maximum over frequency and :data:`PROMINENCE_DB` above
-the mean of the :data:`NEIGHBOURS` bins around it. Noise has few of them: the magnitudes of a Gaussian signal in
-neighbouring bins are Rayleigh distributed about a smooth level, and seldom exceed it so far; a click or a drum's
-burst excites all bins alike. A tone is a peak wherever it sounds.
+Both are read from its peaks. A place is a peak if it is a maximum over frequency and :data:`PROMINENCE_DB`
+above the mean of the :data:`NEIGHBOURS` bins around it. Noise has few of them: the magnitudes of a Gaussian
+signal in neighbouring bins are Rayleigh distributed about a smooth level, and seldom exceed it so far; a
+click or a drum's burst excites all bins alike. A tone is a peak wherever it sounds.
 
-Vowels have as many peaks as chords have. What tells music from speech is where they are: music holds a pitch for
-a while and comes back to it, speech glides over all pitches alike. A drum comes back to its pitch, too, but it
-has one or two pitches and does not hold them. Three measures therefore count together, see
-:attr:`Tones.evidence`; each is a ratio or a share, so none depends on the level. Two seconds of speech may pass
-for music: what recurs shows only in time.
+Vowels have as many peaks as chords. What tells music from speech is where they are: music holds a pitch for a
+while and comes back to it; speech glides over all pitches alike. A drum comes back to its pitch, too, but it
+has only one or two pitches and does not hold them. :attr:`Tones.evidence` weighs these measures together.
+Each is a ratio or a share, so that none depends on the level. What recurs shows only in time: some seconds of
+speech may pass for music.
 """
 
 from __future__ import annotations
@@ -32,36 +32,38 @@ LEAST_TONALITY = 0.5
 """The tonality from which on a recording is taken to hold tones.
 
 Recordings of music are mostly between 0.7 and 0.95; those of raps over a beat, and of music that is clipped
-beyond recognition, come down to 0.5. Noise and applause are at 0.1 or below, speech and drums mostly below 0.4.
+beyond recognition, come down to 0.5. Noise and applause are at 0.1 or below, speech and drums mostly below
+0.4.
 """
 
 LEAST_CONCENTRATION = 0.2
 """The least length (0 to 1) of the mean of the peaks' deviations, as arrows on a circle, that tells a
 tuning."""
 
-# Below the loudest frame by more than this, in dB, is a pause or reverberation.
+# A frame that is below the loudest one by more than this, in dB, is a pause or reverberation.
 _PAUSE_DB = 40.0
 # Single frames that are so far above the others, in dB, are clicks; what is loud is then told by the others.
 _CLICK_DB = 20.0
 _CLICKS = 0.05
 # Seconds between frames; those between tell nothing new.
 _STEP = 0.09
-# A peak is steady if it is as many cents from where one was as many seconds ago. Speech has glided on by then.
+# A peak is steady if it is as many cents from where one was as many seconds ago. Speech has glided on by
+# then.
 _STEADY_CENTS = 10.0
 _STEADY_SECONDS = 0.19
-# Histograms count peaks by pitch, in cells of so many cents; seconds go into one and the other by turns, since
-# what is alike in two neighbouring frames does not recur but lasts.
+# Histograms count peaks by pitch, in cells of so many cents; seconds go into one and the other by turns,
+# since what is alike in two neighbouring frames does not recur but lasts.
 _CELL_CENTS = 6.25
 _TURN_SECONDS = 1.0
 _TURNS = 8
 _NEAR, _FAR = 1, 16  # cells
 _FEW_PAIRS = 0.3
 _CELLS_PER_PITCH = 8
-# Weights of the evidence, fitted by logistic regression (each side weighing the same) to music on the one side:
-# 15 s each of 300 freely licensed recordings of the kind in tests/data, plain, clipped, quantised, band-limited,
-# and under speech, drums and noise, and of synthetic lone voices; on the other: 15 s each of 130 voices of
-# espeak-ng, 90 drum loops, 50 noises and textures, none of which is in tests/benchmarks/non_music.py. Then
-# shifted, since to refuse music is worse than to let speech pass.
+# Weights of the evidence. They were fitted by logistic regression, both sides weighing the same. Music: 15 s
+# each of 300 freely licensed recordings like those in tests/data, plain, clipped, quantised, band-limited and
+# under speech, drums and noise; and 60 synthetic lone voices. Other: 15 s each of 130 voices of espeak-ng, 90
+# drum loops, 50 noises and textures, none of them in tests/benchmarks/non_music.py. The offset was then
+# raised, since to refuse music is worse than to let speech pass.
 _RECURRENCE, _PITCHES, _HELD, _STEADY, _OFFSET = 7.3, 6.9, 1.2, 11.0, -29.2
 # Less than so many seconds show less of what recurs.
 _ENOUGH_SECONDS, _PER_LOG_SECOND = 10.0, 4.0
