@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 # Every so many frames one is looked at. A prime, so that few tones repeat at just that interval.
-_STRIDE = 61
+_STRIDE = 251
 # Of short blocks at least so many frames are looked at.
 _LEAST_FRAMES = 256
 # Energies count half after so many seconds.
-_HALF_SECONDS = 5.0
+_HALF_SECONDS = 10.0
+# The pause between two looks is no shorter than these seconds, and in the end as long as so many blocks.
+_PAUSE_SECONDS = 0.5
+_MOST_BLOCKS = 6
 # Channels are taken to cancel if turning some of them makes the sum as many times as strong: for two channels
 # of one loudness, if their correlation is below -0.6. Stereo recordings are mostly between 0 and 1.
 _CANCELLING = 4.0
@@ -31,7 +36,9 @@ class Mixer:
 
     def __init__(self, sample_rate: int, settle_seconds: float = 0.0) -> None:
         self._half = _HALF_SECONDS * sample_rate
-        self._least = settle_seconds * sample_rate
+        # The first block, at least.
+        self._settled = max(1.0, settle_seconds * sample_rate)
+        self._pause = _PAUSE_SECONDS * sample_rate
         self._forget(0)
 
     def signs(self, block: np.ndarray) -> np.ndarray | None:
@@ -46,44 +53,48 @@ class Mixer:
         frames, channels = block.shape
         if channels < 2 or not frames:
             return None
-        if channels != self._sum.size:
+        if channels != self._channels:
             self._forget(channels)
-        stride = max(1, min(_STRIDE, frames // _LEAST_FRAMES))
-        # What is not finite is refused later on.
-        with np.errstate(invalid="ignore", over="ignore"):
-            self._learn(np.ascontiguousarray(block.T[:, ::stride], np.float64), frames)
-            if self._seen >= self._least:
+        self._waited += frames
+        # Often at first, then one of several blocks; of short ones two a second. A look costs little, but its
+        # code pushes the decoder's out of the cache.
+        pause = max(self._pause, min(self._seen // 2, _MOST_BLOCKS * frames))
+        if self._seen < self._settled or self._waited > pause:
+            self._learn(block)
+            if self._seen >= self._settled:
                 self._decide()
         return self._signs
 
     def _forget(self, channels: int) -> None:
-        self._sum = np.zeros(channels)
-        self._products = np.zeros((channels, channels))
-        self._weight = self._seen = 0.0
+        self._channels = channels
+        # In Python's numbers: for the few that these are, they take a fifth of NumPy's time.
+        self._covariance = [[0.0] * channels for _ in range(channels)]
+        self._seen = self._waited = 0
         self._signs: np.ndarray | None = None
 
-    def _learn(self, part: np.ndarray, frames: int) -> None:
-        """Add some frames, ``[channels, n]``, that stand for ``frames`` of them."""
-        keep, share = 0.5 ** (frames / self._half), frames / part.shape[1]
-        self._sum = keep * self._sum + share * part.sum(axis=1)
-        # Not by a product of matrices: that takes the widest registers.
-        self._products = keep * self._products + share * np.einsum("cf,df->cd", part, part)
-        self._weight = keep * self._weight + frames
-        self._seen += frames
+    def _learn(self, block: np.ndarray) -> None:
+        """Add a block's frames; they stand for all since the last ones."""
+        part = block[:: max(1, min(_STRIDE, len(block) // _LEAST_FRAMES))].T.astype(np.float32, order="C")
+        count = part.shape[1]
+        part -= part.sum(axis=1, keepdims=True) / np.float32(count)
+        keep, share = 0.5 ** (self._waited / self._half), self._waited / count
+        for one, row in enumerate(self._covariance):
+            for other in range(one + 1):
+                # Not by a product of matrices: that takes the widest registers.
+                row[other] = keep * row[other] + share * float((part[one] * part[other]).sum())
+                self._covariance[other][one] = row[other]
+        self._seen += self._waited
+        self._waited = 0
 
     def _decide(self) -> None:
-        mean = self._sum / self._weight
-        covariance = self._products / self._weight - mean[:, np.newaxis] * mean
-        plain = max(0.0, float(covariance.sum()))
-        if self._signs is None:
-            # No signs make more of the channels than their amplitudes added up.
-            if plain * _CANCELLING >= np.sqrt(np.maximum(covariance.diagonal(), 0.0)).sum() ** 2:
-                return
-            now = plain
-        else:
-            now = float(self._signs @ covariance @ self._signs)
-        strongest = covariance[covariance.diagonal().argmax()]
-        best = np.where(strongest < 0, -1.0, 1.0)
+        loudness = [max(0.0, row[channel]) for channel, row in enumerate(self._covariance)]
+        plain = max(0.0, sum(map(sum, self._covariance)))
+        # No signs make more of the channels than their amplitudes added up.
+        if self._signs is None and plain * _CANCELLING >= sum(map(math.sqrt, loudness)) ** 2:
+            return
+        covariance = np.array(self._covariance)
+        now = plain if self._signs is None else float(self._signs @ covariance @ self._signs)
+        best = np.where(covariance[int(np.argmax(loudness))] < 0, -1.0, 1.0)
         best *= best[0]
         if now * _CANCELLING < float(best @ covariance @ best):
             self._signs = best if (best < 0).any() else None

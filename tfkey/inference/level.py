@@ -21,13 +21,13 @@ USUAL_DB = -6.0
 
 # Blocks of this length have peaks: half the distance from lowest to highest sample. The level is such that
 # few blocks peak higher: a share of them, within these bounds. A click or two therefore change nothing, and
-# five loud seconds are enough, however long the rest is.
+# two loud seconds are enough, however long the rest is.
 _BLOCK_SECONDS = 0.05
 _LEAST_BLOCKS = 4
-_MOST_BLOCKS = 100
+_MOST_BLOCKS = 40
 _SHARE = 0.05
 # Seconds that are looked at at a time.
-_WINDOW_SECONDS = 10.0
+_WINDOW_SECONDS = 2.5
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Conditioning:
 def conditioning(recording: Recording, sample_rate: int) -> Conditioning:
     """Find out what a recording needs.
 
-    It is read until five seconds of it were loud enough: the first ten seconds of most files, all of quiet
-    and silent ones. One window of ten seconds is in memory at a time.
+    It is read until two seconds of it were loud enough: the beginning of most files, all of quiet and silent
+    ones. One window of some seconds is in memory at a time.
 
     Args:
         recording: at ``sample_rate``.
@@ -67,20 +67,19 @@ def conditioning(recording: Recording, sample_rate: int) -> Conditioning:
     window = max(1, round(_WINDOW_SECONDS * sample_rate))
     enough = 10 ** (QUIET_DB / 20)
     highest = np.zeros(0)
-    blocks = samples = 0
-    total = 0.0
+    blocks = 0
+    middles = 0.0
     for part in recording.windows(range(0, recording.samples, window), window):
-        total += float(part.sum(dtype=np.float64))
-        samples += part.size
-        peaks = _peaks(part, block)
-        blocks += peaks.size
-        highest = np.sort(np.concatenate([highest, peaks]))[-_MOST_BLOCKS:]
+        low, high = _extremes(part, block)
+        middles += 0.5 * float((low + high).sum())
+        blocks += low.size
+        highest = np.sort(np.concatenate([highest, 0.5 * (high - low)]))[-_MOST_BLOCKS:]
         if highest.size == _MOST_BLOCKS and highest[0] >= enough:
             break
     if not blocks:
         return Conditioning()
     level = float(highest[-min(blocks, max(_LEAST_BLOCKS, min(_MOST_BLOCKS, round(_SHARE * blocks))))])
-    offset = total / samples
+    offset = middles / blocks
     if level == 0.0:
         return Conditioning()
     if level < enough:
@@ -88,12 +87,11 @@ def conditioning(recording: Recording, sample_rate: int) -> Conditioning:
     return Conditioning(offset if abs(offset) > level else 0.0)
 
 
-def _peaks(part: np.ndarray, block: int) -> np.ndarray:
-    """Half of lowest to highest in each block, float64 ``[blocks]``; the last one may be shorter."""
+def _extremes(part: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest sample of each block, float64 ``[blocks]``; the last may be shorter."""
     whole = part.size // block * block
     blocks = part[:whole].reshape(-1, block)
-    peaks = 0.5 * (blocks.max(axis=1).astype(np.float64) - blocks.min(axis=1))
+    low, high = blocks.min(axis=1).astype(np.float64), blocks.max(axis=1).astype(np.float64)
     if whole < part.size:
-        rest = part[whole:]
-        peaks = np.append(peaks, 0.5 * (float(rest.max()) - float(rest.min())))
-    return peaks
+        low, high = np.append(low, part[whole:].min()), np.append(high, part[whole:].max())
+    return low, high

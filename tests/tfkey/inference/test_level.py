@@ -49,7 +49,7 @@ def test_clicks_are_no_level() -> None:
         assert of(clicked).gain == pytest.approx(of(quiet[: seconds * RATE]).gain, rel=0.2)
         assert np.abs(of(clicked)(clicked)).max() <= 1.0
     assert plain.gain > 100
-    # Five loud seconds are.
+    # Some loud seconds are.
     loud = np.concatenate([quiet] * 10)
     loud[9000 : 9000 + 6 * RATE] = music(6)
     assert of(loud) == Conditioning()
@@ -83,7 +83,7 @@ def test_a_long_recording_is_read_no_further_than_needed() -> None:
                 yield window
 
     assert conditioning(Counted(np.tile(music(), 30)), RATE) == Conditioning()
-    assert sum(read) == 10 * RATE
+    assert sum(read) == 2.5 * RATE
     read.clear()
     assert conditioning(Counted(np.tile(0.01 * music(), 30)), RATE).gain > 1
     assert sum(read) == 600 * RATE
