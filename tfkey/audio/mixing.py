@@ -15,6 +15,8 @@ _HALF_SECONDS = 10.0
 # The pause between two looks is no shorter than these seconds, and in the end as long as so many blocks.
 _PAUSE_SECONDS = 0.5
 _MOST_BLOCKS = 6
+# What is by so much louder (in power) than all before makes that silence.
+_LOUDER = 10.0
 # Channels are taken to cancel if turning some of them makes the sum as many times as strong: for two channels
 # of one loudness, if their correlation is below -0.6. Stereo recordings are mostly between 0 and 1.
 _CANCELLING = 4.0
@@ -77,13 +79,16 @@ class Mixer:
         part = block[:: max(1, min(_STRIDE, len(block) // _LEAST_FRAMES))].T.astype(np.float32, order="C")
         count = part.shape[1]
         part -= part.sum(axis=1, keepdims=True) / np.float32(count)
+        before = sum(row[channel] for channel, row in enumerate(self._covariance))
         keep, share = 0.5 ** (self._waited / self._half), self._waited / count
         for one, row in enumerate(self._covariance):
             for other in range(one + 1):
                 # Not by a product of matrices: that takes the widest registers.
                 row[other] = keep * row[other] + share * float((part[one] * part[other]).sum())
                 self._covariance[other][one] = row[other]
-        self._seen += self._waited
+        # After silence all begins anew.
+        after = sum(row[channel] for channel, row in enumerate(self._covariance))
+        self._seen = self._waited + (self._seen if before * _LOUDER > after else 0)
         self._waited = 0
 
     def _decide(self) -> None:
