@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tfkey.audio.headers import ASF, EBML
+from tfkey.audio.mixing import Mixer, turned
 from tfkey.audio.readers import UndecodableError
 from tfkey.audio.spans import Span, SpanFile
 from tfkey.errors import AudioError
@@ -19,6 +20,8 @@ from tfkey.errors import AudioError
 _PLANES = 8
 # Samples that make a block.
 _BLOCK = 1 << 14
+# Frames are a fiftieth of a second; how channels are mixed is not decided on so little.
+_SETTLE_SECONDS = 0.4
 # Containers round a stream's length, and coders pad it.
 _SPARE_SECONDS = 1.0
 _SPARE_SECONDS_MP4 = 0.05
@@ -92,6 +95,7 @@ class ContainerReader:
             self._first = next(self._decoded, None)
             if self._first is None:
                 raise UndecodableError(self._error or "no audio found in it", missing=self._missing_bytes())
+            self._mixer = Mixer(self._first.sample_rate, _SETTLE_SECONDS)
         except BaseException:
             self.close()
             raise
@@ -215,6 +219,9 @@ class ContainerReader:
         samples = frame.to_ndarray()
         if not frame.format.is_planar:
             samples = samples.reshape(-1, samples.shape[1] // frame.samples).T
+        signs = self._mixer.signs(samples.T)
+        if signs is not None:
+            samples = turned(samples, signs)
         mono = samples.mean(axis=0, dtype=np.float64 if samples.dtype.itemsize > 2 else np.float32)
         if samples.dtype.kind == "u":
             return ((mono - 128) / 128).astype(np.float32)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import soundfile
 
+from tfkey.audio.mixing import Mixer, mix
 from tfkey.audio.readers import UndecodableError
 from tfkey.audio.spans import Span
 
@@ -87,7 +88,8 @@ class SndfileReader:
 
 
 def mono_blocks(stream: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """The mean over channels block by block, at last a block of no samples. The memory is used again."""
+    """The channels mixed block by block, at last a block of no samples. The memory is used again."""
+    mixer = Mixer(stream.samplerate)
     buffer = np.empty((BLOCK, stream.channels), np.float32)
     mono = np.empty(BLOCK, np.float32)
     size = BLOCK
@@ -95,15 +97,7 @@ def mono_blocks(stream: soundfile.SoundFile) -> Iterator[np.ndarray]:
         # Not stream.blocks(): where a stream ends before its announced length, that fills up with old memory.
         size = stream.buffer_read_into(buffer, "float32")
         block = buffer[:size]
-        # NumPy's own mean over a short last axis takes as long as decoding MP3.
-        if stream.channels == 2:
-            np.add(block[:, 0], block[:, 1], out=mono[:size])
-            mono[:size] *= np.float32(0.5)
-        else:
-            np.copyto(mono[:size], block[:, 0])
-            for channel in range(1, stream.channels):
-                mono[:size] += block[:, channel]
-            mono[:size] /= stream.channels
+        mix(block, mixer.signs(block), mono[:size])
         yield mono[:size]
 
 

@@ -31,9 +31,9 @@ _LEAST_SECONDS = 0.5
 def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
     """Read a whole audio file as a mono waveform.
 
-    Channels are averaged; any sample rate is brought to ``sample_rate`` by soxr's high-quality resampler. The
-    format is recognised by content, whatever the suffix. What changes its rate or channels on the way is
-    read to its end.
+    Channels are averaged; those that would cancel are turned first (:mod:`tfkey.audio.mixing`). Any sample
+    rate is brought to ``sample_rate`` by soxr's high-quality resampler. The format is recognised by content,
+    whatever the suffix. What changes its rate or channels on the way is read to its end.
 
     Args:
         path: a file in any format that libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF), or else FFmpeg

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from tfkey.errors import AudioError, UsageError
 from tfkey.inference.bundle import Metadata, open_bundle
 from tfkey.inference.covering import covering_starts
 from tfkey.inference.key_over_time import Segment, segments
+from tfkey.inference.level import Conditioning, conditioning
 from tfkey.inference.networks import Network, load_network
 from tfkey.inference.tones import LEAST_TONALITY, Tones, find_tones
 from tfkey.keys import KEYS, Key
@@ -38,6 +37,9 @@ NO_TONES = "no tones (noise or percussion)"
 
 LEAST_CORRECTION = 15.0
 """Cents of deviation from A4 = 440 Hz from which on the filters are moved to the recording's tuning."""
+
+# In a recording that has tones, an interval has them if it is no clear case of none.
+_DOUBTFUL = 0.7
 
 # Filters are designed for whole multiples of it, half a second each.
 _CORRECTION_STEP = 5.0
@@ -75,10 +77,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class _Judged:
-    """What was found in a recording's intervals: float64 ``[intervals, 24]``, tones, and which are silent."""
+    """What was found in a recording's intervals: float64 ``[intervals, 24]``, the tones of all together, how
+    tonal each is, and which are silent."""
 
     probabilities: np.ndarray
-    tones: list[Tones]
+    tones: Tones
+    tonality: list[float]
     silent: list[bool]
 
 
@@ -88,8 +92,8 @@ class KeyEstimator:
     Args:
         metadata: what belongs to the network.
         network: from spectrograms (or waveforms) to probabilities.
-        least_tonality: the share of a spectrogram's places that must be peaks for a recording to have a key,
-            see :data:`tfkey.inference.tones.LEAST_TONALITY`; 0 gives everything but silence a key.
+        least_tonality: how sure it must be that a recording holds tones for it to have a key, 0 to 1, see
+            :data:`tfkey.inference.tones.LEAST_TONALITY`; 0 gives everything but silence a key.
         correct_tuning: whether the filters are moved to the tuning of a recording that deviates by
             :data:`LEAST_CORRECTION` or more.
     """
@@ -224,8 +228,9 @@ class KeyEstimator:
     def _estimate(self, recording: Recording, step_seconds: float | None) -> Estimate:
         length, rate = self.metadata.interval, self.metadata.features.sample_rate
         starts = covering_starts(recording.samples, length)
-        judged = self._judge(recording, starts, 0.0)
-        tones = reduce(add, judged.tones)
+        condition = conditioning(recording, rate)
+        judged = self._judge(recording, starts, condition, 0.0)
+        tones = judged.tones
         reason, cents = None, None
         if all(judged.silent):
             reason = SILENT
@@ -235,12 +240,12 @@ class KeyEstimator:
             cents = tones.cents
         correction = self._correction(cents)
         if correction:
-            judged = self._judge(recording, starts, correction)
+            judged = self._judge(recording, starts, condition, correction)
         mean = calibrated(judged.probabilities.mean(axis=0), self.metadata.temperature)
         if step_seconds is not None and recording.samples > length:
             step = max(1, round(step_seconds * rate))
             starts = covering_starts(recording.samples, length, step)
-            judged = self._judge(recording, starts, correction)
+            judged = self._judge(recording, starts, condition, correction)
         best = int(mean.argmax())
         return Estimate(
             key=KEYS[best] if reason is None else None,
@@ -259,27 +264,34 @@ class KeyEstimator:
             return 0.0
         return 0.0 if self.metadata.takes_waveforms else _CORRECTION_STEP * round(cents / _CORRECTION_STEP)
 
-    def _judge(self, recording: Recording, starts: Sequence[int], cents: float) -> _Judged:
-        features, least = self.metadata.features, self.metadata.least
-        rows, tones, silent = [], [], []
+    def _judge(
+        self, recording: Recording, starts: Sequence[int], condition: Conditioning, cents: float
+    ) -> _Judged:
+        least = self.metadata.least
+        rows, tonality, silent = [], [], []
+        tones = Tones()
         for window in recording.windows(starts, self.metadata.interval):
-            waveform = np.pad(window, (0, least - window.size)) if window.size < least else window
-            picture = spectrogram(waveform, features, cents)
+            silent.append(is_silent(window - np.float32(condition.offset) if condition.offset else window))
+            waveform = condition(window)
+            if waveform.size < least:
+                waveform = np.pad(waveform, (0, least - waveform.size))
+            picture = self.spectrogram(waveform, cents)
+            found = find_tones(picture, self.metadata.features)
+            tones += found
+            tonality.append(found.tonality)
             if self.metadata.takes_waveforms:
-                rows.append(self._network(waveform[np.newaxis])[0])
+                rows.append(self._network(waveform[np.newaxis])[0].astype(np.float64))
             else:
-                rows.append(self._network(picture[np.newaxis, :, :, np.newaxis])[0])
-            tones.append(find_tones(picture, features))
-            silent.append(is_silent(window))
-        return _Judged(np.stack(rows).astype(np.float64), tones, silent)
+                rows.append(self.probabilities(picture))
+        return _Judged(np.stack(rows), tones, tonality, silent)
 
     def _segments(
         self, judged: _Judged, starts: Sequence[int], samples: int, has_key: bool
     ) -> tuple[Segment, ...]:
         rate = self.metadata.features.sample_rate
         tonal = [
-            has_key and not is_quiet and tones.tonality >= self.least_tonality
-            for tones, is_quiet in zip(judged.tones, judged.silent, strict=True)
+            has_key and not is_quiet and tonality >= _DOUBTFUL * self.least_tonality
+            for tonality, is_quiet in zip(judged.tonality, judged.silent, strict=True)
         ]
         return segments(
             calibrated(judged.probabilities, self.metadata.temperature),

@@ -137,7 +137,8 @@ def test_both_ends_of_a_track_count(judges, music) -> None:
 def test_estimate_of_a_file_of_its_waveform_and_by_steps(run: Run, music, tmp_path: Path) -> None:
     sound = soxr.resample(music(15000, 7), 8000, 44100)
     soundfile.write(tmp_path / "clip.wav", np.stack([sound, sound], axis=1), 44100, subtype="FLOAT")
-    estimator = KeyEstimator.from_run(str(run.path))
+    # A glide, which this is, has no key as a rule.
+    estimator = KeyEstimator.from_run(str(run.path), least_tonality=0.0)
     of_file = estimator.estimate(tmp_path / "clip.wav")
     assert of_file.key is not None
     assert of_file.key.index == int(of_file.probabilities.argmax())
