@@ -18,6 +18,8 @@ from tfkey.errors import AudioError
 
 # From so many planes on, one a channel, PyAV (18) reads beyond their list, and crashes.
 _PLANES = 8
+# From here on a size of 32 bits stands for none.
+_NO_SIZE_32 = 0x7FFFF000
 # Samples that make a block.
 _BLOCK = 1 << 14
 # Frames are a fiftieth of a second; how channels are mixed is not decided on so little.
@@ -26,9 +28,10 @@ _SETTLE_SECONDS = 0.4
 _SPARE_SECONDS = 1.0
 _SPARE_SECONDS_MP4 = 0.05
 _SPARE_BYTES = 16
-# The share of packets that are damaged in a file that is, as no packet is whole where files were joined; and
-# the share of them that may be damaged in one that is of use.
+# The share of packets from which on a file is damaged, and that which may be damaged in one that is of use.
+# Without a container, tags and pictures between the frames are taken for damaged packets, too.
 _LEAST_BAD, _MOST_BAD = 0.01, 0.05
+_LEAST_BAD_BARE, _MOST_BAD_BARE = 0.2, 0.5
 # FFmpeg's names, where it might take the content for something else.
 _DEMUXERS = {"mp3": "mp3", "aac": "aac"}
 
@@ -68,7 +71,7 @@ class ContainerReader:
     def __init__(self, path: Path, span: Span, kind: str) -> None:
         import av
 
-        self._path, self._span, self._file_kind = path, span, kind
+        self._path, self._span, self._kind = path, span, kind
         self._file = span.open()
         self._good = self._bad = self._packets = 0
         # The end of the last packet that could be decoded, in the stream's units of time.
@@ -134,12 +137,14 @@ class ContainerReader:
         """What went wrong, if anything did."""
         if self._error is not None:
             return self._error
-        return self._damage() if self._bad > max(1, _LEAST_BAD * (self._good + self._bad)) else None
+        least = _LEAST_BAD_BARE if self._kind in _DEMUXERS else _LEAST_BAD
+        return self._damage() if self._bad > max(1, least * (self._good + self._bad)) else None
 
     def missing(self) -> str | None:
         """What is not there, by the container's own index, lengths and times, or cannot be decoded."""
         truncated = self._truncated()
-        if truncated is None and self._bad > max(1, _MOST_BAD * (self._good + self._bad)):
+        most = _MOST_BAD_BARE if self._kind in _DEMUXERS else _MOST_BAD
+        if truncated is None and self._bad > max(1, most * (self._good + self._bad)):
             return f"damaged ({self._damage()})"
         return truncated
 
@@ -164,7 +169,7 @@ class ContainerReader:
         promised, size = _promised_bytes(self._span.open(), self._span.size), self._span.size
         if size < promised - _SPARE_BYTES:
             return f"truncated ({size} of {promised} bytes)"
-        if self._file_kind == "flv" and not _ends_flv(self._span.open(), size):
+        if self._kind == "flv" and not _ends_flv(self._span.open(), size):
             return "truncated (its last packet is incomplete)"
         return None
 
@@ -234,7 +239,7 @@ def _sound_of(path: Path, container: Any) -> Any:
     streams = list(container.streams.audio)
     if not streams:
         raise UndecodableError("no audio stream found in it")
-    if any(getattr(stream.codec_context, "codec_tag", "") in _ISO_ENCRYPTED for stream in streams):
+    if any(_codec_tag(stream) in _ISO_ENCRYPTED for stream in streams):
         raise AudioError(f"{path}: {_PROTECTED}")
     # PyAV 12 cannot say which is the best.
     find_best = getattr(container.streams, "best", lambda _: None)
@@ -242,6 +247,14 @@ def _sound_of(path: Path, container: Any) -> Any:
     if stream.codec_context is None:
         raise UndecodableError("there is no decoder for its audio")
     return stream
+
+
+def _codec_tag(stream: Any) -> str:
+    """The four letters of its coding in the container; empty if they are none."""
+    try:
+        return getattr(stream.codec_context, "codec_tag", "")
+    except UnicodeDecodeError:
+        return ""
 
 
 def _announced_seconds(stream: Any, container: Any) -> float:
@@ -268,7 +281,9 @@ def _promised_bytes(stream: SpanFile, size: int) -> int:
     if head[:4] == EBML:
         return _end_of_segment(head)
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return int.from_bytes(head[4:8], "little") + 8
+        size = int.from_bytes(head[4:8], "little")
+        # Writers to a pipe leave all ones there, or nothing.
+        return size + 8 if 0 < size < _NO_SIZE_32 else 0
     if head[:16] == ASF:
         place = head.find(_ASF_FILE_PROPERTIES)
         # A broadcast, which knows no length, has the first flag set.
