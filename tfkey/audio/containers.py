@@ -160,8 +160,9 @@ class ContainerReader:
         by_bytes = self._missing_bytes()
         if by_bytes is not None or not self.seconds or reached >= end - _SPARE_SECONDS:
             return by_bytes
-        # Where nothing is known of the bytes, or of chunks only, which the times of packets are beyond.
-        is_silent = formats & {"matroska", "avi"} and not _promised_bytes(self._span.open(), self._span.size)
+        # Where nothing is known of the bytes, or of chunks only, which the times of packets are beyond. (Of an
+        # AVI without a length in bytes FFmpeg guesses that in seconds.)
+        is_silent = "matroska" in formats and not _promised_bytes(self._span.open(), self._span.size)
         return short if is_silent or formats & {"caf", "aiff", "wav"} else None
 
     def _missing_bytes(self) -> str | None:
