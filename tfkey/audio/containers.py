@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from tfkey.audio.headers import ASF, EBML
+from tfkey.audio.container_sizes import ends_flv, is_encrypted_asf, promised_bytes
 from tfkey.audio.mixing import Mixer, turned
 from tfkey.audio.readers import UndecodableError
-from tfkey.audio.spans import Span, SpanFile
+from tfkey.audio.spans import Span
 from tfkey.errors import AudioError
 
 # From so many planes on, one a channel, PyAV (18) reads beyond their list, and crashes.
 _PLANES = 8
-# From here on a size of 32 bits stands for none.
-_NO_SIZE_32 = 0x7FFFF000
 # Samples that make a block.
 _BLOCK = 1 << 14
 # Frames are a fiftieth of a second; how channels are mixed is not decided on so little.
@@ -35,18 +33,6 @@ _LEAST_BAD_BARE, _MOST_BAD_BARE = 0.2, 0.5
 # FFmpeg's names, where it might take the content for something else.
 _DEMUXERS = {"mp3": "mp3", "aac": "aac"}
 
-_SEGMENT = b"\x18\x53\x80\x67"
-_ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-# Content Encryption, Extended Content Encryption and Advanced Content Encryption Object.
-_ASF_ENCRYPTION = tuple(
-    bytes.fromhex(guid)
-    for guid in (
-        "fbb31122 23bd d211 b4b700a0c955fc6e",
-        "14e68a29 2226 174c b935dae07ee9289c",
-        "33850543 8169 e649 9b74ad12cb86d58c",
-    )
-)
-_ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 # Sample entries of Apple's FairPlay, of Common Encryption (ISO/IEC 23001-7) and of Audible.
 _ISO_ENCRYPTED = {"drms", "enca", "aavd"}
 _PROTECTED = "protected by DRM; give a copy without (bought anew, or recorded)"
@@ -77,7 +63,7 @@ class ContainerReader:
         # The end of the last packet that could be decoded, in the stream's units of time.
         self._last = 0
         self._error: str | None = None
-        if kind == "asf" and _is_encrypted_asf(self._file.read(1 << 16) or b""):
+        if kind == "asf" and is_encrypted_asf(self._file.read(1 << 16) or b""):
             raise AudioError(f"{path}: {_PROTECTED}")
         self._file.seek(0)
         # Not by name: PyAV takes text, which file names need not be, and "a:b" for a protocol.
@@ -160,17 +146,17 @@ class ContainerReader:
         by_bytes = self._missing_bytes()
         if by_bytes is not None or not self.seconds or reached >= end - _SPARE_SECONDS:
             return by_bytes
-        # Where nothing is known of the bytes, or of chunks only, which the times of packets are beyond. (Of an
-        # AVI without a length in bytes FFmpeg guesses that in seconds.)
-        is_silent = "matroska" in formats and not _promised_bytes(self._span.open(), self._span.size)
+        # Where nothing is known of the bytes, or of chunks only, which the times of packets are beyond. (Of
+        # an AVI without a length in bytes FFmpeg guesses that in seconds.)
+        is_silent = "matroska" in formats and not promised_bytes(self._span.open(), self._span.size)
         return short if is_silent or formats & {"caf", "aiff", "wav"} else None
 
     def _missing_bytes(self) -> str | None:
         """What the container states and does not hold, by its length in bytes."""
-        promised, size = _promised_bytes(self._span.open(), self._span.size), self._span.size
+        promised, size = promised_bytes(self._span.open(), self._span.size), self._span.size
         if size < promised - _SPARE_BYTES:
             return f"truncated ({size} of {promised} bytes)"
-        if self._kind == "flv" and not _ends_flv(self._span.open(), size):
+        if self._kind == "flv" and not ends_flv(self._span.open(), size):
             return "truncated (its last packet is incomplete)"
         return None
 
@@ -272,65 +258,3 @@ def _announced_seconds(stream: Any, container: Any) -> float:
     if "asf" in formats and len(container.streams) == 1 and container.duration:
         return container.duration / 1e6
     return 0.0
-
-
-def _promised_bytes(stream: SpanFile, size: int) -> int:
-    """The length that a container says it has, 0 if it says none."""
-    head = stream.read(1 << 12)
-    if head[4:8] in _ISO_FIRST:
-        return _end_of_boxes(stream, size)
-    if head[:4] == EBML:
-        return _end_of_segment(head)
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        size = int.from_bytes(head[4:8], "little")
-        # Writers to a pipe leave all ones there, or nothing.
-        return size + 8 if 0 < size < _NO_SIZE_32 else 0
-    if head[:16] == ASF:
-        place = head.find(_ASF_FILE_PROPERTIES)
-        # A broadcast, which knows no length, has the first flag set.
-        if place >= 0 and not head[place + 88] & 1:
-            return int.from_bytes(head[place + 40 : place + 48], "little")
-    return 0
-
-
-def _end_of_boxes(stream: SpanFile, size: int) -> int:
-    """Where the last box of the top level ends (ISO/IEC 14496-12, 4.2)."""
-    place = 0
-    while place + 8 <= size:
-        stream.seek(place)
-        head = stream.read(16)
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        if length == 0 or not head[4:8].isascii():
-            return size
-        if length < 8:
-            return 0
-        place += length
-    return place if place > size else 0
-
-
-def _end_of_segment(head: bytes) -> int:
-    """Where a Matroska file's segment ends (RFC 8794, 4), 0 if it is of unknown length."""
-    place = head.find(_SEGMENT)
-    if place < 0 or len(head) < place + 12:
-        return 0
-    place += 4
-    width = 9 - head[place].bit_length()
-    length = int.from_bytes(head[place : place + width], "big") & ((1 << 7 * width) - 1)
-    return 0 if length == (1 << 7 * width) - 1 else place + width + length
-
-
-def _is_encrypted_asf(head: bytes) -> bool:
-    return head[:16] == ASF and any(guid in head for guid in _ASF_ENCRYPTION)
-
-
-def _ends_flv(stream: SpanFile, size: int) -> bool:
-    """Whether the last packet of an FLV is whole: behind each stands its length."""
-    stream.seek(max(0, size - 4))
-    length = int.from_bytes(stream.read(4), "big")
-    if not 11 <= length <= size - 4:
-        return False
-    stream.seek(size - 4 - length)
-    head = stream.read(4)
-    return length == 11 + int.from_bytes(head[1:4], "big")
