@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tfkey.audio.headers import ASF, EBML
+from tfkey.audio.container_sizes import ends_flv, is_encrypted_asf, promised_bytes
 from tfkey.audio.mixing import Mixer, turned
 from tfkey.audio.readers import UndecodableError
-from tfkey.audio.spans import Span, SpanFile
+from tfkey.audio.spans import Span
 from tfkey.errors import AudioError
 
 # From so many planes on, one a channel, PyAV (18) reads beyond their list, and crashes.
@@ -26,24 +26,13 @@ _SETTLE_SECONDS = 0.4
 _SPARE_SECONDS = 1.0
 _SPARE_SECONDS_MP4 = 0.05
 _SPARE_BYTES = 16
-# The share of packets that are damaged in a file that is, as no packet is whole where files were joined; and
-# the share of them that may be damaged in one that is of use.
+# The share of packets from which on a file is damaged, and that which may be damaged in one that is of use.
+# Without a container, tags and pictures between the frames are taken for damaged packets, too.
 _LEAST_BAD, _MOST_BAD = 0.01, 0.05
+_LEAST_BAD_BARE, _MOST_BAD_BARE = 0.2, 0.5
 # FFmpeg's names, where it might take the content for something else.
 _DEMUXERS = {"mp3": "mp3", "aac": "aac"}
 
-_SEGMENT = b"\x18\x53\x80\x67"
-_ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-# Content Encryption, Extended Content Encryption and Advanced Content Encryption Object.
-_ASF_ENCRYPTION = tuple(
-    bytes.fromhex(guid)
-    for guid in (
-        "fbb31122 23bd d211 b4b700a0c955fc6e",
-        "14e68a29 2226 174c b935dae07ee9289c",
-        "33850543 8169 e649 9b74ad12cb86d58c",
-    )
-)
-_ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 # Sample entries of Apple's FairPlay, of Common Encryption (ISO/IEC 23001-7) and of Audible.
 _ISO_ENCRYPTED = {"drms", "enca", "aavd"}
 _PROTECTED = "protected by DRM; give a copy without (bought anew, or recorded)"
@@ -68,13 +57,13 @@ class ContainerReader:
     def __init__(self, path: Path, span: Span, kind: str) -> None:
         import av
 
-        self._path, self._span, self._file_kind = path, span, kind
+        self._path, self._span, self._kind = path, span, kind
         self._file = span.open()
         self._good = self._bad = self._packets = 0
         # The end of the last packet that could be decoded, in the stream's units of time.
         self._last = 0
         self._error: str | None = None
-        if kind == "asf" and _is_encrypted_asf(self._file.read(1 << 16) or b""):
+        if kind == "asf" and is_encrypted_asf(self._file.read(1 << 16) or b""):
             raise AudioError(f"{path}: {_PROTECTED}")
         self._file.seek(0)
         # Not by name: PyAV takes text, which file names need not be, and "a:b" for a protocol.
@@ -134,12 +123,14 @@ class ContainerReader:
         """What went wrong, if anything did."""
         if self._error is not None:
             return self._error
-        return self._damage() if self._bad > max(1, _LEAST_BAD * (self._good + self._bad)) else None
+        least = _LEAST_BAD_BARE if self._kind in _DEMUXERS else _LEAST_BAD
+        return self._damage() if self._bad > max(1, least * (self._good + self._bad)) else None
 
     def missing(self) -> str | None:
         """What is not there, by the container's own index, lengths and times, or cannot be decoded."""
         truncated = self._truncated()
-        if truncated is None and self._bad > max(1, _MOST_BAD * (self._good + self._bad)):
+        most = _MOST_BAD_BARE if self._kind in _DEMUXERS else _MOST_BAD
+        if truncated is None and self._bad > max(1, most * (self._good + self._bad)):
             return f"damaged ({self._damage()})"
         return truncated
 
@@ -155,16 +146,17 @@ class ContainerReader:
         by_bytes = self._missing_bytes()
         if by_bytes is not None or not self.seconds or reached >= end - _SPARE_SECONDS:
             return by_bytes
-        # Where nothing is known of the bytes, or of chunks only, which the times of packets are beyond.
-        is_silent = formats & {"matroska", "avi"} and not _promised_bytes(self._span.open(), self._span.size)
+        # Where nothing is known of the bytes, or of chunks only, which the times of packets are beyond. (Of
+        # an AVI without a length in bytes FFmpeg guesses that in seconds.)
+        is_silent = "matroska" in formats and not promised_bytes(self._span.open(), self._span.size)
         return short if is_silent or formats & {"caf", "aiff", "wav"} else None
 
     def _missing_bytes(self) -> str | None:
         """What the container states and does not hold, by its length in bytes."""
-        promised, size = _promised_bytes(self._span.open(), self._span.size), self._span.size
+        promised, size = promised_bytes(self._span.open(), self._span.size), self._span.size
         if size < promised - _SPARE_BYTES:
             return f"truncated ({size} of {promised} bytes)"
-        if self._file_kind == "flv" and not _ends_flv(self._span.open(), size):
+        if self._kind == "flv" and not ends_flv(self._span.open(), size):
             return "truncated (its last packet is incomplete)"
         return None
 
@@ -234,7 +226,7 @@ def _sound_of(path: Path, container: Any) -> Any:
     streams = list(container.streams.audio)
     if not streams:
         raise UndecodableError("no audio stream found in it")
-    if any(getattr(stream.codec_context, "codec_tag", "") in _ISO_ENCRYPTED for stream in streams):
+    if any(_codec_tag(stream) in _ISO_ENCRYPTED for stream in streams):
         raise AudioError(f"{path}: {_PROTECTED}")
     # PyAV 12 cannot say which is the best.
     find_best = getattr(container.streams, "best", lambda _: None)
@@ -242,6 +234,14 @@ def _sound_of(path: Path, container: Any) -> Any:
     if stream.codec_context is None:
         raise UndecodableError("there is no decoder for its audio")
     return stream
+
+
+def _codec_tag(stream: Any) -> str:
+    """The four letters of its coding in the container; empty if they are none."""
+    try:
+        return getattr(stream.codec_context, "codec_tag", "")
+    except UnicodeDecodeError:
+        return ""
 
 
 def _announced_seconds(stream: Any, container: Any) -> float:
@@ -258,63 +258,3 @@ def _announced_seconds(stream: Any, container: Any) -> float:
     if "asf" in formats and len(container.streams) == 1 and container.duration:
         return container.duration / 1e6
     return 0.0
-
-
-def _promised_bytes(stream: SpanFile, size: int) -> int:
-    """The length that a container says it has, 0 if it says none."""
-    head = stream.read(1 << 12)
-    if head[4:8] in _ISO_FIRST:
-        return _end_of_boxes(stream, size)
-    if head[:4] == EBML:
-        return _end_of_segment(head)
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return int.from_bytes(head[4:8], "little") + 8
-    if head[:16] == ASF:
-        place = head.find(_ASF_FILE_PROPERTIES)
-        # A broadcast, which knows no length, has the first flag set.
-        if place >= 0 and not head[place + 88] & 1:
-            return int.from_bytes(head[place + 40 : place + 48], "little")
-    return 0
-
-
-def _end_of_boxes(stream: SpanFile, size: int) -> int:
-    """Where the last box of the top level ends (ISO/IEC 14496-12, 4.2)."""
-    place = 0
-    while place + 8 <= size:
-        stream.seek(place)
-        head = stream.read(16)
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        if length == 0 or not head[4:8].isascii():
-            return size
-        if length < 8:
-            return 0
-        place += length
-    return place if place > size else 0
-
-
-def _end_of_segment(head: bytes) -> int:
-    """Where a Matroska file's segment ends (RFC 8794, 4), 0 if it is of unknown length."""
-    place = head.find(_SEGMENT)
-    if place < 0 or len(head) < place + 12:
-        return 0
-    place += 4
-    width = 9 - head[place].bit_length()
-    length = int.from_bytes(head[place : place + width], "big") & ((1 << 7 * width) - 1)
-    return 0 if length == (1 << 7 * width) - 1 else place + width + length
-
-
-def _is_encrypted_asf(head: bytes) -> bool:
-    return head[:16] == ASF and any(guid in head for guid in _ASF_ENCRYPTION)
-
-
-def _ends_flv(stream: SpanFile, size: int) -> bool:
-    """Whether the last packet of an FLV is whole: behind each stands its length."""
-    stream.seek(max(0, size - 4))
-    length = int.from_bytes(stream.read(4), "big")
-    if not 11 <= length <= size - 4:
-        return False
-    stream.seek(size - 4 - length)
-    head = stream.read(4)
-    return length == 11 + int.from_bytes(head[1:4], "big")

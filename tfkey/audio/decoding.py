@@ -114,8 +114,10 @@ class Decoding:
         missing = missing or next((error.missing for error in refusals if error.missing), None)
         self.cut = _missing(opened, self.decoded) or missing
         if self.decoded:
-            if opened.tail is not None and not opened.tail.is_marked:
+            if opened.tail is not None and opened.tail.serial and not opened.tail.is_marked:
                 self.doubt = "the end of the Ogg stream is not marked; it may be cut"
+            elif _ends_in_frame(opened):
+                self.doubt = "it ends in the middle of a frame; it may be cut"
             if fault is not None and self.cut is None:
                 self.doubt = f"damaged ({fault})"
         elif self.cut is None and refusals:
@@ -143,6 +145,15 @@ def _missing(opened: Opened, decoded: float) -> str | None:
     if decoded >= stated - spare:
         return None
     return f"truncated ({decoded:.1f} of {stated:.1f} s)"
+
+
+def _ends_in_frame(opened: Opened) -> bool:
+    """Whether the last frame is incomplete of a stream that does not state its length."""
+    head = opened.head
+    if head.kind not in ("mp3", "aac") or mpeg.announced(head.content)[0]:
+        return False
+    start = max(head.start, head.end - HEAD_BYTES)
+    return mpeg.ends_in_frame(read_at(opened.stream, start, head.end - start))
 
 
 def _flac_seconds(content: bytes) -> float:

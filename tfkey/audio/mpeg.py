@@ -85,6 +85,22 @@ def has_frame(content: bytes) -> bool:
     return False
 
 
+def ends_in_frame(content: bytes) -> bool:
+    """Whether the last frame of a stream is incomplete.
+
+    Args:
+        content: some of its last bytes, several frames long.
+    """
+    place = content.find(b"\xff")
+    while place >= 0:
+        if kind(content[place:]) != "unknown":
+            while (found := frame(content, place)) is not None:
+                place += found.length
+            return place > len(content)
+        place = content.find(b"\xff", place + 1)
+    return False
+
+
 def announced(content: bytes) -> tuple[float, int]:
     """The length that the first frame of an MP3 states, in seconds and in bytes; 0 where it states none.
 

@@ -165,12 +165,20 @@ def test_consistent_files_are_decoded_as_they_are(tmp_path: Path, container: str
     assert samples.stated_seconds == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("container", ["WAV", "AIFF", "AU", "CAF", "W64", "RF64"])
-@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_S8", "PCM_24", "FLOAT", "DOUBLE", "ULAW", "ALAW"])
+CODINGS = ("PCM_U8", "PCM_S8", "PCM_24", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype"),
+    [
+        (container, subtype)
+        for container in ("WAV", "AIFF", "AU", "CAF", "W64", "RF64")
+        for subtype in CODINGS
+        if soundfile.check_format(container, subtype)
+    ],
+)
 def test_every_coding_behind_a_new_header(tmp_path: Path, container: str, subtype: str) -> None:
     """A tag in front is what makes a new header of any file."""
-    if not soundfile.check_format(container, subtype):
-        pytest.skip("libsndfile knows no such file")
     content = plain(tmp_path / "plain", container, subtype)
     (tmp_path / "a.dat").write_bytes(b"ID3\4\0\0\0\0\1\0" + bytes(128) + content)
     np.testing.assert_array_equal(read(tmp_path / "a.dat", RATE), read(tmp_path / "plain", RATE))

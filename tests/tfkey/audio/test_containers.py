@@ -167,6 +167,27 @@ def test_edit_lists(tmp_path: Path, start: int, share: float) -> None:
     assert found.samples / RATE == pytest.approx(min(4.0 * share, 4.0 - start / RATE), abs=0.1)
 
 
+def test_what_a_writer_to_a_pipe_leaves(tmp_path: Path) -> None:
+    """Sizes of all ones, and a tag of the coding that is no text."""
+    path = encode(tmp_path / "a.avi", "aac", chord(3.0, RATE, 2))
+    content = bytearray(path.read_bytes())
+    content[4:8] = b"\xff" * 4
+    path.write_bytes(content)
+    found = read_up_to(path, RATE, 1 << 30)
+    assert (found.samples / RATE, found.warning) == (pytest.approx(3.0, abs=0.1), None)
+
+
+@pytest.mark.parametrize("size", [0, 1000, 1 << 24])
+def test_mp4_whose_data_states_another_size(tmp_path: Path, size: int) -> None:
+    path, sound = make(tmp_path, "fast.m4a")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"mdat")
+    content[place - 4 : place] = size.to_bytes(4, "big")
+    path.write_bytes(content)
+    found = read_up_to(path, RATE, 1 << 30)
+    assert (found.samples, found.warning) == (pytest.approx(sound.size, abs=4096), None)
+
+
 def test_metadata_in_any_bytes(tmp_path: Path) -> None:
     for name in ("a.m4a", "film.mkv", "film.avi"):
         path, sound = make(tmp_path, name)

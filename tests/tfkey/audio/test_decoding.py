@@ -210,3 +210,35 @@ def test_an_mp3_whose_header_states_a_wrong_length(tmp_path: Path) -> None:
         path.write_bytes(content[:place] + stated.to_bytes(4, "big") + content[place + 4 :])
         found = read_up_to(path, RATE, 1 << 30)
         assert (found.samples, found.warning) == (pytest.approx(whole, abs=3000), None)
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "aac"])
+def test_a_stream_without_a_length_that_ends_in_a_frame(tmp_path: Path, suffix: str) -> None:
+    path = encode(tmp_path / f"a.{suffix}", {"mp3": "libmp3lame", "aac": "aac"}[suffix], chord(4, RATE, 2),
+                  container={"mp3": "mp3", "aac": "adts"}[suffix])  # fmt: skip
+    content = re.sub(b"Xing|Info", b"----", path.read_bytes())
+    path.write_bytes(content)
+    assert read_up_to(path, RATE, 1 << 30).warning is None
+    path.write_bytes(content[: len(content) // 2 + 101])
+    found = read_up_to(path, RATE, 1 << 30)
+    assert found.samples / RATE == pytest.approx(2.0, abs=0.2)
+    assert found.warning == "it ends in the middle of a frame; it may be cut"
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "aac", "ogg", "flac"])
+def test_bytes_that_belong_to_nothing(tmp_path: Path, suffix: str) -> None:
+    """Zeros of a download that was prepared for, headers of a server, pictures."""
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "aac":
+        encode(path, "aac", chord(4, RATE, 2), container="adts")
+    else:
+        soundfile.write(path, chord(4, RATE, 2), RATE)
+    content = path.read_bytes()
+    noise = np.random.default_rng(0).integers(0, 256, 20000, np.uint8).tobytes()
+    whole = read(path).size
+    for before, behind in (
+        (bytes(70000), b""), (b"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n", b""),
+        (noise, b""), (b"", bytes(100_000)), (b"", noise[:3000]),
+    ):  # fmt: skip
+        path.write_bytes(before + content + behind)
+        assert read(path).size == pytest.approx(whole, abs=3000)
