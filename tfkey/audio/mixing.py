@@ -29,7 +29,7 @@ class Mixer:
     what differs between them. Then the channels' difference is the music. The choice follows the stream: it
     is made by the covariance of the channels up to now, of which the past is forgotten slowly, and it stays
     until another is clearly better. Only a few frames of a block are looked at, by sums and products: see the
-    note on blocks in :mod:`tfkey.audio.reading`.
+    note on blocks in :mod:`tfkey.audio.libsndfile`.
 
     Args:
         sample_rate: of the stream, in Hz.

@@ -20,6 +20,9 @@ def whole_track_function(config: Config, network: keras.Model, temperature: floa
     taken as it is, padded with silence to the least that the network can see.
     One interval is in memory at a time.
 
+    Nothing else is done to the waveform: very quiet recordings are not amplified, as an estimator does by
+    :mod:`tfkey.inference.level`.
+
     Args:
         config: that the network was trained with.
         network: to logits.

@@ -95,6 +95,7 @@ LOSSY = {
     "-60 dB, 16 bits",
     "opposite channels of wide stereo",
     "seven silent channels",
+    "quiet with a loud click",
 }
 
 
