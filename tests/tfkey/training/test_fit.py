@@ -347,7 +347,9 @@ def test_checkpoint_of_another_model_or_other_features(tmp_path: Path, stopped: 
     audio = create_run(make_config(tmp_path, epochs=1), "audio")
     quieter = build_frontend(run.config.features.model_copy(update={"db_min": -50.0}), round(1.95 * 8000))
     for wrong in (None, quieter):
-        with pytest.raises(TfkeyError, match=r"epoch-0001\.keras: of (other features|another model) than"):
+        with pytest.raises(
+            TfkeyError, match=r"epoch-0001\.keras: belongs to (other features|another model) than"
+        ):
             fit(audio, make_network(), wrong, make_data("audio"))
     assert files_of(run) == before
 
