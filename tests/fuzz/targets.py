@@ -1,0 +1,45 @@
+"""All targets by name: what is called with bytes, what it begins with, and which module it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.fuzz import audio, tags, texts
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to be fuzzed.
+
+    Attributes:
+        check: is called with each input; what it raises is a find.
+        seeds: makes the first inputs.
+        module: what is fuzzed.
+        longest: the inputs' length in bytes; short inputs are fast.
+    """
+
+    check: Callable[[bytes], None]
+    seeds: Callable[[], list[bytes]]
+    module: str
+    longest: int
+
+
+TARGETS = {
+    "headers": Target(audio.check_head, audio.seeds, "tfkey.audio.headers", 512),
+    "chunks": Target(audio.check_chunks, audio.chunk_seeds, "tfkey.audio.chunks", 256),
+    "mpeg": Target(audio.check_mpeg, lambda: audio.beginning(b"\xff"), "tfkey.audio.mpeg", 512),
+    "ogg": Target(audio.check_ogg, lambda: audio.beginning(b"OggS"), "tfkey.audio.ogg", 512),
+    "containers": Target(audio.check_containers, audio.seeds, "tfkey.audio.containers", 256),
+    "id3": Target(tags.check_tags, tags.id3_seeds, "tfkey.tags.id3", 1024),
+    "flac-tags": Target(tags.check_tags, tags.flac_seeds, "tfkey.tags.vorbis", 512),
+    "ogg-tags": Target(tags.check_tags, tags.ogg_seeds, "tfkey.tags.ogg", 768),
+    "mp4-tags": Target(tags.check_tags, tags.mp4_seeds, "tfkey.tags.mp4", 768),
+    "asf-tags": Target(tags.check_tags, tags.asf_seeds, "tfkey.tags.asf", 768),
+    "chunk-tags": Target(tags.check_tags, tags.chunk_seeds, "tfkey.tags.chunks", 384),
+    "playlists": Target(texts.check_playlist, texts.playlist_seeds, "tfkey.audio.playlists", 128),
+    "lists": Target(texts.check_list, texts.list_seeds, "tfkey.audio.playlists", 96),
+    "key-tables": Target(texts.check_table, texts.table_seeds, "tfkey.key_tables", 160),
+    "known-keys": Target(texts.check_known, texts.table_seeds, "tfkey.known_keys", 160),
+    "keys": Target(texts.check_key, texts.key_seeds, "tfkey.keys", 48),
+}
