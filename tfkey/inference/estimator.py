@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Estimate", "KeyEstimator", "Segment"]
 
 SILENT = "silent"
-NO_TONES = "no tones (noise or percussion)"
+NO_TONES = "no tones (noise, speech or percussion)"
 
 LEAST_CORRECTION = 15.0
 """Cents of deviation from A4 = 440 Hz from which on the filters are moved to the recording's tuning."""
