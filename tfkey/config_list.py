@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from tfkey.config import Config
 from tfkey.errors import UsageError
 from tfkey.models import MODEL_NAMES, settings_class
-from tfkey.settings import ModelConfig, close_to
+from tfkey.settings import ModelConfig, close_to, is_section
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _settings() -> Iterator[Setting]:
     # Those in no section come first, so that they are not taken for settings of the section above them.
     sections = []
     for name, info in Config.model_fields.items():
-        if _is_section(info):
+        if is_section(info.annotation):
             sections.append(name)
         else:
             yield _setting(name, info)
@@ -86,11 +86,11 @@ def _settings() -> Iterator[Setting]:
 
 def section_descriptions() -> dict[str, str]:
     """What each section is about."""
-    return {name: str(info.description) for name, info in Config.model_fields.items() if _is_section(info)}
-
-
-def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    return {
+        name: str(info.description)
+        for name, info in Config.model_fields.items()
+        if is_section(info.annotation)
+    }
 
 
 def _setting(name: str, field: FieldInfo, network: str | None = None) -> Setting:

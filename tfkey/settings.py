@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -54,10 +54,18 @@ def close_to(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def is_section(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    """Whether a field of this type is a section of settings."""
+    # On Python 3.10 list[str] passes for a type, and issubclass does not take it.
+    return (
+        get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    )
+
+
 def _section_at(section: type[BaseModel], location: Sequence[Any]) -> type[BaseModel] | None:
     for part in location:
         annotation = section.model_fields[part].annotation if part in section.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if not is_section(annotation):
             return None
         section = annotation
     return section

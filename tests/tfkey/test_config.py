@@ -214,3 +214,9 @@ def test_frames(samples: int, frames: int) -> None:
 
 def test_one_dataset_is_a_list_of_one() -> None:
     assert load_config(None, ["datasets=gs_mtg"]).datasets == ["gs_mtg"]
+
+
+def test_a_name_inside_a_list_is_refused(tmp_path: Path) -> None:
+    """On every Python, also where a type such as list[str] is an instance of type."""
+    with pytest.raises(ConfigError, match="datasets"):
+        load_config(None, ["datasets=[{x: 1}]"])
