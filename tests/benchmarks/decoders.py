@@ -158,6 +158,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--files", type=int, default=FILES, help="of each codec (default: 300)")
+    parser.add_argument("--only", choices=sorted({kind.codec for kind in KINDS}), help="this codec alone")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     if shutil.which("ffmpeg") is None:
@@ -166,7 +167,8 @@ def main() -> None:
     av.logging.set_level(None)
     by_codec: dict[str, list[Kind]] = defaultdict(list)
     for kind in KINDS:
-        by_codec[kind.codec].append(kind)
+        if options.only in (None, kind.codec):
+            by_codec[kind.codec].append(kind)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(options.workers) as pool:
         folder = Path(scratch)
         sources = make_sources(folder)
