@@ -73,7 +73,7 @@ def test_schema_is_json(tfkey) -> None:
     [
         (["train.epoch"], "did you mean train.epochs?"),
         (["allconv", "octave", "--yaml"], "one network, not allconv and octave"),
-        (["--schema", "train"], "give it alone"),
+        (["--schema", "train"], "do not combine it"),
         (["nowhere/x"], "nowhere/x: no such folder"),
         (["-o", "train.epochs=0"], "train.epochs: 0 is not allowed"),
         (["--config", "nowhere"], "configuration nowhere: no such file"),
