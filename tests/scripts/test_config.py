@@ -19,7 +19,7 @@ def test_every_setting_is_shown(tfkey) -> None:
     assert (code, err) == (0, [])
     assert "  train.batch_size = 32   (integer >= 1)" in out
     assert (
-        out[out.index("  train.batch_size = 32   (integer >= 1)") + 1] == "      intervals in a training step"
+        out[out.index("  train.batch_size = 32   (integer >= 1)") + 1] == "      intervals per training step"
     )
     assert "own settings of the network allconv_rnn:" in out
     assert "  model.bidirectional = true   (true or false)" in out
@@ -30,7 +30,7 @@ def test_every_setting_is_shown(tfkey) -> None:
 def test_values_of_a_file_and_of_overrides_are_marked(tfkey) -> None:
     code, out, _ = tfkey("config", "--config", "demo", "-o", "train.epochs=7", "train")
     assert code == 0
-    assert out[0] == "train: how the network is fitted"
+    assert out[0] == "train: how the network is trained"
     assert "* train.epochs = 7   (integer >= 1; default 100)" in out
     assert "  train.patience = 25   (integer >= 1)" in out
     assert not [line for line in out if "features" in line]

@@ -92,7 +92,7 @@ def test_predict_takes_what_it_wrote(tfkey, music):
     [
         ("file,key\nother.wav,C\n", "looked for other.wav among one/song.wav, two/song.wav"),
         ("file,key\nsong.wav,C\n", "line 2: 'song.wav' may be one/song.wav or two/song.wav"),
-        ("file,key\none/song.wav,H-flat\n", "line 2: 'H-flat' names no key"),
+        ("file,key\none/song.wav,H-flat\n", "line 2: 'H-flat' is not a key"),
         ("file,key\none/song.wav,\n", "none of its 1 rows has both a file and a key"),
     ],
 )
