@@ -1,1 +1,1 @@
-"""The ``tfkey`` command: one module a subcommand. What takes long to import is imported when it is needed."""
+"""The ``tfkey`` command: one module per subcommand. Slow imports happen only when they are needed."""

@@ -1,4 +1,4 @@
-"""What the subcommands share: options, progress bars, lists of failures."""
+"""Shared by the subcommands: options, progress bars, lists of failures."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def resolve_config(
     mode: str | None = None,
     datasets: Sequence[str] = (),
 ) -> Config:
-    """Build the configuration from the options; options beat overrides, overrides beat the file."""
+    """Build the configuration. Options take precedence over overrides, and overrides over the file."""
     named = {"data_dir": data_dir, "runs_dir": runs_dir, "mode": mode, "datasets": list(datasets) or None}
     options = {name: value for name, value in named.items() if value is not None}
     try:
@@ -75,7 +75,7 @@ def resolve_config(
 class ProgressBars:
     """Bars for work (units done) and for fetching (bytes and rate), each shown once it begins.
 
-    They stand on stderr, and only if that is a terminal.
+    They appear on stderr, and only if stderr is a terminal.
     """
 
     def __init__(self, description: str, unit: str | None = None) -> None:
@@ -83,7 +83,7 @@ class ProgressBars:
 
         Args:
             description: what is being done.
-            unit: what work is counted in, to show its rate; None for no rate.
+            unit: the unit of work, for showing its rate; None shows no rate.
         """
         self._bars = _rich_bars() if sys.stderr.isatty() else None
         self._description, self._unit = description, unit
@@ -101,7 +101,7 @@ class ProgressBars:
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Take the bars off the terminal while something else is printed there."""
+        """Remove the bars from the terminal while something else is printed there."""
         self.__exit__()
         try:
             yield
@@ -116,7 +116,7 @@ class ProgressBars:
         self._update(self._description, done, total, amount)
 
     def fetch(self, state: DownloadState) -> None:
-        """Show how far a download is."""
+        """Show the progress of a download."""
         if not self._bars:
             return
         from rich.filesize import decimal
@@ -124,7 +124,7 @@ class ProgressBars:
         amount = f"{state.files_done}/{state.files_total} files, {decimal(state.done_bytes)}"
         if state.total_bytes:
             amount += f" of {decimal(state.total_bytes)}"
-        # Files are what is known from the start; of their sizes some servers tell nothing.
+        # The number of files is known from the start; some servers do not report sizes.
         done, total = state.files_done, state.files_total
         if state.total_bytes:
             done, total = state.done_bytes, state.total_bytes
@@ -140,12 +140,12 @@ class ProgressBars:
 
 
 def _rich_bars() -> Progress:
-    # Imported for a terminal only: it would delay every start of tfkey predict.
+    # Imported only for a terminal: the import would delay every start of tfkey predict.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"))
-    # Results on stdout stay there.
+    # Leave results on stdout untouched.
     return Progress(
         *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True, redirect_stdout=False
     )
@@ -154,12 +154,12 @@ def _rich_bars() -> Progress:
 def list_failures(
     failures: Sequence[tuple[str, str]], what: str, *, written_to: Path | None = None, most: int = 20
 ) -> None:
-    """Print failures to stderr, a line each under one heading.
+    """Print failures to stderr, one per line under a heading.
 
     Args:
         failures: what failed, and why.
         what: the heading.
-        written_to: a file that has them all; with it, no more than ``most`` are printed.
+        written_to: a file that lists them all; if given, at most ``most`` are printed.
         most: see ``written_to``.
     """
     if failures:

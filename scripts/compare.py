@@ -19,16 +19,17 @@ _SHOWN = 5
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
-    help="A CSV file of track,key, or a predictions.csv: the right keys (default: those that A or B states).",
+    help="The correct keys: a CSV file with the columns track,key, or a predictions.csv (default: the "
+    "references in A or B).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @if_stopped(STARTS_OVER)
 def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
-    """Compare two systems on the tracks that both judged.
+    """Compare two systems on the tracks that they share.
 
-    A and B are files predictions.csv of tfkey evaluate, or CSV files track,key of other systems. Prints each
-    figure of both and the difference B - A, with 95 % intervals of a paired bootstrap over tracks and the
-    two-sided p-value of a paired randomisation test.
+    A and B are predictions.csv files from tfkey evaluate, or CSV files from other systems with the columns
+    track,key. Prints each figure for both systems and the difference B - A, with 95 % intervals from a
+    paired bootstrap over tracks and the two-sided p-value of a paired randomisation test.
     """
     check_stdout()
     from tfkey.errors import UsageError
@@ -41,7 +42,7 @@ def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
     truth = read_references(reference) if reference else None
     found = compare(read_predictions(a), read_predictions(b), truth.keys if truth else None)
     if truth and truth.left_out:
-        click.echo(f"{reference}: rows without a track or a key, left out: {truth.left_out}", err=True)
+        click.echo(f"{reference}: rows without a track or a key left out: {truth.left_out}", err=True)
     left_out = {
         f"only in {a}": found.only_a,
         f"only in {b}": found.only_b,
@@ -56,7 +57,7 @@ def command(a: Path, b: Path, reference: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
         return
-    click.echo(f"A: {a}\nB: {b}\n{found.n_tracks} tracks, 95 % intervals of a paired bootstrap over tracks")
+    click.echo(f"A: {a}\nB: {b}\n{found.n_tracks} tracks, 95 % intervals from a paired bootstrap over tracks")
     click.echo(f"{'':<36}{'A':<22}{'B':<22}{'B - A':<24}p")
     for name, item in found.figures.items():
         cells = f"{item.a}", f"{item.b}", f"{item.difference:+.1%}"

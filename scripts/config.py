@@ -23,9 +23,9 @@ _INDENT = " " * 6
 
 @click.command("config")
 @click.argument("names", metavar="[RUN] [SETTING|SECTION|NETWORK]...", nargs=-1)
-@click.option("--changed", is_flag=True, help="Show only what differs from the defaults.")
-@click.option("--yaml", "as_yaml", is_flag=True, help="Print YAML that --config takes.")
-@click.option("--schema", is_flag=True, help="Print a JSON schema, by which editors check configurations.")
+@click.option("--changed", is_flag=True, help="Show only settings that differ from their defaults.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print YAML that --config accepts.")
+@click.option("--schema", is_flag=True, help="Print a JSON schema with which editors check configurations.")
 @config_options
 def command(
     names: tuple[str, ...],
@@ -37,15 +37,18 @@ def command(
     data_dir: Path | None,
     runs_dir: Path | None,
 ) -> None:
-    """Show settings: value, what is allowed, and meaning.
+    """Show settings: their values, what is allowed, and what they mean.
 
-    Shows every setting, or those that are named: one (train.batch_size), a section (train), the own settings
-    of a network (octave). The values are the defaults with what --config and -o change, or, where its folder
-    is given, those of a run (./octave for a folder called octave). A * marks what differs from its default.
+    Without names, shows every setting. A name may be one setting (train.batch_size), a section (train), or
+    a network (octave, for the settings specific to it). The values are the defaults as changed by --config
+    and -o. If you give the folder of a run, the values are those of the run (write ./octave for a folder
+    called octave). A * marks a value that differs from its default.
     """
     if schema:
         if names or changed or as_yaml or config_name or overrides or data_dir or runs_dir:
-            raise click.UsageError("--schema describes every configuration; give it alone")
+            raise click.UsageError(
+                "--schema describes every configuration; do not combine it with anything else"
+            )
         from tfkey.config_schema import config_schema
 
         click.echo(json.dumps(config_schema(), indent=1, ensure_ascii=False))
@@ -54,10 +57,10 @@ def command(
 
     folders = [name for name in names if _is_folder(name)]
     if len(folders) > 1:
-        raise click.UsageError(f"{' and '.join(folders)}: give one run")
+        raise click.UsageError(f"{' and '.join(folders)}: give only one run")
     if folders and (config_name or overrides or data_dir or runs_dir):
         raise click.UsageError(
-            f"{folders[0]}: a run has its own settings; leave out --config, -o and the folders"
+            f"{folders[0]}: a run has its own settings; omit --config, -o, --data-dir and --runs-dir"
         )
     config = (
         _of_run(folders[0])
@@ -76,7 +79,7 @@ def command(
 
 
 def _is_folder(name: str) -> bool:
-    """Whether a name is that of a folder, not of a setting."""
+    """Whether a name is a folder and not a setting."""
     from tfkey.config_list import known_names
 
     return name not in known_names() and ("/" in name or Path(name).is_dir())
@@ -89,7 +92,7 @@ def _of_run(folder: str) -> Config:
 
 
 def _lines(values: Sequence[Value]) -> Iterator[str]:
-    """The settings by section, each with its value, its domain and its meaning."""
+    """List the settings by section, each with its value, domain and meaning."""
     from tfkey.config_list import in_yaml, section_descriptions
 
     meanings = section_descriptions()
@@ -98,7 +101,7 @@ def _lines(values: Sequence[Value]) -> Iterator[str]:
         if number:
             yield ""
         if network:
-            yield f"own settings of the network {network}:"
+            yield f"settings specific to the network {network}:"
         elif section:
             yield f"{section}: {meanings[section]}"
         for item in group:

@@ -22,7 +22,7 @@ _BAR = 40
 
 @click.command("datasets")
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @config_options
 @if_stopped(STARTS_OVER)
 def command(
@@ -35,8 +35,8 @@ def command(
 ) -> None:
     """List the datasets, or show one (NAME) in full.
 
-    What they are for, how large they are, under which licence, and what of them is on disk already. With a
-    NAME also: addresses, checksums, what to cite, subsets, and how often each key occurs.
+    Shows what each dataset is for, its size, its licence, and how much of it is on disk already. With a
+    NAME, also shows addresses, checksums, what to cite, subsets, and how often each key occurs.
     """
     check_stdout()
     from pipelines.catalogue.specs import dataset_names, near_miss
@@ -47,7 +47,7 @@ def command(
     names = known + [item for item in names_on_disk(config.data_dir) if item not in known]
     if name is not None and name not in names:
         raise UsageError(
-            f"dataset {name!r} is unknown{near_miss(name, names)}; there are: {', '.join(names)}"
+            f"dataset {name!r} is unknown{near_miss(name, names)}; known datasets: {', '.join(names)}"
         )
     found = [describe(item, config.data_dir, config.catalogue) for item in ([name] if name else names)]
     if as_json:
@@ -79,7 +79,7 @@ def _in_full(item: dict[str, Any]) -> Iterator[str]:
         yield from _wrap(f"subset {name}", f"{count}; {subset['meaning']}")
     yield ""
     if not item["keys"]:
-        yield "keys: known once its labels are on disk"
+        yield "keys: not known until the labels are on disk"
         return
     yield f"keys of {item['keys_of']}: {sum(item['keys'].values()):,} tracks"
     most = max(item["keys"].values())
@@ -90,30 +90,32 @@ def _in_full(item: dict[str, Any]) -> Iterator[str]:
 
 def _split(policy: dict[str, float | None]) -> str:
     if policy["test"] == 1:
-        return "test only; nothing of it is trained on"
+        return "test only; never used for training"
     test, validation = (
         f"the configured share (split.{name})" if policy[name] is None else f"{policy[name]:.0%}"
         for name in ("test", "validation")
     )
-    return f"by track; test: {test}, validation: {validation}, the rest to train on"
+    return f"by track; test: {test}, validation: {validation}, training: the rest"
 
 
 def _sources(heading: str, part: dict[str, Any] | None) -> Iterator[str]:
-    """The addresses of a part of a dataset, mirrors in order."""
+    """List the addresses of one part of a dataset, mirrors in order."""
     if part is None:
         return
     kind = part.get("kind")
     if kind == "folders":
-        yield from _wrap(heading, "the names of the folders that the audio lies in")
+        yield from _wrap(heading, "the names of the folders that hold the audio")
     elif kind == "list":
-        yield from _wrap(heading, f"{Path(part['path']).name}, which comes with tfkey")
+        yield from _wrap(heading, f"{Path(part['path']).name}, bundled with tfkey")
     elif kind == "archives":
         for name, archive in part["archives"].items():
             yield from _sources(f"{heading} {name}", archive)
     elif kind == "archive":
         yield from _sources(heading, part["archive"])
     else:
-        checksum = part.get("checksum") or ("md5 of each in the list" if kind == "files" else "none stated")
+        checksum = part.get("checksum") or (
+            "md5 of each file in the list" if kind == "files" else "none stated"
+        )
         size = f", about {decimal(part['size'])}" if part.get("size") else ""
         splits = f", splits {' and '.join(part['splits'])}" if part.get("splits") else ""
         yield f"{_INDENT}{heading}: checksum {checksum}{size}{splits}"
@@ -127,7 +129,7 @@ def _on_disk(item: dict[str, Any]) -> Iterator[str]:
         files = f"{disk['files']:,} file{'s' * (disk['files'] != 1)}"
         yield f"originals: {files}, {decimal(disk['size'])}"
     if disk["partial"]:
-        yield f"begun: {disk['partial']:,}, {decimal(disk['partial_size'])}"
+        yield f"partial downloads: {disk['partial']:,}, {decimal(disk['partial_size'])}"
     for mode, prepared in disk["prepared"].items():
         if prepared["state"] == "ready":
             splits = ", ".join(

@@ -19,22 +19,20 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @mode_option
 @click.option(
-    "--dataset", "datasets", multiple=True, help="A prepared dataset (default: those of the run). Repeatable."
+    "--dataset", "datasets", multiple=True, help="A prepared dataset (default: the run's). Repeatable."
 )
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Folder of the data (default: that of the run)."
-)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data (default: the run's).")
 @if_stopped(STARTS_OVER)
 def command(
     run: Path, mode: str | None, datasets: tuple[str, ...], split: str, data_dir: Path | None
 ) -> None:
-    """Judge a trained RUN (a folder) on whole tracks.
+    """Evaluate a trained RUN (a folder) on whole tracks.
 
-    Prints the MIREX table of each dataset, and of several also that of all together, each figure with its
-    95 % bootstrap interval over tracks. Writes predictions.csv, intervals.csv, metrics.json, pictures and
-    report.html below RUN/evaluation/. A temperature that makes confidences right is fitted on the validation
-    split and kept with the run.
+    Prints a table of MIREX figures for each dataset and, if there are several, for all of them together.
+    Each figure has a 95 % bootstrap interval over tracks. Writes predictions.csv, intervals.csv,
+    metrics.json, charts and report.html below RUN/evaluation/. A temperature that calibrates the confidences
+    is fitted on the validation split and stored in the run.
     """
     from tfkey.runs import open_run
 

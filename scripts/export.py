@@ -18,32 +18,32 @@ from tfkey.export import FORMATS
     type=click.Choice(FORMATS),
     default=FORMATS[0],
     show_default=True,
-    help="What is written; litert is what tfkey predict runs without TensorFlow.",
+    help="The format to write; tfkey predict runs litert without TensorFlow.",
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="The export's folder (default: RUN/export/FORMAT)."
+    "--output", type=click.Path(path_type=Path), help="Folder of the export (default: RUN/export/FORMAT)."
 )
-@click.option("--description", help="What the weights are, in words, for their users.")
+@click.option("--description", help="A description of the weights for their users.")
 @if_stopped(STARTS_OVER)
 def command(run: Path, kind: str, output: Path | None, description: str | None) -> None:
     """Write the best network of RUN (a folder) for use elsewhere.
 
-    tfkey.json goes with each format: labels, feature parameters, temperature and licences. A SavedModel is
-    put into a folder of its own per version (OUTPUT/1, OUTPUT/2), as TensorFlow Serving expects it: from mono
-    waveforms of any length and any batch, or from spectrograms, to the probabilities of the 24 keys. The
-    other formats judge one interval's spectrogram.
+    Each format includes tfkey.json, which holds labels, feature parameters, temperature and licences. Each
+    version of a SavedModel gets its own folder (OUTPUT/1, OUTPUT/2), as TensorFlow Serving expects. It takes
+    mono waveforms of any length in any batch size, or spectrograms, and returns the probabilities of the 24
+    keys. The other formats take the spectrogram of one interval.
     """
     from tfkey.export.target import check_target
     from tfkey.runs import open_run
 
     opened = open_run(run)
     target = output or opened.path / "export" / kind
-    # Again before it writes; here it is refused before TensorFlow has been loaded.
+    # export_run checks this again before it writes; checking here saves loading TensorFlow for nothing.
     check_target(target, kind)
     from pipelines.catalogue.specs import find_spec
     from tfkey.export.formats import export_run
 
     specs = {name: find_spec(name, opened.config.catalogue) for name in opened.config.datasets}
-    licences = {name: spec.licence if spec else "unknown (of one's own)" for name, spec in specs.items()}
+    licences = {name: spec.licence if spec else "unknown (your own data)" for name, spec in specs.items()}
     written = export_run(opened, kind, target, description=description, licences=licences)
     click.echo(f"{written}: {kind} written")

@@ -20,11 +20,11 @@ from tfkey.errors import TfkeyError
 _COMMANDS = {
     "datasets": "List the datasets of the catalogue, or show one.",
     "config": "Show every setting and its value, or what a run used.",
-    "prepare": "Get a dataset and prepare it for training.",
-    "pack": "Write an archive of spectrogram PNGs for others.",
+    "prepare": "Fetch a dataset and prepare it for training.",
+    "pack": "Write an archive of spectrogram PNGs to publish.",
     "train": "Train a network on prepared data.",
     "tune": "Search for the settings that train best.",
-    "evaluate": "Judge a trained run on whole tracks.",
+    "evaluate": "Evaluate a trained run on whole tracks.",
     "compare": "Compare two systems on the same tracks.",
     "export": "Write a trained run for use elsewhere.",
     "predict": "Name the key of audio files.",
@@ -32,7 +32,7 @@ _COMMANDS = {
 
 
 class _LazyGroup(click.Group):
-    """A group that imports the module of a subcommand only when that is called or asked for help."""
+    """A group that imports a subcommand's module only when the subcommand or its help is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -44,7 +44,7 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with if_stopped("nothing was done yet; the same command starts over"):
+            with if_stopped("no work was done yet; the same command starts over"):
                 return super().invoke(ctx)
         except TfkeyError as error:
             command = self.get_command(ctx, ctx.invoked_subcommand or "")
@@ -58,11 +58,11 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tfkey")
 def cli() -> None:
-    """Train, judge and use deep networks that name the musical key of audio."""
+    """Train, evaluate and use deep networks that name the musical key of audio."""
 
 
 def main() -> None:
-    """Run the command line; every error that a user can fix is one line on stderr, without a traceback."""
+    """Run the command line; an error that a user can fix is one line on stderr, without a traceback."""
     prepare_streams()
     catch_signals()
     # TensorFlow's start-up chatter would bury the one line that matters.
@@ -75,26 +75,29 @@ def main() -> None:
     except Stopped as stopped:
         _fail(f"stopped; {stopped}", stopped.exit_code)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        _fail("stopped; nothing was done yet", 130)
+        _fail("stopped; no work was done yet", 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except TfkeyError as error:
-        # Outside of a subcommand: help that cannot be written.
+        # Raised outside a subcommand: the help text could not be written.
         _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "tfkey", "pipelines", "scripts"):
             raise
-        _fail(f"this needs {missing}, which is not installed: pip install 'tfkey[train]'", 1)
+        _fail(f"{missing} is needed but not installed; run pip install 'tfkey[train]'", 1)
     except BrokenPipeError:
-        # Whoever read the results has enough.
+        # The reader of the results has closed the pipe.
         sys.exit(1)
     except OSError as error:
         name = error.filename
         name = os.fsdecode(name) if isinstance(name, str | bytes) else ""
         about = f"{name}: " if name else ""
-        _fail(f"{about}{error.strerror or error}; check that it exists and that you may use it", 1)
+        _fail(
+            f"{about}{error.strerror or error}; check that it exists and that you have permission to use it",
+            1,
+        )
     except UnicodeEncodeError as error:
         letters = error.object[error.start : error.end]
         _fail(f"{letters!r} cannot be part of a file name in this locale; set LC_ALL=C.UTF-8", 1)

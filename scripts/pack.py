@@ -13,8 +13,10 @@ from scripts.stopping import STARTS_OVER, if_stopped
 @click.command("pack")
 @click.argument("dataset")
 @click.option("--output", type=click.Path(path_type=Path), help="The archive (default: DATASET.tar.xz).")
-@click.option("--licence", metavar="TEXT", help="What others may do with it (default: what is known of it).")
-@click.option("--citation", metavar="TEXT", help="How to cite it (default: what is known of it).")
+@click.option(
+    "--licence", metavar="TEXT", help="The licence of the archive (default: that of the dataset, if known)."
+)
+@click.option("--citation", metavar="TEXT", help="How to cite it (default: as for the dataset, if known).")
 @config_options
 @if_stopped(STARTS_OVER)
 def command(
@@ -29,9 +31,9 @@ def command(
 ) -> None:
     """Write an archive of spectrogram PNGs of DATASET, for others to fetch.
 
-    The dataset has to be prepared in spectrograms mode, with whatever parameters. Beside the archive goes its
-    SHA-256; inside, dataset.json with their parameters, licence and citation. tfkey prepare
-    --mode images --source takes it.
+    The dataset must have been prepared in spectrograms mode; any parameters will do. The SHA-256 is written
+    beside the archive. The archive includes dataset.json with the parameters, licence and citation. tfkey
+    prepare --mode images --source accepts the archive.
     """
     archive = output or Path(f"{dataset}.tar.xz")
     if not archive.name.endswith(".tar.xz"):

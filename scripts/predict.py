@@ -29,93 +29,103 @@ _NOTATIONS = [notation.value for notation in Notation if notation is not Notatio
 
 @click.command("predict")
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
-@click.option("--run", type=click.Path(path_type=Path), help="A run folder to use, by TensorFlow.")
-@click.option("--model", type=click.Path(path_type=Path), help="A folder that tfkey export made.")
 @click.option(
-    "--runs-dir", type=click.Path(path_type=Path), help="Use the newest run in this folder, by TensorFlow."
+    "--run", type=click.Path(path_type=Path), help="Use the network of this run (needs TensorFlow)."
+)
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="Use the network in this folder, written by tfkey export.",
+)
+@click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    help="Use the newest run in this folder (needs TensorFlow).",
 )
 @click.option(
     "--format",
     "format_",
     type=click.Choice(FORMATS),
-    help="How results are written (default: by the suffix of --output, else table).",
+    help="Format of the results (default: from the suffix of --output, otherwise table).",
 )
 @click.option(
     "--output",
     type=click.Path(),
-    help="Write results to this file, not to stdout (-); it is replaced whole, every minute and at the end. "
-    "A device or FIFO is written line by line.",
+    help="Write results to this file instead of stdout (-). The file is replaced as a whole, every minute "
+    "and at the end; a device or FIFO is written line by line.",
 )
 @click.option(
     "--notation",
     type=click.Choice(_NOTATIONS),
-    help="How keys are written (default: long, in tags short).",
+    help="Notation of the keys (default: long; in tags, short).",
 )
 @click.option(
     "--top", type=click.IntRange(1, 24), default=1, show_default=True, help="Name the N most probable keys."
 )
-@click.option("--over-time", is_flag=True, help="Tell the key over time: segments with start and end.")
+@click.option("--over-time", is_flag=True, help="Report the key over time, as segments with start and end.")
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
-    help="An answer less probable than this is no key.",
+    help="Report no key if its probability is below this.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),
-    help="Processes to work in (default: one per core, at most 4; with --run 1).",
+    help="Number of processes (default: one per core, at most 4; 1 with --run or --runs-dir).",
 )
-@click.option("--null", is_flag=True, help="The list on stdin is NUL-separated, as of find -print0.")
+@click.option("--null", is_flag=True, help="The list on stdin is NUL-separated, as from find -print0.")
 @click.option(
     "--skip-existing",
     is_flag=True,
-    help="Skip files that --output has already, and keep them there; with --write-tags, files that have a "
-    "key tag (with both, files that have both).",
+    help="Skip files whose results are already in --output, and keep those results; with --write-tags, skip "
+    "files that have a key tag; with both, skip files that have both.",
 )
 @click.option("--write-tags", is_flag=True, help="Write the key into the files' tags.")
-@click.option("--overwrite", is_flag=True, help="Replace key tags that are there.")
-@click.option("--dry-run", is_flag=True, help="Show what --write-tags would do, and write no tag.")
+@click.option("--overwrite", is_flag=True, help="Replace existing key tags.")
+@click.option("--dry-run", is_flag=True, help="Show what --write-tags would do without writing any tags.")
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
-    help="A CSV with the columns file and key (or tonic and mode): print the known key beside each answer. "
-    "Its paths begin in its folder or in the current one; a name alone will do if it is one file's only.",
+    help="Print the known key beside each answer, from a CSV file with the columns file and key (or tonic "
+    "and mode). Paths in it are relative to its folder or to the current one; a bare file name is enough if "
+    "only one file has it.",
 )
 def command(**options: Any) -> None:
-    """Name the key of audio files, and of the sound of videos.
+    """Name the key of audio files, and of the audio in videos.
 
-    PATHS are files, folders (searched to the bottom; hidden files are left out), playlists (.m3u, .m3u8,
-    .pls), and - for a list on stdin, a path a line. A file named twice is judged once. Without --run, --model
-    or --runs-dir, the small network that comes with tfkey answers.
+    PATHS are files, folders (searched recursively; hidden files are left out), playlists (.m3u, .m3u8,
+    .pls), or - for a list on stdin, one path per line. A file that is named twice is analysed once. Without
+    --run, --model or --runs-dir, tfkey uses the small network bundled with it.
 
-    Results stand on stdout, in the order of PATHS, everything else on stderr:
+    Results go to stdout, in the order of PATHS; everything else goes to stderr:
 
     \b
-    table  key, confidence, file; for people, and may change
-    csv    a line a file: file, key, confidence, reason, tuning_cents, seconds,
-           warning; with --top N: key_2, confidence_2 ...; with --reference:
-           reference, relation; with --write-tags: tag, tag_before.
-           With --over-time a line a segment: file, start, end, key, confidence
-    json   one list of objects with these fields; with --top a list "ranked" of
-           key and confidence, with --over-time a list "segments" of start, end,
-           key and confidence; null for what is not known
-    jsonl  the same objects, one a line, as they come
+    table  key, confidence, file; for people to read, and may change
+    csv    one line per file: file, key, confidence, reason, tuning_cents,
+           seconds, warning; with --top N also key_2, confidence_2 ...; with
+           --reference also reference, relation; with --write-tags also tag,
+           tag_before. With --over-time, one line per segment instead: file,
+           start, end, key, confidence
+    json   one list of objects with the fields of csv; with --top, a list
+           "ranked" of key and confidence; with --over-time, a list "segments"
+           of start, end, key and confidence; null for unknown values
+    jsonl  the same objects, one per line, as soon as each is ready
 
-    No key is an answer, too: key and confidence are empty then, and reason says why (silent; no tones;
-    below --min-confidence). A file that is cut or damaged is judged by what is there, and warning says so;
-    stderr lists these files, too. Times are in seconds, tuning_cents is the deviation from A4 = 440 Hz.
-    Results are UTF-8 in every locale. Bytes of a file's name that are not UTF-8 are written as they are; in
-    JSON they are lone surrogates, as Python has them.
+    A recording may have no key: key and confidence are then empty, and reason says why (silent; no tones;
+    below --min-confidence). If a file is cut short or damaged, the readable part is analysed, and warning
+    says so; stderr lists these files, too. Times are in seconds; tuning_cents is the deviation from
+    A4 = 440 Hz. Results are UTF-8 in every locale. Bytes of a file name that are not UTF-8 are written
+    unchanged; in JSON they are lone surrogates, as in Python.
 
     --write-tags writes TKEY (MP3, WAV, AIFF: ID3v2), INITIALKEY (FLAC, Ogg, Opus), initialkey (M4A, MP4),
-    and WM/InitialKey (WMA). A key that is there is kept unless --overwrite. A recording without a key gets
-    "o" (off key) in ID3, in others nothing; one below --min-confidence nothing. tag is "written", "kept" or
-    "would write".
+    or WM/InitialKey (WMA). An existing key tag is kept unless you give --overwrite. A recording without a
+    key gets "o" (off key) in ID3 and no tag in other formats; one below --min-confidence gets no tag. The
+    field tag is "written", "kept" or "would write".
 
-    Files that cannot be judged or tagged are listed at the end on stderr. Exit code: 0 if all files were
-    done, 1 if some failed, 2 if the arguments are invalid, 130 after Ctrl-C.
+    Files that could not be analysed or tagged are listed at the end on stderr. Exit code: 0 if all files
+    were done, 1 if some failed, 2 if the arguments are invalid, 130 after Ctrl-C.
     """
     request = Request(**options)
     check(request)
@@ -124,7 +134,7 @@ def command(**options: Any) -> None:
 
 
 def _predict(request: Request, form: Form) -> bool:
-    """Do the work; whether all of it could be done."""
+    """Do the work; return whether all of it succeeded."""
     from tfkey.audio.finding import list_files
 
     reference = read_reference(request.reference)
@@ -148,21 +158,21 @@ def _predict(request: Request, form: Form) -> bool:
             failed, warnings = _judge_all(files, results, request, form, counts)
             failures += failed
         except BaseException:
-            # Also after Ctrl-C: --skip-existing goes on from here. Without results, an old file stays.
+            # Also after Ctrl-C: --skip-existing continues from here. Without results, an old file stays.
             if results.count:
                 results.save()
             raise
         results.save()
     _sum_up(counts, request, form)
-    list_failures(warnings, "judged with a warning")
-    list_failures(failures, "not done" if form.has_tags else "not judged")
+    list_failures(warnings, "analysed with a warning")
+    list_failures(failures, "not done" if form.has_tags else "not analysed")
     return not failures
 
 
 def _judge_all(
     files: list[Path], results: Results, request: Request, form: Form, counts: Counter[str]
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Judge the files one after the other; which failed, and which were judged with a warning, and why."""
+    """Analyse the files in order; return the failed files and those with a warning, each with its reason."""
     from tfkey.inference.many_files import judge_files
 
     judging = judging_of(request)
@@ -174,7 +184,7 @@ def _judge_all(
             click.echo(description, err=True)
 
     workers = request.workers or (1 if request.run or request.runs_dir else min(4, _cores()))
-    with ProgressBars("judging", "files") as bars:
+    with ProgressBars("analysing", "files") as bars:
         outcomes = judge_files(files, judging, workers, tell) if files else ()
         for done, outcome in enumerate(outcomes, 1):
             _count(outcome, form, counts)
@@ -190,11 +200,11 @@ def _judge_all(
 
 
 def _how_to_go_on(new: int, tags: int, request: Request, form: Form) -> str:
-    """What was done when the work was stopped, ``new`` results and ``tags``, and how to do the rest."""
+    """Say what was done when the work was stopped (``new`` results and ``tags``) and how to do the rest."""
     output = request.target
     again = "the same command starts over"
     if not new:
-        go_on = "the same command goes on" if request.skip_existing else again
+        go_on = "the same command continues" if request.skip_existing else again
         return f"no new result was written; {go_on}"
     is_read_back = output is not None and can_be_read_back(output)
     where = output if is_read_back else f"--output {output}" if output else "stdout"
@@ -203,10 +213,10 @@ def _how_to_go_on(new: int, tags: int, request: Request, form: Form) -> str:
     if request.dry_run:
         return f"{done}; {again}"
     if is_read_back and form.format == "table":
-        return f"{done}; {again}: with --format csv and --skip-existing it can go on"
+        return f"{done}; {again}; with --format csv and --skip-existing it can continue"
     if not is_read_back and not request.write_tags:
-        return f"{done}; {again}: with --output FILE.csv and --skip-existing it can go on"
-    return f"{done}; the same command {'' if request.skip_existing else 'with --skip-existing '}goes on"
+        return f"{done}; {again}; with --output FILE.csv and --skip-existing it can continue"
+    return f"{done}; the same command {'' if request.skip_existing else 'with --skip-existing '}continues"
 
 
 def _cores() -> int:
@@ -218,7 +228,7 @@ def _cores() -> int:
 def _count(outcome: Outcome, form: Form, counts: Counter[str]) -> None:
     counts["skipped"] += outcome.is_skipped
     if outcome.estimate is not None:
-        counts["judged"] += 1
+        counts["analysed"] += 1
         counts["without a key"] += outcome.estimate.key is None
         if form.known is not None and outcome.path in form.known:
             counts["known"] += 1
@@ -229,10 +239,10 @@ def _count(outcome: Outcome, form: Form, counts: Counter[str]) -> None:
 
 def _sum_up(counts: Counter[str], request: Request, form: Form) -> None:
     if counts["known"]:
-        click.echo(f"{counts['right']} of {counts['known']} as in {request.reference}", err=True)
+        click.echo(f"{counts['right']} of {counts['known']} keys agree with {request.reference}", err=True)
     elif form.known:
-        click.echo(f"no file was judged of the {len(form.known)} in {request.reference}", err=True)
+        click.echo(f"none of the {len(form.known)} files in {request.reference} was analysed", err=True)
     if form.has_tags or request.skip_existing:
-        states = ("judged", "without a key", "skipped", "written", "kept", "would write")
-        told = ", ".join(f"{counts[state]} {state}" for state in states if counts[state] or state == "judged")
-        click.echo(told, err=True)
+        states = ("analysed", "without a key", "skipped", "written", "kept", "would write")
+        shown = [f"{counts[state]} {state}" for state in states if counts[state] or state == "analysed"]
+        click.echo(", ".join(shown), err=True)

@@ -1,4 +1,4 @@
-"""Which files ``tfkey predict`` judges."""
+"""Which files ``tfkey predict`` analyses."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from scripts.predict_output import Form, existing_records
 from scripts.streams import read_stdin
 from tfkey.errors import DataError, UsageError
 
-# By these, audio on stdin is told from a list.
+# Enough of stdin to distinguish audio from a list.
 _HEAD_BYTES = 1 << 12
 
 
 def named_paths(paths: Sequence[str], null: bool) -> list[Path]:
-    """The paths, in the place of ``-`` those on stdin.
+    """Return the paths, with ``-`` replaced by the paths on stdin.
 
     Args:
         paths: as the user gave them; ``./-`` is a file.
         null: whether NUL separates the paths on stdin.
 
     Raises:
-        UsageError: stdin is no list.
+        UsageError: stdin is not a list of paths.
     """
     named = []
     for path in paths:
@@ -37,13 +37,15 @@ def _listed(null: bool) -> list[Path]:
 
     content = read_stdin(_HEAD_BYTES)
     if looks_like_audio(content):
-        raise UsageError("-: stdin looks like audio, not like a list of paths; give the file's name instead")
+        raise UsageError(
+            "-: stdin looks like audio, not like a list of paths; give the name of the file instead"
+        )
     try:
         listed = split_list(content + read_stdin(), null=null)
     except DataError as error:
         reason = str(error).partition(";")[0]
         raise UsageError(
-            f"-: stdin {reason}; give a path on each line, or --null if NUL separates them (find -print0)"
+            f"-: stdin {reason}; give one path per line, or --null if NUL separates them (find -print0)"
         ) from error
     if not listed:
         click.echo("the list on stdin is empty", err=True)
@@ -51,17 +53,17 @@ def _listed(null: bool) -> list[Path]:
 
 
 def check_output(output: Path | None, files: list[Path]) -> None:
-    """Refuse an output that would replace one of the files to judge."""
+    """Refuse an output that would replace one of the files to analyse."""
     from tfkey.audio.finding import identity
 
     if output is not None and output.is_file() and identity(output) in map(identity, files):
-        raise UsageError(f"--output {output}: is one of the files to judge; name another")
+        raise UsageError(f"--output {output}: is one of the files to analyse; name another file")
 
 
 def split_existing(files: list[Path], output: Path, form: Form) -> tuple[list[Path], list[str]]:
-    """The files that an earlier output does not have, and those of its records that stay.
+    """Return the files that an earlier output does not list, and the records of it to keep.
 
-    Where tags are written, too, a file has to have a key tag to be left out.
+    If tags are written, too, a file is skipped only if it also has a key tag.
     """
     from tfkey.audio.finding import identity
     from tfkey.inference.many_files import has_key_tag

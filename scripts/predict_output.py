@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "csv", "json", "jsonl")
 SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
-# Lone surrogates, which UTF-8 cannot have, and what some readers take for the end of a line.
+# Lone surrogates, which UTF-8 cannot represent, and characters that some readers take for a line end.
 _ESCAPED_IN_JSON = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Record = dict[str, Any]
@@ -29,15 +29,15 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Form:
-    """What is written of each file.
+    """What is written about each file.
 
     Attributes:
         format: one of :data:`FORMATS`.
-        notation: of the keys.
+        notation: the notation of the keys.
         top: how many keys are named.
         over_time: whether segments are written.
-        has_tags: whether it is written what became of tags.
-        known: reference keys by file; None if none are asked for.
+        has_tags: whether the outcome of tagging is written.
+        known: reference keys by file; None if there is no reference.
     """
 
     format: str = "table"
@@ -48,7 +48,7 @@ class Form:
     known: dict[Path, Key] | None = field(default=None, repr=False)
 
     def record(self, outcome: Outcome) -> Record:
-        """The fields of a file that was judged, as JSON has them."""
+        """Return the fields of an analysed file, as in JSON."""
         found = outcome.estimate
         assert found is not None
         record: Record = {
@@ -87,7 +87,7 @@ class Form:
         return record
 
     def columns(self) -> list[str]:
-        """The columns of CSV."""
+        """Return the columns of CSV."""
         if self.over_time:
             return ["file", "start", "end", "key", "confidence"]
         names = ["file", "key", "confidence", "reason", "tuning_cents", "seconds", "warning"]
@@ -96,7 +96,7 @@ class Form:
         return names + (["tag", "tag_before"] if self.has_tags else [])
 
     def heading(self) -> str:
-        """What stands before the first record."""
+        """Return what is written before the first record."""
         if self.format == "csv":
             return csv_lines([self.columns()])
         if self.format == "table":
@@ -106,7 +106,7 @@ class Form:
         return ""
 
     def text(self, record: Record) -> str:
-        """One record, with line ends; in JSON without."""
+        """Return one record as text, with a line end except in JSON."""
         if self.format in ("json", "jsonl"):
             line = json.dumps(record, ensure_ascii=False)
             line = _ESCAPED_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
@@ -165,21 +165,21 @@ def _clock(seconds: float) -> str:
 
 
 def existing_records(path: Path, form: Form) -> Iterator[tuple[Path, str]]:
-    """The records of an earlier output: files, and texts for :meth:`scripts.predict_target.Results.add`.
+    """Yield the records of an earlier output: files, and texts for ``Results.add``.
 
     Raises:
-        UsageError: it has other columns.
-        DataError: it is no such output.
+        UsageError: the columns differ.
+        DataError: the file is not an output in this format, or cannot be read.
     """
-    damaged = DataError(f"--output {path}: not an output of format {form.format}; delete it or name another")
+    damaged = DataError(f"--output {path}: not an output in {form.format} format; delete it or name another")
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             if form.format == "csv":
                 rows = csv.reader(stream)
                 if next(rows, None) != form.columns():
                     raise UsageError(
-                        f"--output {path}: has other columns than {','.join(form.columns())}; "
-                        "give the options it was made with, or another file"
+                        f"--output {path}: the columns are not {','.join(form.columns())}; "
+                        "give the options that the file was made with, or name another"
                     )
                 for row in rows:
                     if row:

@@ -1,4 +1,4 @@
-"""What the user asks of ``tfkey predict``: its arguments and options, checked, and what they mean."""
+"""A request to ``tfkey predict``: its arguments and options, checked and interpreted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfkey.keys import Notation
 if TYPE_CHECKING:
     from tfkey.inference.many_files import Judging, Model
 
-# How far apart the intervals are from which key over time is read.
+# Distance between the starts of the intervals for key over time.
 _STEP_SECONDS = 10.0
 
 
@@ -43,7 +43,7 @@ class Request:
 
     @property
     def target(self) -> Path | None:
-        """Where results go; None for stdout."""
+        """The path for results; None for stdout."""
         return None if self.output in (None, "-") else Path(self.output)
 
 
@@ -51,27 +51,27 @@ def check(request: Request) -> None:
     """Refuse combinations of options that make no sense.
 
     Raises:
-        UsageError: of click, which names them.
+        click.UsageError: names the options.
     """
     if sum(place is not None for place in (request.run, request.model, request.runs_dir)) > 1:
-        raise click.UsageError("--run, --model and --runs-dir: give one of them")
+        raise click.UsageError("--run, --model and --runs-dir: give only one of them")
     for name, is_given in (("--overwrite", request.overwrite), ("--dry-run", request.dry_run)):
         if is_given and not request.write_tags:
-            raise click.UsageError(f"{name}: is about tags; give --write-tags, too")
+            raise click.UsageError(f"{name}: needs --write-tags")
     if request.null and "-" not in request.paths:
-        raise click.UsageError("--null: is about a list on stdin; give - as a path")
+        raise click.UsageError("--null: needs a list on stdin; give - as a path")
     if request.skip_existing and not request.write_tags and request.output is None:
-        raise click.UsageError("--skip-existing: give --output or --write-tags")
+        raise click.UsageError("--skip-existing: needs --output or --write-tags")
     is_given = request.output is not None
     if request.skip_existing and is_given and not (request.target and can_be_read_back(request.target)):
         raise click.UsageError(f"--skip-existing: --output {request.output} cannot be read back; name a file")
 
 
 def form_of(request: Request) -> Form:
-    """How results are written.
+    """Return how results are written.
 
     Raises:
-        UsageError: of click; earlier results could not be read in this form.
+        click.UsageError: earlier results could not be read back in this format.
     """
     target = request.target
     guessed = "table" if target is None else SUFFIXES.get(target.suffix.lower(), "table")
@@ -83,12 +83,14 @@ def form_of(request: Request) -> Form:
         has_tags=request.write_tags,
     )
     if request.skip_existing and target is not None and form.format == "table":
-        raise click.UsageError("--skip-existing: a table is not read back; give --format csv, json or jsonl")
+        raise click.UsageError(
+            "--skip-existing: a table cannot be read back; give --format csv, json or jsonl"
+        )
     return form
 
 
 def judging_of(request: Request) -> Judging:
-    """What is done with each file."""
+    """Return what is done with each file."""
     from tfkey.inference.many_files import Judging, Tagging
 
     tagging = None

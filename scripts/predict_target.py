@@ -1,4 +1,4 @@
-"""Where the results of ``tfkey predict`` go: stdout, a device or FIFO, or a file that is replaced whole."""
+"""Where the results of ``tfkey predict`` go: stdout, a device, a FIFO, or a file replaced as a whole."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Target(Protocol):
         """Add text."""
 
     def save(self, end: str) -> None:
-        """Make what was written complete by adding ``end``; a file can go on without that."""
+        """Complete what was written by adding ``end``; in a file, more can still be added before it."""
 
 
 class Stdout:
@@ -43,16 +43,16 @@ class Stdout:
 
 
 class Stream:
-    """A device, a FIFO or an open descriptor, written line by line; it is never replaced.
+    """A device, a FIFO or an open descriptor, written line by line and never replaced.
 
-    Opening a FIFO waits for its reader.
+    Opening a FIFO waits for a reader.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
             number = open_descriptor(path)
-            # Opening /dev/fd/3 anew would begin at the start of a file, over what is there.
+            # Reopening /dev/fd/3 would start at the beginning of the file and overwrite its content.
             number = os.open(path, os.O_WRONLY) if number is None else os.dup(number)
             self._stream = os.fdopen(number, "wb", buffering=0)
         except OSError as error:
@@ -68,7 +68,9 @@ class Stream:
             raise
         except OSError as error:
             reason = error.strerror or str(error)
-            raise TfkeyError(f"{self._path}: cannot be written ({reason}); check what takes it") from error
+            raise TfkeyError(
+                f"{self._path}: cannot be written ({reason}); check the device or the reader"
+            ) from error
 
     def save(self, end: str) -> None:
         """Add the end."""
@@ -76,10 +78,10 @@ class Stream:
 
 
 class File:
-    """A file, which is replaced whole.
+    """A file that is replaced as a whole.
 
-    It is first written after a minute, then every minute, and at the end, however that comes about but by
-    a kill: at each of these moments it is complete in itself.
+    The file is written every minute and at the end, also after an error or Ctrl-C (but not after a kill).
+    What is written each time is complete.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,7 +90,7 @@ class File:
         try:
             real = real_path(path)
             real.parent.mkdir(parents=True, exist_ok=True)
-            # Without a name, so that nothing is left of it.
+            # An unnamed file, which leaves nothing behind.
             folder = None if is_in_place(real) else real.parent
             self._spool: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         except OSError as error:
@@ -121,27 +123,27 @@ class File:
 
 
 class Results:
-    """Records on their way to where they belong.
+    """A writer of records.
 
     Args:
         form: how they are written.
-        path: where to; None for stdout.
+        path: where they are written; None for stdout.
 
     Raises:
         UsageError: the path is a folder.
-        TfkeyError: it cannot be written, or stdout is closed and results go nowhere else.
+        TfkeyError: the path cannot be written, or stdout is closed and results go nowhere else.
     """
 
     def __init__(self, form: Form, path: Path | None) -> None:
         self.count = 0
         self._form = form
         self._target = _target(path)
-        # Tags are a product, too.
+        # With tags, the work is useful even without stdout.
         if isinstance(self._target, Stdout) and not form.has_tags:
             check_stdout()
 
     def add(self, text: str) -> None:
-        """Add a record as :meth:`Form.text` gives it."""
+        """Add a record as returned by :meth:`Form.text`."""
         if not self.count:
             self._target.write(self._form.heading())
         if self._form.format == "json":
@@ -152,7 +154,7 @@ class Results:
             self.save()
 
     def save(self) -> None:
-        """Write the file; elsewhere, end what was begun."""
+        """Write the file; for other targets, write the end."""
         if not self.count:
             self._target.write(self._form.heading())
         end = ("\n]\n" if self.count else "[]\n") if self._form.format == "json" else ""
@@ -160,7 +162,7 @@ class Results:
 
 
 def open_descriptor(path: Path) -> int | None:
-    """The number of the open descriptor that a path such as ``/dev/stdout`` or a link to it names."""
+    """Return the descriptor named by a path such as ``/dev/stdout`` or a link to it; None for other paths."""
     for _ in range(_MAX_LINKS):
         name = os.path.abspath(path)
         if name in _DESCRIPTORS:
@@ -175,19 +177,21 @@ def open_descriptor(path: Path) -> int | None:
 
 
 def can_be_read_back(path: Path) -> bool:
-    """Whether an output is, or will be, a file that a later call finds the results in."""
+    """Whether an output is, or will be, a file in which a later call finds the results."""
     return open_descriptor(path) is None and not is_stream(path)
 
 
 def unwritable(path: Path, error: OSError) -> TfkeyError:
-    """The error for an output that cannot be written."""
+    """Return the error for an output that cannot be written."""
     reason = error.strerror or str(error)
-    return TfkeyError(f"{path}: cannot be written ({reason}); choose a folder with room and rights")
+    return TfkeyError(
+        f"{path}: cannot be written ({reason}); choose a folder with free space and write permission"
+    )
 
 
 def _target(path: Path | None) -> Target:
     if path is None or open_descriptor(path) == 1:
         return Stdout()
     if path.is_dir():
-        raise UsageError(f"--output {path}: is a folder; name a file in it")
+        raise UsageError(f"--output {path}: is a folder; name a file")
     return File(path) if can_be_read_back(path) else Stream(path)

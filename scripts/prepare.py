@@ -16,21 +16,29 @@ from tfkey.errors import TfkeyError, UsageError
 @click.command("prepare")
 @mode_option
 @click.option(
-    "--dataset", "datasets", multiple=True, help="A dataset of the catalogue, or a name for --source."
+    "--dataset",
+    "datasets",
+    multiple=True,
+    help="A dataset in the catalogue, or a name for your own data. Repeatable.",
 )
 @click.option(
     "--source",
     type=click.Path(path_type=Path),
-    help="Your own data: a folder of audio in [<split>/]<key>/ or with key tags, or a CSV of path,key; in "
-    "images mode a folder or archive of PNGs. For a dataset of the catalogue: its files, if you have them.",
+    help="Your own data: a folder of audio, either sorted into [<split>/]<key>/ or with key tags, or a CSV "
+    "file with the columns path,key; in images mode, a folder or archive of PNGs. For a dataset in the "
+    "catalogue: its files, if you have them already.",
 )
-@click.option("--png", is_flag=True, help="In spectrograms mode, write PNGs, too.")
-@click.option("--replace", is_flag=True, help="Throw away what was prepared with other settings.")
+@click.option("--png", is_flag=True, help="In spectrograms mode, also write PNGs.")
+@click.option("--replace", is_flag=True, help="Delete what was prepared with other settings.")
 @click.option(
-    "--workers", type=click.IntRange(1), default=2, show_default=True, help="Files worked on at a time."
+    "--workers",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Number of files processed in parallel.",
 )
 @config_options
-@if_stopped("the same command goes on where it was")
+@if_stopped("the same command continues from here")
 def command(
     mode: str | None,
     datasets: tuple[str, ...],
@@ -43,21 +51,22 @@ def command(
     data_dir: Path | None,
     runs_dir: Path | None,
 ) -> None:
-    """Get a dataset and prepare it for training.
+    """Fetch a dataset and prepare it for training.
 
-    Three modes: audio (intervals of sound; spectrograms are computed in training), spectrograms (computed
-    now, as TFRecords), images (spectrogram PNGs from an archive). Work that is done is not done again; a
-    call that was stopped goes on where it was.
+    There are three modes: audio (stores intervals of audio; spectrograms are computed during training),
+    spectrograms (computes them now and stores TFRecords), and images (takes spectrogram PNGs from an
+    archive). Finished work is not repeated: after an interruption, the same command continues where it
+    stopped.
     """
     if source is not None and len(datasets) != 1:
-        raise click.UsageError("--source needs exactly one --dataset, a name of your choice for it")
+        raise click.UsageError("--source needs exactly one --dataset, which names the data")
     if source is not None and not source.exists():
         raise click.UsageError(f"--source {source}: no such file or folder")
     config = resolve_config(
         config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode, datasets=datasets
     )
     if png and config.mode != "spectrograms":
-        raise click.UsageError("--png goes with --mode spectrograms")
+        raise click.UsageError("--png needs --mode spectrograms")
     from pipelines.catalogue.specs import check_request
 
     for dataset in config.datasets:
@@ -70,7 +79,7 @@ def command(
 def _prepare(
     config: Config, dataset: str, source: Path | None, workers: int, png: bool, replace: bool
 ) -> bool:
-    """Prepare one dataset and say what came of it; False if anything of it failed."""
+    """Prepare one dataset and report the outcome; False if any part of it failed."""
     from pipelines.prepare.prepare import prepare
 
     try:
@@ -88,7 +97,7 @@ def _prepare(
     except UsageError:
         raise
     except (TfkeyError, OSError) as error:
-        # The other datasets can be prepared all the same.
+        # The other datasets can still be prepared.
         list_failures([(dataset, _reason(error))], "not prepared")
         return False
     done = "done" if summary.fresh else "nothing new to do"
@@ -96,7 +105,7 @@ def _prepare(
     left_out_csv = summary.folder / "left_out.csv"
     chosen = sum(item.by_choice for item in summary.left_out)
     if chosen:
-        click.echo(f"  {chosen} tracks left out for their labels: {left_out_csv}")
+        click.echo(f"  {chosen} tracks left out because of their labels: {left_out_csv}")
     failures = [(item.source, item.reason) for item in summary.left_out if not item.by_choice]
     list_failures(failures, f"{dataset}: left out", written_to=left_out_csv)
     return not failures
@@ -105,4 +114,4 @@ def _prepare(
 def _reason(error: TfkeyError | OSError) -> str:
     if isinstance(error, TfkeyError):
         return message_of(error, click.get_current_context().command)
-    return f"{error.filename or 'disk'}: {error.strerror or error}; check that you may use it"
+    return f"{error.filename or 'disk'}: {error.strerror or error}; check your permissions"

@@ -1,4 +1,4 @@
-"""The option ``--reference`` of ``tfkey predict``."""
+"""The ``--reference`` option of ``tfkey predict``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _NAME_COLUMNS = ("file", "path", "track")
 
 
 def read_reference(path: Path | None) -> KnownKeys | None:
-    """Read the table; None if there is none.
+    """Read the table; None without a path.
 
     Raises:
-        UsageError: it cannot be read, or is no such table.
+        UsageError: the file cannot be read, or is not a table of files and keys.
     """
     try:
         return None if path is None else read_known_keys(path, _NAME_COLUMNS)
@@ -26,7 +26,7 @@ def read_reference(path: Path | None) -> KnownKeys | None:
 
 
 def find_reference(reference: KnownKeys | None, files: list[Path]) -> dict[Path, Key] | None:
-    """The known keys of the files; None without a table. Rows that are of no use are counted on stderr.
+    """Return the known keys of the files; None without a table. The number of unusable rows goes to stderr.
 
     Raises:
         UsageError: see :func:`tfkey.known_keys.find_known`.
@@ -38,9 +38,7 @@ def find_reference(reference: KnownKeys | None, files: list[Path]) -> dict[Path,
     except DataError as error:
         raise UsageError(f"--reference {error}") from error
     if reference.left_out:
-        click.echo(
-            f"{reference.path}: rows without a file or a key, left out: {reference.left_out}", err=True
-        )
+        click.echo(f"{reference.path}: rows without a file or a key left out: {reference.left_out}", err=True)
     if found.unused:
-        click.echo(f"{reference.path}: rows that name none of these files: {found.unused}", err=True)
+        click.echo(f"{reference.path}: rows that match none of these files: {found.unused}", err=True)
     return found.keys

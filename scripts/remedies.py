@@ -1,4 +1,4 @@
-"""How an error of the library reads on the command line: what puts it right, in options and commands."""
+"""How a library error reads on the command line: the remedy, in terms of options and commands."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _OPTIONS = {
     "source": ("--source",),
     "space": ("--space",),
 }
-"""Options by the remedy that an error names; where there are several, any of them helps."""
+"""Options by the remedy that an error names; if there are several, any of them helps."""
 
 _COMMANDS = ("export", "prepare", "train")
-"""Remedies that are commands of their own; the details of the error are their options."""
+"""Remedies that are commands; the details of the error become their options."""
 
 
 def message_of(error: TfkeyError, command: click.Command) -> str:
-    """The message of an error that a command met, with the options that put it right.
+    """Return the message of an error that a command raised, with the options that fix it.
 
     Args:
         error: the error.
-        command: only options that it has are named.
+        command: the command; only options that it has are named.
     """
     offered = {name for parameter in command.params for name in parameter.opts}
     hint = _hint(error, offered)
@@ -41,7 +41,7 @@ def message_of(error: TfkeyError, command: click.Command) -> str:
 
 
 def blame_options(message: str, overrides: Collection[str]) -> str:
-    """A message about a configuration, with its overrides named as they were typed."""
+    """Return a message about a configuration, with its overrides named as they were typed."""
     for override in overrides:
         message = message.replace(f"the override {override}", f"-o {override}")
     return message
@@ -52,10 +52,10 @@ def _hint(error: TfkeyError, offered: Collection[str]) -> str:
         return ""
     if error.remedy in _COMMANDS:
         options = "".join(f" --{name} {value}" for name, value in error.details.items())
-        # Data is prepared by the settings that ask for it.
+        # Data must be prepared with the same settings as those that ask for it.
         same = error.remedy == "prepare" and "-o" in offered
         return f"run tfkey {error.remedy}{options}" + (
-            ", with the --config and -o of this call" if same else ""
+            " with the --config and -o of this command" if same else ""
         )
     names = [name for name in _OPTIONS[error.remedy] if name in offered]
     value = error.details.get(error.remedy)

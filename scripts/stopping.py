@@ -1,4 +1,4 @@
-"""How a command ends that is stopped: by Ctrl-C, or by a signal that asks it to end."""
+"""How a command ends when it is stopped by Ctrl-C or by a signal that asks it to end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from types import FrameType
 from typing import Any
 
 STARTS_OVER = "no half-written file is left; the same command starts over"
-"""For commands that are done in one go."""
+"""For commands that cannot continue where they stopped."""
 
 
 class Stopped(Exception):  # noqa: N818
     """Work was stopped from outside.
 
     Args:
-        how_to_go_on: what the user should know, in one line.
+        how_to_go_on: how the user can continue, in one line.
         cause: what stopped it.
     """
 
@@ -25,11 +25,11 @@ class Stopped(Exception):  # noqa: N818
         super().__init__(how_to_go_on)
         number = cause.number if isinstance(cause, Signalled) else signal.SIGINT
         self.exit_code = 128 + number
-        """What shells report for a process that such a signal ends."""
+        """The exit code that shells report for a process ended by such a signal."""
 
 
 class Signalled(KeyboardInterrupt):
-    """A signal asks the process to end: all that is done after Ctrl-C is done after it, too."""
+    """A signal that asks the process to end; it is handled like Ctrl-C."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -38,13 +38,13 @@ class Signalled(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def if_stopped(how_to_go_on: str | Callable[[], str]) -> Iterator[None]:
-    """Say how to go on if the work inside is stopped. It also decorates functions.
+    """Say how to continue if the work inside is stopped. Also usable as a decorator.
 
     Args:
-        how_to_go_on: one line, without a full stop; a function is called when work was stopped.
+        how_to_go_on: one line, without a full stop, or a function that returns it, called after the stop.
 
     Raises:
-        Stopped: it was.
+        Stopped: the work was stopped.
     """
     try:
         yield
@@ -53,7 +53,7 @@ def if_stopped(how_to_go_on: str | Callable[[], str]) -> Iterator[None]:
 
 
 def catch_signals() -> None:
-    """Let SIGTERM and SIGHUP stop the work as Ctrl-C does, unless they are ignored, as nohup has it."""
+    """Let SIGTERM and SIGHUP stop the work as Ctrl-C does, unless they are ignored (as under nohup)."""
     if threading.current_thread() is not threading.main_thread():
         return
     for name in ("SIGTERM", "SIGHUP"):

@@ -1,8 +1,8 @@
-"""The standard streams of the command: closed ones, full ones, and file names in any bytes.
+"""The standard streams of the command: closed ones, full ones, and file names of arbitrary bytes.
 
-POSIX has file names of bytes, and Python's text streams refuse some of them, depending on the locale and on
-``PYTHONIOENCODING``. Here what is written never fails for the characters in it: the bytes of a name leave as
-they came.
+File names on POSIX are bytes. Python's text streams refuse some of them, depending on the locale and on
+``PYTHONIOENCODING``. Writing through this module never fails because of a character: the bytes of a name are
+written unchanged.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from pathlib import Path
 from tfkey.errors import TfkeyError, UsageError
 
 NAMES = "tfkey.names"
-"""Name of the error handler for encoding: bytes of a name as they are, any other character as an escape."""
+"""Name of the encoding error handler: keeps bytes of a name unchanged, escapes any other character."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# Characters; their bytes have room in a buffer of Python's.
+# In characters; their bytes fit into one of Python's buffers.
 _PART = io.DEFAULT_BUFFER_SIZE // 16
 _closed: set[int] = set()
 
 
 def prepare_streams() -> None:
-    """Make stdin, stdout and stderr safe to use, whatever the caller has done with them.
+    """Make stdin, stdout and stderr safe to use, whatever state the caller left them in.
 
-    Streams that are closed become ``/dev/null``, and their descriptors, too: otherwise the next file opened
-    would get the number 1 or 2, and what libraries print would be written into it. An error while writing to
-    stdout is an :class:`OutputError`, and nothing more is written there. Errors while writing to stderr are
-    ignored: a message that nobody can read is no reason to stop.
+    Closed streams and their descriptors become ``/dev/null``: otherwise the next file opened would get
+    number 1 or 2, and the output of libraries would be written into it. An error while writing to stdout
+    raises :class:`OutputError`, after which nothing more is written there. Errors while writing to stderr
+    are ignored: a message that nobody can read is no reason to stop.
     """
     _closed.update(
         number for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)) if stream is None
@@ -44,7 +44,7 @@ def prepare_streams() -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
-    # A stream that somebody, such as a test, has put in the place of Python's stays.
+    # A stream that replaces Python's own (as tests do) is kept.
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     elif os.name == "posix" and sys.stdout is sys.__stdout__:
@@ -56,17 +56,17 @@ def prepare_streams() -> None:
 
 
 def check_stdout() -> None:
-    """Refuse work whose only product goes to a stdout that is closed.
+    """Refuse work whose only result goes to a closed stdout.
 
     Raises:
         OutputError: stdout was closed when the process began.
     """
     if 1 in _closed:
-        raise OutputError("stdout: is closed; redirect it to a file or to /dev/null")
+        raise OutputError("stdout is closed; redirect it to a file or to /dev/null")
 
 
 def read_stdin(limit: int = -1) -> bytes:
-    """Read bytes from stdin, at most ``limit``; all of them if that is negative.
+    """Read at most ``limit`` bytes from stdin; all of them if ``limit`` is negative.
 
     Raises:
         UsageError: stdin is closed, or cannot be read.
@@ -76,16 +76,18 @@ def read_stdin(limit: int = -1) -> bytes:
     try:
         return sys.stdin.buffer.read(limit)
     except OSError as error:
-        raise UsageError(f"-: stdin cannot be read ({error.strerror}); give a list of paths there") from error
+        raise UsageError(
+            f"-: stdin cannot be read ({error.strerror}); give a list of paths on stdin"
+        ) from error
 
 
 def text_of_name(path: Path) -> str:
-    """A file's name as results have it: the same in every locale, bytes that are no UTF-8 as escapes."""
+    """Return a file name as used in results: the same in every locale, with non-UTF-8 bytes escaped."""
     return os.fsencode(path).decode("utf-8", "surrogateescape") if os.name == "posix" else str(path)
 
 
 def path_of_name(text: str) -> Path:
-    """The file whose name :func:`text_of_name` gave.
+    """Return the file whose name :func:`text_of_name` returned.
 
     Raises:
         UnicodeEncodeError: no file can have this name.
@@ -94,23 +96,23 @@ def path_of_name(text: str) -> Path:
 
 
 def printable(text: str) -> str:
-    r"""Text for one line of a terminal: control characters, which names may hold, as ``\n``, ``\x1b``."""
+    r"""Return text for one line of a terminal, with control characters escaped as ``\n``, ``\x1b``."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class OutputError(TfkeyError):
-    """Results that cannot be written to stdout."""
+    """Results could not be written to stdout."""
 
 
 def write_results(text: str) -> None:
-    """Write to stdout, at once, in UTF-8 whatever the locale says; bytes of file names leave as they are.
+    """Write to stdout without delay, in UTF-8 whatever the locale; bytes of file names stay unchanged.
 
     Args:
-        text: in it, bytes that are no UTF-8 are escaped as by ``surrogateescape``.
+        text: bytes in it that are not UTF-8 are escaped as by ``surrogateescape``.
 
     Raises:
         OutputError: stdout is full or broken.
-        BrokenPipeError: the reader of stdout has ended.
+        BrokenPipeError: the reader of stdout has closed it.
     """
     sys.stdout.flush()
     binary = getattr(sys.stdout, "buffer", None)
@@ -124,23 +126,23 @@ def write_results(text: str) -> None:
 
 
 class _Stream(io.TextIOWrapper):
-    """A standard stream, in which nothing fails to be encoded, and which is written at once.
+    """A standard stream that can encode any text and writes without delay.
 
-    What writes is Python's own code in C. Code in Python between it and the system would, when a signal stops
-    it at the wrong moment, forget that it has written, and write twice.
+    The writing is done by Python's own C code. If a signal stopped Python code between it and the system at
+    the wrong moment, that code would lose track of what was written and write it twice.
     """
 
     def __init__(self, number: int) -> None:
         encoding = codecs.lookup(sys.getfilesystemencoding()).name
         super().__init__(
             io.BufferedWriter(io.FileIO(number, "w", closefd=False)),
-            # ASCII is what Python makes of a locale that is not installed; names are UTF-8 all the same.
+            # Python uses ASCII if the locale is not installed; names are still UTF-8.
             encoding="utf-8" if encoding == "ascii" else encoding,
             errors=NAMES,
         )
 
     def write(self, text: str) -> int:
-        # Once for an empty text, too: by that, click finds out whether a stream takes text or bytes.
+        # Also writes an empty text: click uses one to find out whether a stream takes text or bytes.
         for start in range(0, max(1, len(text)), _PART):
             super().write(text[start : start + _PART])
             self.flush()
@@ -152,10 +154,10 @@ class _Stream(io.TextIOWrapper):
                 super().flush()
                 return
             except BlockingIOError:
-                # Another process has made the terminal or pipe non-blocking, for all that share it.
+                # Another process has made the shared terminal or pipe non-blocking.
                 select.select([], [self.fileno()], [])
             except OSError as error:
-                # The first error ends it, so that Python has nothing to complain about when it exits.
+                # Redirect after the first error, so Python does not complain about unwritten text at exit.
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self.fileno())
                 os.close(nowhere)
@@ -171,7 +173,7 @@ class _Stdout(_Stream):
         if isinstance(error, BrokenPipeError):
             raise error
         raise OutputError(
-            f"stdout: cannot be written ({error.strerror}); check what it is redirected to"
+            f"stdout cannot be written ({error.strerror}); check where it is redirected"
         ) from error
 
 
@@ -186,7 +188,7 @@ def _fill_descriptors() -> None:
         if number > 2:
             os.close(number)
             return
-        # Child processes need them as much.
+        # Child processes need these descriptors, too.
         os.set_inheritable(number, True)
 
 

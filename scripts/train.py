@@ -20,12 +20,14 @@ from tfkey.training.heap import use_one_heap
 @click.option(
     "--check",
     type=click.Choice(["overfit", "fdr", "limit"]),
-    help="Try the set-up and leave nothing: one batch by heart, one step of everything, 1 % of the data.",
+    help="Test the set-up and write nothing: overfit one batch, run one step of everything (fdr: fast dev "
+    "run), or train on 1 % of the data (limit).",
 )
 @click.option(
     "--find-learning-rate",
     is_flag=True,
-    help="Try learning rates, suggest one, write learning-rate.csv and .png to RUNS/NAME-learning-rate/.",
+    help="Try a range of learning rates and suggest one; writes learning-rate.csv and .png to "
+    "RUNS/NAME-learning-rate/.",
 )
 @config_options
 def command(
@@ -41,8 +43,9 @@ def command(
 ) -> None:
     """Train a network on prepared data.
 
-    Writes runs/NAME/: the resolved configuration, the best network by the MIREX score on the validation
-    split, history.csv, TensorBoard logs. A run that was interrupted goes on after its last finished epoch.
+    Writes runs/NAME/: the resolved configuration, the network with the best MIREX score on the validation
+    split, history.csv and TensorBoard logs. After an interruption, the same command continues after the last
+    finished epoch.
     """
     use_one_heap()
     config = resolve_config(
@@ -50,7 +53,7 @@ def command(
     )
     name = config.mode if name is None else name
     if check and find_learning_rate:
-        raise click.UsageError("--check and --find-learning-rate: give one of them")
+        raise click.UsageError("--check and --find-learning-rate: give only one of them")
     if check or find_learning_rate:
         with if_stopped(STARTS_OVER):
             if check:
@@ -58,7 +61,7 @@ def command(
             else:
                 _find_learning_rate(config, config.runs_dir / f"{name}-learning-rate")
         return
-    with if_stopped("the same command goes on after the last finished epoch"):
+    with if_stopped("the same command continues after the last finished epoch"):
         _train(config, name)
 
 
@@ -74,9 +77,7 @@ def _train(config: Config, name: str) -> None:
 
     run, history = train(config, name, report)
     best = max(history, key=lambda figures: figures[MONITOR])
-    click.echo(
-        f"{run.path}: best is epoch {best['epoch']:.0f}, MIREX {100 * best[MONITOR]:.1f} on validation"
-    )
+    click.echo(f"{run.path}: best epoch {best['epoch']:.0f}, validation MIREX {100 * best[MONITOR]:.1f}")
 
 
 def _check(config: Config, kind: str) -> None:
@@ -95,4 +96,6 @@ def _find_learning_rate(config: Config, folder: Path) -> None:
 
     found = find_learning_rate(config)
     found.write(folder)
-    click.echo(f"train.learning_rate={found.suggestion:.2g}  (a tenth of where the loss is least; {folder})")
+    click.echo(
+        f"train.learning_rate={found.suggestion:.2g}  (a tenth of the rate with the lowest loss; {folder})"
+    )

@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="How the next trial is chosen.",
 )
-@click.option("--trials", type=click.IntRange(1), help="Trainings at most (default: as the space says).")
+@click.option(
+    "--trials", type=click.IntRange(1), help="Maximum number of trials (default: set by the space)."
+)
 @click.option("--name", default="search", show_default=True, help="Name of the search's folder.")
 @config_options
-@if_stopped("the same command goes on, in the trial after its last finished epoch")
+@if_stopped("the same command continues the trial after its last finished epoch")
 def command(
     mode: str | None,
     datasets: tuple[str, ...],
@@ -43,9 +45,10 @@ def command(
 ) -> None:
     """Search for the settings that train best.
 
-    Trains one network after the other, each with settings out of a space (configs/tune.yaml is one), and
-    writes runs/NAME/: best.yaml, which tfkey train --config takes, trials.csv, and a run for each trial below
-    trials/. A search that was interrupted goes on; with more --trials, a finished one goes on, too.
+    Trains one network after another, each with settings drawn from a space (configs/tune.yaml is an
+    example). Writes runs/NAME/: best.yaml for tfkey train --config, trials.csv, and one run per trial below
+    trials/. After an interruption, the same command continues the search; with more --trials, it extends a
+    finished one.
     """
     config = resolve_config(
         config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode, datasets=datasets

@@ -13,7 +13,7 @@ __all__ = ["Estimate", "KeyEstimator", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    # Whoever asks for the version only is not to wait for NumPy and the decoders.
+    # A caller that only asks for the version should not wait for NumPy and the decoders.
     if name in ("Estimate", "KeyEstimator"):
         from tfkey.inference import estimator
 

@@ -1,7 +1,7 @@
-"""Configuration: how YAML files and overrides become one checked value (:mod:`tfkey.settings` has its parts).
+"""Configuration: YAML files and overrides become one checked value (:mod:`tfkey.settings` has its parts).
 
-A configuration is built in layers: ``configs/train.yaml`` (every default), then the file given by
-the caller, then ``section.setting=value`` overrides, later ones winning. A section given as a word
+A configuration is built in layers: ``configs/train.yaml`` (every default), then the caller's file, then
+``section.setting=value`` overrides. Later layers take precedence. A section given as a word
 (``features: cqt``) is read from the folder of that section (``configs/features/cqt.yaml``).
 """
 
@@ -39,44 +39,46 @@ class Config(Section):
         0,
         ge=0,
         le=2**32 - 1,
-        description="seed of all random numbers: first weights, order, dropout, augmentation",
+        description="seed of all random numbers: initial weights, order, dropout, augmentation",
     )
     mode: DataMode = Field(
         "spectrograms",
-        description="what is prepared and trained on: audio, spectrograms, or images (PNGs of spectrograms)",
+        description="the form of the prepared data: audio, spectrograms, or images (PNGs of spectrograms)",
     )
     datasets: list[str] = Field(
-        ["demo"], min_length=1, description="datasets of the catalogue, or of one's own, by name"
+        ["demo"], min_length=1, description="names of datasets in the catalogue, or of your own"
     )
     weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        {}, description="how much each interval of a dataset counts in the loss, where that is not 1"
+        {}, description="weight in the loss of each interval of a dataset; 1 for datasets not listed"
     )
     subsets: dict[str, str] = Field(
-        {}, description="the subset of a dataset, where it is not the default one"
+        {}, description="the subset to use of a dataset; the default subset for datasets not listed"
     )
     catalogue: Path | None = Field(
-        None, description="folder of one's own dataset descriptions, used in place of tfkey's; null: tfkey's"
+        None, description="folder of your own dataset descriptions, which replace tfkey's; null: tfkey's"
     )
     data_dir: Path = Field(Path("data"), description="folder of the originals and of prepared data")
     runs_dir: Path = Field(Path("runs"), description="folder of the runs")
     features: FeatureConfig = Field(
         default=FeatureConfig(),
-        description="how sound becomes a picture: a constant-Q transform, then decibels mapped to [0, 1]",
+        description="how audio becomes a spectrogram: a constant-Q transform, then decibels mapped to [0, 1]",
     )
     intervals: IntervalConfig = Field(
         default=IntervalConfig(),
-        description="how a track is cut into the fixed lengths that a network is trained on",
+        description="how a track is cut into intervals of the fixed length that a network is trained on",
     )
     split: SplitConfig = Field(
         default=SplitConfig(),
-        description="the split of a dataset that has none of its own; always by track, never by interval",
+        description="the split of a dataset without a predefined one; always by track, never by interval",
     )
-    model: ModelConfig = Field(default=ModelConfig(), description="the network and its own settings")
-    loss: LossConfig = Field(default=LossConfig(), description="what the network is taught")
+    model: ModelConfig = Field(
+        default=ModelConfig(), description="the network and the settings specific to it"
+    )
+    loss: LossConfig = Field(default=LossConfig(), description="the training target of the network")
     augment: AugmentConfig = Field(
-        default=AugmentConfig(), description="how training spectrograms are varied; 0 or null: not at all"
+        default=AugmentConfig(), description="how training spectrograms are varied; 0 or null: no variation"
     )
-    train: TrainConfig = Field(default=TrainConfig(), description="how the network is fitted")
+    train: TrainConfig = Field(default=TrainConfig(), description="how the network is trained")
 
     @field_validator("datasets", mode="before")
     @classmethod
@@ -87,8 +89,8 @@ class Config(Section):
     def _check(self) -> Config:
         if self.augment.pitch_shift > self.features.extra_semitones:
             raise ValueError(
-                f"augment.pitch_shift={self.augment.pitch_shift} is beyond "
-                f"features.extra_semitones={self.features.extra_semitones}; raise that and prepare again"
+                f"augment.pitch_shift={self.augment.pitch_shift} exceeds features.extra_semitones="
+                f"{self.features.extra_semitones}; raise extra_semitones and prepare again"
             )
         crop, seconds = self.augment.crop_seconds, self.intervals.seconds
         if crop is not None and crop > seconds:
@@ -99,21 +101,21 @@ class Config(Section):
         return self
 
     def to_yaml(self) -> str:
-        """The configuration, every setting resolved, as YAML that :func:`load_config` reads back."""
+        """Return the configuration, with every setting resolved, as YAML for :func:`load_config`."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def config_root() -> Path:
-    """The folder of the YAML files that come with tfkey.
+    """Return the folder of the YAML files bundled with tfkey.
 
-    In a wheel they lie inside the package; in a checkout, beside it.
+    In a wheel, they are inside the package; in a checkout, beside it.
     """
     inside = Path(__file__).parent / "configs"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
 
 
 def section_words(section: str) -> list[str]:
-    """The words that may be given in place of a section: the names of its files; none for most sections."""
+    """Return the words allowed in place of a section: the names of its files; empty for most sections."""
     folder = _SECTION_FOLDERS.get(section)
     return sorted(path.stem for path in (config_root() / folder).glob("*.yaml")) if folder else []
 
@@ -126,10 +128,10 @@ def load_config(
     Args:
         source: a YAML file, or the name of one in ``configs/``; None for the defaults alone.
         overrides: texts ``section.setting=value``, the value in YAML (``train.batch_size=32``).
-        options: settings that have an option of their own; they beat the others.
+        options: settings with a dedicated option; they take precedence over everything else.
 
     Raises:
-        ConfigError: a file that is missing or no YAML, an unknown setting, or a value out of its domain;
+        ConfigError: a file is missing or is not YAML, a setting is unknown, or a value is out of its domain;
             the message names the setting and what is allowed.
     """
     values = _expand(_read_yaml(config_root() / "train.yaml"))
@@ -145,21 +147,22 @@ def load_config(
 
 
 def load_resolved(path: Path) -> Config:
-    """Read back what :meth:`Config.to_yaml` wrote: every setting is in the file, no default is added."""
+    """Read back what :meth:`Config.to_yaml` wrote, without the defaults of ``configs/train.yaml``."""
     return validated(_read_yaml(path), str(path))
 
 
 def changed(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
-    """A configuration with some settings changed, checked as :func:`load_config` does it.
+    """Return a configuration with some settings changed, checked as by :func:`load_config`.
 
     Args:
-        config: what the others are taken from.
+        config: the source of all other settings.
         settings: values by dotted name (``train.learning_rate``), or a section by the word of its file
-            (``model``); another network's name goes before its settings and drops those of the old one.
-        origin: where they come from, for errors.
+            (``model``). The name of another network is applied before that network's settings, and drops
+            those of the old network.
+        origin: the source of the changes, for errors.
 
     Raises:
-        ConfigError: an unknown setting, or a value out of its domain.
+        ConfigError: a setting is unknown, or a value is out of its domain.
     """
     values = config.model_dump(mode="json")
     for name in sorted(settings, key=lambda name: (name != "model.name", name.count("."))):
@@ -171,7 +174,7 @@ def changed(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
 
 
 def flat_settings(config: Config) -> dict[str, Any]:
-    """Every setting of a configuration by its dotted name, as YAML and overrides know it."""
+    """Return every setting of a configuration by its dotted name, as in YAML and overrides."""
     return _flat(config.model_dump(mode="json"))
 
 
@@ -186,15 +189,15 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def validated(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> Config:
-    """A configuration from the values of all its settings.
+    """Return a configuration from the values of all its settings.
 
     Args:
-        values: by section and setting.
-        origin: where they come from, for errors.
-        overrides: the texts ``section.setting=value`` among them, blamed for what they set.
+        values: the values by section and setting.
+        origin: the source of the values, for errors.
+        overrides: the texts ``section.setting=value`` applied to them; errors name the one at fault.
 
     Raises:
-        ConfigError: an unknown setting, or a value out of its domain.
+        ConfigError: a setting is unknown, or a value is out of its domain.
     """
     from tfkey.models import check_features, settings_class
 
@@ -211,7 +214,7 @@ def validated(values: dict[str, Any], origin: str, overrides: Sequence[str] = ()
         raise ConfigError("; ".join(complaints)) from error
     except UsageError as error:
         raise ConfigError(f"{error} (in {_set_by(str(error), origin, overrides)})") from error
-    # Of numbers written as text, such as 1e-4 in YAML, the numbers; defaults are the network's own matter.
+    # Convert numbers written as text, such as 1e-4 in YAML; do not add the network's defaults.
     settings = {name: getattr(checked, name) for name in config.model.settings}
     return config.model_copy(update={"model": ModelConfig(name=model, **settings)})
 
@@ -227,14 +230,14 @@ def _explain(item: Any, section: type[BaseModel], model: str, origin: str, overr
 
 
 def _set_by(complaint: str, origin: str, overrides: Sequence[str]) -> str:
-    """Who set what a complaint about several settings speaks of: an override that it names, if any."""
+    """Return the source of the settings in a complaint: an override that it names, otherwise the origin."""
     words = set(re.findall(r"\w+", complaint))
     guilty = [text for text in overrides if words.issuperset(_overridden(text).split("."))]
     return _named(guilty[-1]) if guilty else origin
 
 
 def _named(override: str) -> str:
-    """An override as errors speak of it."""
+    """Return an override as errors name it."""
     return f"the override {override}"
 
 
@@ -248,7 +251,7 @@ def _find(source: str | Path) -> Path:
         return Path(source)
     if named.is_file():
         return named
-    # The space that tfkey tune searches is no configuration.
+    # The search space of tfkey tune is not a configuration.
     names = ", ".join(sorted(path.stem for path in config_root().glob("*.yaml") if path.stem != "tune"))
     raise ConfigError(
         f"configuration {source}: no such file; give a YAML file or one of: {names}", remedy="config"
@@ -263,11 +266,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}: not YAML{line}; mend it or give another file") from error
+        raise ConfigError(f"{path}: is not YAML{line}; fix it or give another file") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: holds a {type(values).__name__}; it must be a mapping of settings")
+        raise ConfigError(f"{path}: contains a {type(values).__name__}; it must be a mapping of settings")
     return values
 
 
@@ -285,7 +288,7 @@ def _parse_override(text: str) -> dict[str, Any]:
 
 
 def _expand(values: dict[str, Any]) -> dict[str, Any]:
-    """Replace a section given as a word by the file of that name."""
+    """Replace each section given as a word with the content of the file of that name."""
     expanded = dict(values)
     for name, folder in _SECTION_FOLDERS.items():
         word = expanded.get(name)

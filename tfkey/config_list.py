@@ -1,4 +1,4 @@
-"""Every setting of a configuration with its domain, its default, its meaning and its value."""
+"""Every setting of a configuration with its domain, default, meaning and value."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ class Setting:
     """One setting.
 
     Attributes:
-        name: dotted, as overrides take it: ``train.batch_size``.
-        network: the network whose own setting it is; None if it is every network's.
-        domain: the values that it takes, in words.
-        description: its meaning, with the unit.
-        default: its value where nobody sets it, as YAML holds it.
+        name: the dotted name, as in overrides: ``train.batch_size``.
+        network: the network that the setting is specific to; None if it applies to all networks.
+        domain: the allowed values, in words.
+        description: the meaning, with the unit.
+        default: the default value, as in YAML.
     """
 
     name: str
     network: str | None
     domain: str
     description: str
-    # Lists have no hash.
+    # Lists are not hashable.
     default: Any = field(hash=False)
 
     @property
     def section(self) -> str:
-        """The section that it is in; empty for those in none."""
+        """The section of the setting; empty at the top level."""
         return self.name.rpartition(".")[0]
 
 
@@ -60,12 +60,12 @@ class Value:
 
 @cache
 def all_settings() -> tuple[Setting, ...]:
-    """Every setting, those of all networks included, in the order in which files hold them."""
+    """Return every setting, including those of all networks, in the order of the files."""
     return tuple(_settings())
 
 
 def _settings() -> Iterator[Setting]:
-    # Those in no section come first, so that they are not taken for settings of the section above them.
+    # Settings outside sections come first: otherwise they would seem to belong to the section above them.
     sections = []
     for name, info in Config.model_fields.items():
         if is_section(info.annotation):
@@ -85,7 +85,7 @@ def _settings() -> Iterator[Setting]:
 
 
 def section_descriptions() -> dict[str, str]:
-    """What each section is about."""
+    """Return the description of each section."""
     return {
         name: str(info.description)
         for name, info in Config.model_fields.items()
@@ -115,10 +115,10 @@ _WORDS: dict[Any, str] = {
 
 
 def domain(field: FieldInfo) -> str:
-    """The values that a field takes, such as ``integer >= 1`` or ``one of a, b``.
+    """Return the allowed values of a field in words, such as ``integer >= 1`` or ``one of a, b``.
 
     Raises:
-        KeyError: a type without words.
+        KeyError: the type has no description.
     """
     kinds = [field.annotation]
     if get_origin(field.annotation) in (Union, types.UnionType):
@@ -157,20 +157,20 @@ def _bounds(item: Any) -> Iterator[str]:
 
 
 def known_names() -> set[str]:
-    """The names of all settings, sections and networks."""
+    """Return the names of all settings, sections and networks."""
     return {part for item in all_settings() for part in (item.name, item.section, item.network) if part}
 
 
 def values_of(config: Config, names: Sequence[str] = ()) -> list[Value]:
-    """The settings that names ask for, with the values of a configuration.
+    """Return the named settings with the values of a configuration.
 
     Args:
         config: the configuration.
-        names: of settings (``train.batch_size``), sections (``train``) and networks (``octave``); empty for
-            all settings. Those of networks that the configuration does not use have their defaults.
+        names: names of settings (``train.batch_size``), sections (``train``) and networks (``octave``); empty
+            for all settings. Settings of networks that the configuration does not use have their defaults.
 
     Raises:
-        UsageError: an unknown name.
+        UsageError: a name is unknown.
     """
     chosen = set() if names else set(all_settings())
     for name in names:
@@ -185,7 +185,7 @@ def values_of(config: Config, names: Sequence[str] = ()) -> list[Value]:
 
 
 def _named(name: str, network: str) -> list[Setting]:
-    """The settings of a name; of those that several networks have, the configured network's, if it has it."""
+    """Return the settings of a name. If several networks have it, the configured network's is preferred."""
     if name in MODEL_NAMES:
         return [setting for setting in all_settings() if setting.network == name]
     found = [setting for setting in all_settings() if name in (setting.name, setting.section)]
@@ -201,18 +201,18 @@ def _value(setting: Setting, given: dict[str, Any]) -> Any:
 
 
 def in_yaml(value: Any) -> str:
-    """A value on one line, as a file or an override holds it."""
+    """Return a value on one line, as in a file or an override."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9)
     return text.removesuffix("\n").removesuffix("\n...")
 
 
 def as_document(values: Sequence[Value]) -> str:
-    """Settings and their values as YAML that :func:`tfkey.config.load_config` reads.
+    """Return settings and their values as YAML for :func:`tfkey.config.load_config`.
 
-    A network is named beside its own settings.
+    The settings of a network include its name.
 
     Raises:
-        UsageError: settings of several networks.
+        UsageError: the settings belong to several networks.
     """
     networks = sorted({item.setting.network for item in values if item.setting.network})
     if len(networks) > 1:

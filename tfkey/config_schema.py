@@ -9,16 +9,16 @@ from tfkey.config_list import section_descriptions
 from tfkey.models import MODEL_NAMES, settings_class
 from tfkey.settings import ModelConfig
 
-# What the common editors' YAML support understands whole.
+# The newest draft that the YAML support of common editors understands completely.
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _PLACE = "#/definitions/"
 
 
 def config_schema() -> dict[str, Any]:
-    """The JSON schema (draft 7) of a file for :func:`tfkey.config.load_config`.
+    """Return the JSON schema (draft 7) of a file for :func:`tfkey.config.load_config`.
 
-    It holds the domain of each setting, a network's own ones included. What concerns several settings at a
-    time, such as a crop longer than the interval, is checked by the loading alone.
+    It contains the domain of each setting, including those specific to a network. Rules that involve several
+    settings, such as a crop longer than the interval, are checked only when a configuration is loaded.
     """
     schema = Config.model_json_schema(ref_template=f"{_PLACE}{{model}}")
     definitions = schema.pop("$defs")
@@ -27,7 +27,7 @@ def config_schema() -> dict[str, Any]:
         name = getattr(Config.model_fields[section].annotation, "__name__", "")
         reference = {"$ref": f"{_PLACE}{name}"}
         words = section_words(section)
-        # Beside a reference, other keywords count for nothing.
+        # Keywords beside a reference are ignored.
         properties[section] = {"anyOf": [{"enum": words}, reference]} if words else reference
         definitions[name]["description"] = description
     datasets = properties["datasets"]
@@ -45,12 +45,12 @@ def config_schema() -> dict[str, Any]:
         "title": "tfkey configuration",
         **_untitled({**schema, "definitions": definitions}),
     }
-    schema["description"] = "Settings of tfkey; what is left out has its default."
+    schema["description"] = "Settings of tfkey. A setting that is left out has its default."
     return schema
 
 
 def _networks(description: str) -> dict[str, Any]:
-    """A network by name, with its own settings alone; without a name the default network's."""
+    """Describe a network by name, with only its own settings; without a name, the default network."""
     cases: dict[str, Any] = {"$ref": f"{_PLACE}model_{ModelConfig().name}"}
     for name in MODEL_NAMES:
         named = {"properties": {"name": {"const": name}}, "required": ["name"]}
@@ -69,19 +69,19 @@ def _network(name: str) -> dict[str, Any]:
     section = settings_class(name).model_json_schema()
     return {
         "type": "object",
-        "description": f"the network {name} and its own settings",
+        "description": f"the network {name} and the settings specific to it",
         "properties": {"name": {"const": name}, **section["properties"]},
         "additionalProperties": False,
     }
 
 
 def _untitled(value: Any) -> Any:
-    """Without the titles that pydantic makes of the settings' names."""
+    """Remove the titles that pydantic derives from the names of settings."""
     if isinstance(value, list):
         return [_untitled(item) for item in value]
     if not isinstance(value, dict):
         return value
-    # Under "properties", a title would be a setting.
+    # A dict under "title" in "properties" would be a setting, not a title.
     return {
         key: _untitled(item) for key, item in value.items() if not (key == "title" and isinstance(item, str))
     }

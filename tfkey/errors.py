@@ -1,9 +1,9 @@
 """The errors that a user is meant to read.
 
-Each carries one line that names the file or setting at fault and what puts it right, in words that hold for
-any caller: no option of a command is named. :attr:`TfkeyError.remedy` says the same to a program, so that the
-command line can add its option. It prints that line and ends with :attr:`TfkeyError.exit_code`; library
-callers catch the class.
+Each message is one line that names the file or setting at fault and the remedy, in words that suit any
+caller: it names no command-line option. :attr:`TfkeyError.remedy` says the same in a form for programs, from
+which the command line derives its option. The command line prints the message and exits with
+:attr:`TfkeyError.exit_code`; library callers catch the class.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ class TfkeyError(Exception):
 
     Args:
         args: the message.
-        remedy: what puts it right, if a program may know that under a name of its own: an argument of the
-            caller (``"name"``) or work to do first (``"prepare"``).
-        details: the values that the remedy takes, by argument.
+        remedy: a name for what fixes the error: an argument of the caller (``"name"``) or work to do first
+            (``"prepare"``); None if no name fits.
+        details: the values for the remedy, by argument.
     """
 
     exit_code = 1
@@ -32,13 +32,13 @@ class TfkeyError(Exception):
 
 
 class UsageError(TfkeyError):
-    """A setting, argument or combination of them that cannot be meant (exit code 2)."""
+    """An invalid setting, argument or combination of them (exit code 2)."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """A configuration that names an unknown setting, or gives one a value it cannot take."""
+    """A configuration that names an unknown setting, or gives a setting an invalid value."""
 
 
 class AudioError(TfkeyError):
@@ -46,25 +46,25 @@ class AudioError(TfkeyError):
 
 
 class TagError(TfkeyError):
-    """An audio file whose tags cannot be read, or cannot be written without harm to it."""
+    """An audio file whose tags cannot be read, or cannot be written without damage to the file."""
 
 
 class DataError(TfkeyError):
-    """Prepared data that is missing, damaged, or made with other parameters than asked for."""
+    """Data that is missing, damaged, or made with parameters other than those requested."""
 
 
 class MissingExtraError(TfkeyError):
     """Work for which an optional package is not installed.
 
     Args:
-        what: needs it, for the message.
-        package: its name as people know it.
-        install: what pip is to be told.
+        what: what needs the package, for the message.
+        package: the package's usual name.
+        install: the argument of ``pip install``.
     """
 
     def __init__(self, what: str, package: str, install: str) -> None:
-        super().__init__(f"{what}: needs {package}, which is not installed: pip install '{install}'")
+        super().__init__(f"{what}: needs {package}, which is not installed; run pip install '{install}'")
 
 
 class KeyParseError(TfkeyError, ValueError):
-    """A string that names none of the 24 keys."""
+    """A string that does not name one of the 24 keys."""

@@ -25,20 +25,20 @@ _XATTRS = ("system.posix_acl_access", "system.posix_acl_default", "security.seli
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; put it in the place of ``path`` when the block ends well.
+    """Yield a temporary path beside ``path``, which replaces ``path`` when the block ends without an error.
 
     The temporary name keeps the suffix of ``path`` (writers choose their format by it), starts with
-    a dot and carries :data:`PARTIAL_SUFFIX`, so that :func:`remove_partial` finds what a kill left.
-    It may become a file or a folder. A folder replaces an existing one whole, by two renames: a kill just
-    between them leaves the old one aside, whole, under such a name.
+    a dot and contains :data:`PARTIAL_SUFFIX`, so that :func:`remove_partial` finds what a kill left behind.
+    It may become a file or a folder. A folder replaces an existing one as a whole, by two renames; a kill
+    between the two leaves the old folder complete under such a temporary name.
 
-    A symbolic link stays, and what it leads to is replaced. What is replaced hands on its permissions, its
-    access control list and, as far as the system allows, its owner; if others must not read a file, they
-    cannot read the temporary one either. What cannot be replaced is written in place, by a copy of the
-    temporary file: a device or a FIFO, a file in a folder that is not writable, a mount point.
+    A symbolic link stays, and its target is replaced. The new file takes over the permissions, the access
+    control list and, if the system allows it, the owner of the old one; if others may not read the old file,
+    they cannot read the temporary one either. A device, a FIFO, a file in a folder that is not writable, or
+    a mount point cannot be replaced; its content is overwritten with a copy of the temporary file.
 
     Raises:
-        TfkeyError: the folder cannot be made or written to.
+        TfkeyError: the folder cannot be created or written to.
     """
     scratch, partial = None, path.with_name(_partial_name(path.name))
     try:
@@ -61,7 +61,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             raise
         reason = error.strerror or str(error)
         raise TfkeyError(
-            f"{path}: cannot be written ({reason}); choose a folder with room and rights"
+            f"{path}: cannot be written ({reason}); choose a folder with free space and write permission"
         ) from error
     except BaseException:
         _remove(partial)
@@ -72,10 +72,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def real_path(path: Path) -> Path:
-    """Where a path leads if it is a symbolic link, there or not; else the path itself.
+    """Return the target of a symbolic link, whether it exists or not; any other path is returned unchanged.
 
     Raises:
-        OSError: links that lead round in a circle.
+        OSError: the links form a loop.
     """
     if not path.is_symlink():
         return path
@@ -86,7 +86,7 @@ def real_path(path: Path) -> Path:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a path is there and is neither a file nor a folder, but a device, a FIFO or a socket."""
+    """Whether a path exists and is a device, a FIFO or a socket instead of a file or a folder."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -95,7 +95,7 @@ def is_stream(path: Path) -> bool:
 
 
 def is_in_place(path: Path) -> bool:
-    """Whether :func:`atomic_path` writes into what is there, since another file cannot take its place."""
+    """Whether :func:`atomic_path` overwrites the existing file because another cannot replace it."""
     is_locked_in = path.is_file() and not os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
     return is_stream(path) or is_locked_in
 
@@ -112,37 +112,37 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
 
 
 def csv_lines(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as CSV with ``\\n`` line ends; ``csv.reader`` gives every text back, line breaks included.
+    """Return rows as CSV with ``\\n`` line ends; ``csv.reader`` restores every text, line breaks included.
 
     Args:
-        rows: the fields of each line, the header among them; None becomes an empty field, a float all its
-            digits.
+        rows: the fields of each line, including the header; None becomes an empty field, and a float keeps
+            all its digits.
     """
     lines: list[str] = []
 
     def add(line: str) -> None:
         lines.append(line.removesuffix("\r\n") + "\n")
 
-    # Before Python 3.13 a writer quotes only the line breaks that its own line end contains: "\r\n" has both.
-    # Each line still ends in "\n", so that files are alike on all systems.
+    # Before Python 3.13, a writer quotes only line breaks that its own line end contains: "\r\n" has both.
+    # Each line still ends in "\n", so that files are the same on all systems.
     writer = csv.writer(SimpleNamespace(write=add), lineterminator="\r\n")
     writer.writerows(rows)
     return "".join(lines)
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove everything below ``folder`` that :func:`atomic_path` left when its process was killed."""
+    """Remove everything below ``folder`` that :func:`atomic_path` left behind when its process was killed."""
     for path in list(folder.rglob(f".*{PARTIAL_SUFFIX}*")):
         _remove(path)
 
 
 def is_partial_of(name: str, of: str) -> bool:
-    """Whether ``name`` is that of a file or folder that :func:`atomic_path` makes beside one named ``of``."""
+    """Whether ``name`` is a temporary name that :func:`atomic_path` uses beside a file or folder ``of``."""
     return name in (_partial_name(of), _aside_name(of))
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
@@ -153,7 +153,7 @@ def sha256(path: Path) -> str:
 def _partial_name(name: str) -> str:
     path = Path(name)
     stem, ending = os.fsencode(path.stem), os.fsencode(f"{PARTIAL_SUFFIX}{path.suffix}")
-    # A name may be as long as names can be.
+    # The name itself may already have the greatest possible length.
     return "." + os.fsdecode(stem[: max(1, _LONGEST_NAME - 1 - len(ending))] + ending)
 
 
@@ -162,7 +162,7 @@ def _aside_name(name: str) -> str:
 
 
 def _begin_private(partial: Path, old: Path) -> None:
-    """Create the temporary file if what it replaces is a file that others must not read."""
+    """Create the temporary file in advance if it replaces a file that others may not read."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         status = old.stat()
         if os.name == "posix" and stat.S_ISREG(status.st_mode) and status.st_mode & 0o044 != 0o044:
@@ -175,7 +175,7 @@ def _replace_file(new: Path, old: Path) -> None:
     try:
         os.replace(new, old)
     except OSError as error:
-        # A mount point; a file of somebody else's in a folder such as /tmp.
+        # A mount point, or somebody else's file in a folder such as /tmp.
         is_theirs = error.errno in (errno.EBUSY, errno.EPERM, errno.EACCES)
         if not (is_theirs and old.is_file() and os.access(old, os.W_OK)):
             raise
@@ -187,7 +187,7 @@ def _hand_on(old: Path, new: Path) -> None:
     """Give a file or folder the owner, permissions and access control list of another."""
     status = old.stat()
     if hasattr(os, "chown"):
-        # The group first: a user may change it among their own, but not the owner.
+        # The group comes first: users may choose among their own groups, but cannot change the owner.
         for owner, group in ((-1, status.st_gid), (status.st_uid, -1)):
             with contextlib.suppress(OSError):
                 os.chown(new, owner, group)
@@ -202,7 +202,7 @@ def _hand_on(old: Path, new: Path) -> None:
 
 
 def _copy_into(source: Path, target: Path) -> None:
-    """Write the content of a file into what is there, without making anything new."""
+    """Overwrite an existing file with the content of another, without creating a new file."""
     truncate = 0 if is_stream(target) else os.O_TRUNC
     with source.open("rb") as content, os.fdopen(os.open(target, os.O_WRONLY | truncate), "wb") as out:
         shutil.copyfileobj(content, out, 1 << 20)

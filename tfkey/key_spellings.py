@@ -1,7 +1,8 @@
-"""How people and programs spell keys: the tables, and the reader, behind :func:`tfkey.keys.parse_key`.
+"""How people and programs spell keys: the tables and the reader behind :func:`tfkey.keys.parse_key`.
 
-A text is cleaned (Unicode forms, NUL, blanks), freed of what programs put around a key (``Key:``, ``+50``
-cents), divided where it names the key twice (``8A (Am)``), and each part is looked up in one of the grammars:
+The reader cleans a text (Unicode forms, NUL, blanks), strips what programs put around a key (``Key:``,
+``+50`` cents), splits it where it names the key twice (``8A (Am)``), and looks up each part in one of the
+grammars:
 
 =========  ==========================================  ==================================================
 grammar    examples                                    rule
@@ -10,8 +11,8 @@ wheels     ``8A``, ``08b``, ``1d``, ``6m``             Camelot (A minor, B major
 English    ``A``, ``Ab minor``, ``f#m``, ``AMin``      no mode means major, for capital letters only
 German     ``a-moll``, ``Fis-Dur``, ``B-Dur``          with *Dur*, *Moll* and their Nordic, Polish and Finnish
                                                        forms: ``H`` is B, and ``B`` is B flat
-German     ``H``, ``cis``, ``Es``                      without a mode only names that English lacks; the
-                                                       capital is major, the small letter minor
+German     ``H``, ``cis``, ``Es``                      without a mode, only names that English lacks; a
+                                                       capital means major, a small letter minor
 Romance    ``la mineur``, ``Sib minore``, ``si bemol   tonic in syllables (Latin or Cyrillic letters), and
            menor``, ``Fa# mayor``, ``ля минор``        always a mode: *do*, *la* and *mi* are also words
 letters    ``C majeur``, ``bes mineur``                Dutch and others: letters with Romance modes; ``B`` is
@@ -30,7 +31,7 @@ from typing import Literal, NamedTuple
 _Mode = Literal["major", "minor"]
 
 _LONGEST = 64
-"""No spelling of a key has more characters."""
+"""The most characters in any spelling of a key."""
 
 
 class Reading(NamedTuple):
@@ -57,7 +58,7 @@ _KANA = dict(zip("ハニホヘトイロ", (0, 2, 4, 5, 7, 9, 11), strict=True))
 
 
 def _names_with_endings(naturals: dict[str, int]) -> dict[str, int]:
-    """Names with the endings -is and -es, as in German."""
+    """Return names with the endings -is and -es, as in German."""
     names = dict(naturals)
     for name, tonic in naturals.items():
         names |= {f"{name}is": (tonic + 1) % 12, f"{name}isis": (tonic + 2) % 12}
@@ -112,8 +113,8 @@ def _any_of(words: object) -> str:
 
 _WHEEL = re.compile(r"(?P<position>0?[1-9]|1[0-2])\s*(?P<letter>[ABDM])", re.IGNORECASE)
 
-# "Major" is also a capital M, "minor" also a small m: these two alone depend on case. A capital B is a
-# flat only before a mode in words ("AB MINOR"), where it can be nothing else.
+# "Major" may be a capital M, and "minor" a small m: only these two depend on case. A capital B is a
+# flat only before a mode in words ("AB MINOR"), where it cannot mean anything else.
 _ENGLISH = re.compile(
     rf"""
     (?P<letter>[A-Ga-g])
@@ -143,10 +144,10 @@ _CHINESE_KEY = re.compile(
     rf"(?P<sign>[嬰升#]|[変變降b])?(?P<name>[{''.join(_KANA)}A-Ga-g])(?P<mode>{_any_of(_CHINESE_MODES)})"
 )
 
-# music21 writes E flat as "E-": "E- minor" may be that, or E minor carelessly typed.
+# music21 writes E flat as "E-": "E- minor" may be that, or a careless E minor.
 _MUSIC21_FLAT = re.compile(r"[A-Ga-g]-+\s")
 
-# What stands before and behind a key. A key with the word "key" needs a mode: "A key" is no key.
+# What may come before and after a key. A key with the word "key" needs a mode: "A key" is not a key.
 _BEFORE = re.compile(
     r"(?:(?:initial|musical|main)[\s_]?)?(?:key|tonart|tonalite|tonalité|tonalità|tonalidad|tonaliteit|camelot"
     r"|open[\s_]?key)\s*(?:[:=]|\s(?:of|is))\s*",
@@ -166,7 +167,7 @@ _CODE_AT_AN_END = re.compile(
 
 
 def read(text: str) -> Reading | None:
-    """Read a text that names one key for certain; None if it does not."""
+    """Read a text that names one key unambiguously; None if it does not."""
     spelled = _SPACED_SIGN.sub("", " ".join(text.split())).translate(_SPELLING)
     clean = " ".join(unicodedata.normalize("NFKC", spelled).translate(_SPELLING).split())
     return _read(clean) if len(clean) <= _LONGEST else None
@@ -177,7 +178,7 @@ def _read(text: str) -> Reading | None:
 
 
 def _read_one(text: str) -> Reading | None:
-    """Read a text that holds one name of one key."""
+    """Read a text that contains one name of one key."""
     for reader in (_read_wheel, _read_german, _read_english, _read_romance, _read_chinese):
         reading = reader(text)
         if reading is not None:
@@ -197,7 +198,7 @@ def _read_decorated(text: str) -> Reading | None:
 
 
 def _read_several(text: str) -> Reading | None:
-    """Read a text that names a key more than once; None unless all of it agrees."""
+    """Read a text that names a key more than once; None unless all names agree."""
     if match := _BRACKETS.fullmatch(text):
         return _agreed([match["first"].strip(), match["second"].strip()])
     parts = _BETWEEN.split(text)
@@ -211,7 +212,7 @@ def _read_several(text: str) -> Reading | None:
 
 
 def _agreed(parts: list[str], *, inherit: bool = False) -> Reading | None:
-    """The one key that all parts name; with ``inherit``, a bare tonic takes the mode of the last part."""
+    """Return the one key that all parts name; with ``inherit``, a bare tonic takes the last part's mode."""
     last = _read(parts[-1])
     if last is None:
         return None
@@ -258,7 +259,7 @@ def _read_english(text: str) -> Reading | None:
         shift = _SHIFTS[match["word"].lower()] * (2 if match["double"] else 1)
     else:
         shift = _SIGNS[(match["sign"] or "").lower()]
-    # "B-Dur" is German, and read by then. "B# Dur" mixes two languages that differ about this letter.
+    # "B-Dur" is German and has been read before. "B# Dur" mixes two languages that differ on this letter.
     if german and letter in "Bb" and shift != -1:
         return None
     minor = match["minor"] or _GERMAN_MODES.get(german) == "minor"
@@ -275,7 +276,7 @@ def _read_romance(text: str) -> Reading | None:
     syllables = _SYLLABLES | _CYRILLIC
     if name in syllables:
         tonic = syllables[name]
-        # "domin" and "Lam" are no keys; "Fa#m" and "La m" are.
+        # "domin" and "Lam" are not keys; "Fa#m" and "La m" are.
         if not (match["gap"] or match["sign"] or match["word"]) or mode == "M":
             return None
     elif name in _ENGLISH_B and mode.lower() not in {"m", "minor", "major"}:
@@ -300,7 +301,7 @@ def _read_chinese(text: str) -> Reading | None:
 
 
 def _without_accents(text: str) -> str:
-    """A text without accents, but with the breve of the Cyrillic ``й``."""
+    """Return a text without accents, except the breve of the Cyrillic ``й``."""
     return "".join(
         character
         for character in unicodedata.normalize("NFD", text)

@@ -1,12 +1,13 @@
 """Reading tables of files (or tracks) and their keys: CSV as people, spreadsheets and programs write it.
 
-What is read:
+Accepted are:
 
-- text in UTF-8 with or without a byte order mark, or in UTF-16 with one ("Unicode text" of Excel);
-- commas, semicolons or tabs between the cells, whichever makes sense of the header; Excel's ``sep=;`` in
-  front of it; quoted cells; any line ends; blank lines; blanks around cells;
-- a header in any case. A file or track is named by ``path``, ``file`` or ``track``; its key by ``key``, by
-  ``tonic`` and ``mode``, or by ``estimate`` and ``reference``, as ``tfkey evaluate`` writes them.
+- text in UTF-8 with or without a byte order mark, or in UTF-16 with one (Excel's "Unicode text");
+- commas, semicolons or tabs between the cells, whichever fits the header; Excel's line ``sep=;`` before the
+  header; quoted cells; any line ends; blank lines; blanks around cells;
+- a header in upper or lower case. The column of the file or track is ``path``, ``file`` or ``track``; that
+  of the key is ``key``, ``tonic`` and ``mode``, or ``estimate`` and ``reference``, as written by
+  ``tfkey evaluate``.
 
 :mod:`tfkey.known_keys` finds the files that a table names.
 """
@@ -27,7 +28,7 @@ from tfkey.errors import DataError, KeyParseError
 from tfkey.keys import Key
 
 NO_KEY = frozenset({"", "-", "x", "o", "none", "nokey", "no key", "n/a", "#n/a", "nan", "null", "unknown"})
-"""Texts (in lower case) that say that there is no key, or that it is not known."""
+"""Texts (in lower case) for no key or an unknown key."""
 
 _DELIMITERS = ",;\t"
 _SHOWN = 80
@@ -44,9 +45,9 @@ class Row:
 
     Attributes:
         line: the number of its (last) line, from 1.
-        names: of the file or track, as the cells have them, the preferred one first; empty ones are left out.
-        key_text: what is said of its key, without blanks around it.
-        cells: all cells, by the name of their column in lower case.
+        names: the names of the file or track as in the cells, the preferred one first, without empty ones.
+        key_text: the text of the key, without blanks around it.
+        cells: all cells by the name of their column in lower case.
     """
 
     line: int
@@ -56,21 +57,21 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The preferred name; empty if there is none."""
+        """The preferred name; empty if there is no name."""
         return self.names[0] if self.names else ""
 
 
 def read_rows(path: Path, names: Sequence[str], keys: Sequence[str]) -> list[Row]:
-    """Read the rows of a table; blank ones are left out.
+    """Read the rows of a table except blank ones.
 
     Args:
-        path: of the table.
-        names: columns that name the file or track, the preferred one first. One must be there.
-        keys: columns that hold the key, the preferred one first. The first that is there is read; ``key``
-            stands for ``tonic`` and ``mode``, too.
+        path: the table's path.
+        names: columns that name the file or track, the preferred one first. One of them must exist.
+        keys: columns that hold the key, the preferred one first. The first existing one is read; ``key`` may
+            also be given as ``tonic`` and ``mode``.
 
     Raises:
-        DataError: the table cannot be read, is not such a table, lacks a column, or has one of them twice.
+        DataError: the file cannot be read, is not a table of keys, lacks a column, or has a column twice.
     """
     text = _read_text(path)
     delimiters, skipped = _DELIMITERS, 0
@@ -83,7 +84,7 @@ def read_rows(path: Path, names: Sequence[str], keys: Sequence[str]) -> list[Row
     key_column = next(name for name in keys if _has_column(columns, name))
     for name in (*name_columns, key_column):
         if columns.count(name) > 1:
-            raise DataError(f"{path}: its header has the column {name} twice; rename one of them")
+            raise DataError(f"{path}: the header has the column {name} twice; rename one of them")
     rows = []
     try:
         for fields in reader:
@@ -94,17 +95,19 @@ def read_rows(path: Path, names: Sequence[str], keys: Sequence[str]) -> list[Row
                 _check_bytes(path, rows[-1], name_columns)
     except csv.Error as error:
         line = reader.line_num + skipped
-        raise DataError(f"{path}, line {line}: is not CSV ({error}); check the quotes there") from error
+        raise DataError(
+            f"{path}, line {line}: is not CSV ({error}); check the quotes in this line"
+        ) from error
     return rows
 
 
 def parse_key(path: Path, line: int, text: str) -> Key | None:
-    """Read a text that states a key; None if it states that there is none (:data:`NO_KEY`).
+    """Read the text of a key; None if it says that there is no key (:data:`NO_KEY`).
 
     Args:
-        path: of the table, for the message.
-        line: where the text is, for the message.
-        text: such as :attr:`Row.key_text`.
+        path: the table's path, for the message.
+        line: the line number, for the message.
+        text: the text, such as :attr:`Row.key_text`.
 
     Raises:
         DataError: the text is not understood.
@@ -119,14 +122,14 @@ def parse_key(path: Path, line: int, text: str) -> Key | None:
 
 
 def whole_paths(names: Sequence[str], folder: Path) -> Iterator[Path]:
-    """The paths that names in a row may mean, the likeliest first.
+    """Yield the paths that the names in a row may mean, the most likely first.
 
-    Each name is taken as it is, without blanks around it, with slashes for backslashes, and in both forms of
-    Unicode; each of these first from ``folder`` on, then from the current folder.
+    Each name is tried unchanged, without blanks around it, with slashes in place of backslashes, and in both
+    Unicode forms; each variant is relative to ``folder`` first, then to the current folder.
 
     Args:
         names: as :attr:`Row.names`.
-        folder: of the table.
+        folder: the folder of the table.
     """
     texts = []
     for name in names:
@@ -140,7 +143,7 @@ def whole_paths(names: Sequence[str], folder: Path) -> Iterator[Path]:
 
 
 def find_file(names: Sequence[str], folder: Path) -> Path | None:
-    """The first of :func:`whole_paths` that is a file; None if there is no such file."""
+    """Return the first of :func:`whole_paths` that is a file; None if there is no such file."""
     return next((path for path in whole_paths(names, folder) if _is_file(path)), None)
 
 
@@ -148,7 +151,7 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError):
-        # The name is too long, or no file system can hold it.
+        # The name is too long, or not possible on any file system.
         return False
 
 
@@ -158,19 +161,19 @@ def _read_text(path: Path) -> str:
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
             text = content.decode("utf-16")
         else:
-            # tfkey itself writes names of files that are not text as the bytes that they are.
+            # tfkey itself writes file names that are not UTF-8 as raw bytes.
             text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DataError(f"{path}: cannot be read ({reason}); give a CSV file that you may read") from error
+        raise DataError(f"{path}: cannot be read ({reason}); give a readable CSV file") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: {_NOT_TEXT}") from error
-    # Python 3.10 cannot read a null character from CSV. No file name has one.
+    # Python 3.10 cannot read a null character from CSV. No file name contains one.
     return text.replace("\0", _NULL)
 
 
 def _check_bytes(path: Path, row: Row, name_columns: Sequence[str]) -> None:
-    """Refuse bytes that are not UTF-8, unless they are the name of a file that is there."""
+    """Refuse bytes that are not UTF-8, unless they are the name of an existing file."""
     others = "".join(text for column, text in row.cells.items() if column not in name_columns)
     is_escaped = _ESCAPED.search("".join(row.names))
     if _ESCAPED.search(others) or (is_escaped and find_file(row.names, path.parent) is None):
@@ -180,7 +183,7 @@ def _check_bytes(path: Path, row: Row, name_columns: Sequence[str]) -> None:
 def _find_dialect(
     path: Path, text: str, delimiters: str, names: Sequence[str], keys: Sequence[str]
 ) -> tuple[str, bool]:
-    """The delimiter, and whether blanks follow it (as in ``path, "key"``)."""
+    """Return the delimiter, and whether blanks follow it (as in ``path, "key"``)."""
     problem: csv.Error | None = None
     for delimiter in delimiters:
         try:
@@ -195,10 +198,10 @@ def _find_dialect(
     if _ESCAPED.search(found) or _NULL in found:
         raise DataError(f"{path}: {_NOT_TEXT}")
     if problem is not None:
-        raise DataError(f"{path}: is not CSV ({problem}); check the quotes of its header")
+        raise DataError(f"{path}: is not CSV ({problem}); check the quotes in the header")
     key_names = [part for name in keys for part in ((name, "tonic and mode") if name == "key" else (name,))]
     raise DataError(
-        f"{path}: its first line must name the columns {_either(*names)} and {_either(*key_names)} "
+        f"{path}: the first line must name the columns {_either(*names)} and {_either(*key_names)} "
         f"(found: {found!r})"
     )
 
@@ -213,7 +216,7 @@ def _reader(text: str, delimiter: str, is_spaced: bool) -> Any:
 
 
 def _first(reader: Iterator[list[str]]) -> list[str]:
-    """The cells of the first line that is not blank."""
+    """Return the cells of the first line that is not blank."""
     return next((fields for fields in reader if "".join(fields).strip(" ,;\t")), [])
 
 
@@ -230,7 +233,7 @@ def _key_text(cells: Mapping[str, str], column: str) -> str:
     if text or column != "key":
         return text
     tonic, mode = (cells.get(name, "").strip() for name in ("tonic", "mode"))
-    # A letter alone is a major key elsewhere. Here it is a note whose mode is not known.
+    # Elsewhere a bare letter is a major key. Here it is a note whose mode is unknown.
     if tonic and not mode and _is_key(f"{tonic} minor"):
         return f"{tonic} without a mode"
     return f"{tonic} {mode}".strip()

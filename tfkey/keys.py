@@ -1,9 +1,9 @@
-"""The 24 keys: what they are called, how they are written, and how they are related.
+"""The 24 keys: their names, their notations, and how they are related.
 
 A key is a tonic (pitch class, C = 0 .. B = 11) and a mode (major or minor); its class index is the
-tonic, plus 12 if minor. This module needs nothing but the standard library and imports in milliseconds.
+tonic, plus 12 if minor. This module needs only the standard library and imports in milliseconds.
 
-Notations, after their sources:
+Notations and their sources:
 
 ===========  =============  ========================================================================
 notation     ``Ab minor``   source
@@ -62,7 +62,7 @@ class Key:
         mode: ``"major"`` or ``"minor"``.
 
     Raises:
-        ValueError: the tonic or the mode is none of these.
+        ValueError: the tonic or the mode is not one of these.
 
     """
 
@@ -70,10 +70,10 @@ class Key:
     mode: Mode
 
     def __post_init__(self) -> None:
-        """Refuse what is no key, and turn any integer type into ``int``."""
+        """Refuse invalid keys, and convert any integer type to ``int``."""
         tonic = operator.index(self.tonic)
         if not 0 <= tonic < 12:
-            raise ValueError(f"tonic {tonic} is no pitch class: give 0 (C) to 11 (B)")
+            raise ValueError(f"tonic {tonic} is not a pitch class; give 0 (C) to 11 (B)")
         if self.mode not in ("major", "minor"):
             raise ValueError(f"mode {self.mode!r} is neither 'major' nor 'minor'")
         object.__setattr__(self, "tonic", tonic)
@@ -88,10 +88,10 @@ class Key:
 
     @classmethod
     def from_index(cls, index: int) -> Key:
-        """Return the key of a class index, 0 to 23 (``ValueError`` outside of that)."""
+        """Return the key of a class index, 0 to 23 (``ValueError`` outside that range)."""
         index = operator.index(index)
         if not 0 <= index < N_CLASSES:
-            raise ValueError(f"class index {index} is no key: give 0 to {N_CLASSES - 1}")
+            raise ValueError(f"class index {index} is not a key; give 0 to {N_CLASSES - 1}")
         return cls(index % 12, "minor" if index >= 12 else "major")
 
     @classmethod
@@ -111,7 +111,7 @@ class Key:
 
     @property
     def short(self) -> str:
-        """The key as the ID3v2 frame ``TKEY`` has it, with flats, at most 3 characters: ``Abm``."""
+        """The key as in the ID3v2 frame ``TKEY``, with flats, at most 3 characters: ``Abm``."""
         return self.write(Notation.SHORT)
 
     @property
@@ -134,18 +134,18 @@ class Key:
 
         Args:
             notation: a :class:`Notation` or its name.
-            sharps: write ``G#`` in place of ``Ab``. The wheels have no accidentals, and the folder
-                names are a fixed format with flats, so these three stay as they are.
+            sharps: write ``G#`` in place of ``Ab``. This does not affect the wheels, which have no
+                accidentals, or the folder names, whose fixed format uses flats.
 
         Raises:
-            UsageError: there is no such notation.
+            UsageError: the notation is unknown.
 
         """
         try:
             notation = Notation(notation)
         except ValueError:
             allowed = ", ".join(member.value for member in Notation)
-            raise UsageError(f"notation {notation!r} is unknown: choose one of {allowed}") from None
+            raise UsageError(f"notation {notation!r} is unknown; choose one of {allowed}") from None
         minor = self.mode == "minor"
         if notation is Notation.CAMELOT:
             return f"{self._wheel_position(_CAMELOT_OF_C)}{'A' if minor else 'B'}"
@@ -181,7 +181,7 @@ class Key:
         return Key(self.tonic, "major" if self.mode == "minor" else "minor")
 
     def transpose(self, semitones: int) -> Key:
-        """Return the key of the same mode that many semitones higher (lower if negative)."""
+        """Return the key of the same mode ``semitones`` higher (lower if negative)."""
         return Key((self.tonic + operator.index(semitones)) % 12, self.mode)
 
     def _wheel_position(self, position_of_c: int) -> int:
@@ -198,16 +198,16 @@ KEY_FOLDERS: tuple[str, ...] = tuple(sorted(key.folder for key in KEYS))
 _MAJORS_BY_FIFTHS = tuple(Key(_FIFTH * i % 12, "major") for i in range(12))
 
 CIRCLE_OF_FIFTHS: tuple[Key, ...] = _MAJORS_BY_FIFTHS + tuple(key.relative for key in _MAJORS_BY_FIFTHS)
-"""All keys for pictures: the majors C, G, D .. F, then their relative minors A, E, B .. D."""
+"""All keys in the order for charts: the majors C, G, D .. F, then their relative minors A, E, B .. D."""
 
 
 def relation(reference: Key, estimate: Key, *, directed: bool = False) -> Relation:
-    """Name what the estimate is to the reference.
+    """Name the relation of the estimate to the reference.
 
     ``"same"``; ``"fifth"``: same mode, tonics a perfect fifth apart in either direction;
     ``"relative"``: same key signature, other mode; ``"parallel"``: same tonic, other mode; else
-    ``"other"``. With ``directed``, fifths are told apart: ``"fifth_up"`` if the estimate lies a fifth
-    above the reference, ``"fifth_down"`` if it lies a fifth below.
+    ``"other"``. With ``directed``, the two fifths are distinguished: ``"fifth_up"`` if the estimate is a
+    fifth above the reference, ``"fifth_down"`` if it is a fifth below.
     """
     if estimate == reference:
         return "same"
@@ -223,26 +223,26 @@ def relation(reference: Key, estimate: Key, *, directed: bool = False) -> Relati
 
 
 def parse_key(text: str) -> Key:
-    """Read a key in any spelling that names one key for certain.
+    """Read a key in any spelling that names one key unambiguously.
 
-    English names are a letter, an accidental if any (``#``, ``b``, ``x``, ``##``, ``bb``, their Unicode
+    An English name is a letter, an optional accidental (``#``, ``b``, ``x``, ``##``, ``bb``, their Unicode
     signs, or the words sharp, flat, natural), and a mode: ``major``, ``maj``, ``M``, or nothing for major;
-    ``minor``, ``min``, ``m`` for minor. Space, ``-``, ``_`` and ``:`` may stand between; case matters in
-    ``M`` and ``m`` only. Camelot codes (``8B``, ``08b``) and Open Key codes (``1d``, ``6m``) are read, and
-    names in other languages (``a-moll``, ``la mineur``, ``Sib minore``): :mod:`tfkey.key_spellings` lists
-    them. So is what programs add (``Key: Am``, ``A#m +50`` cents). A key that is named more than once
-    (``8A (Am)``, ``C#/Db minor``, ``Am | 8A``) is read if all names agree.
+    ``minor``, ``min``, ``m`` for minor. Spaces, ``-``, ``_`` and ``:`` may separate them; case matters only
+    in ``M`` and ``m``. Also accepted are Camelot codes (``8B``, ``08b``), Open Key codes (``1d``, ``6m``),
+    names in other languages (``a-moll``, ``la mineur``, ``Sib minore``; :mod:`tfkey.key_spellings` lists
+    them), and what programs add (``Key: Am``, ``A#m +50`` cents). A key that is named more than once
+    (``8A (Am)``, ``C#/Db minor``, ``Am | 8A``) is accepted if all names agree.
 
-    German: with *Dur* or *Moll* ``H`` is B and ``B`` is B flat. Without a mode, ``H`` and names that English
-    lacks (``Es``, ``cis``) are read, the capital as major and the small letter as minor. Everywhere else
-    ``B`` is the English B, and a German name with an English mode (``H minor``) is an error.
+    German: with *Dur* or *Moll*, ``H`` is B and ``B`` is B flat. Without a mode, ``H`` and names that do not
+    exist in English (``Es``, ``cis``) are accepted; a capital means major and a small letter minor.
+    Everywhere else ``B`` is the English B, and a German name with an English mode (``H minor``) is an error.
 
-    Not guessed at: a small English letter without a mode (``a`` is A minor to some and A major to others), a
-    syllable without one (``La``), ``E- minor`` (E flat minor in music21's spelling), two different keys, no
-    key.
+    Refused as ambiguous: a small English letter without a mode (``a`` is A minor to some and A major to
+    others), a syllable without a mode (``La``), ``E- minor`` (E flat minor in music21's spelling), and two
+    different keys.
 
     Raises:
-        KeyParseError: the text names no key, or not one for certain.
+        KeyParseError: the text does not name a key, or is ambiguous.
 
     """
     reading = read(text) if isinstance(text, str) else None
@@ -252,12 +252,12 @@ def parse_key(text: str) -> Key:
 
 
 def parse_folder_name(name: str) -> Key:
-    """Read the name of a key folder: as :func:`parse_key`, but for German names without a mode.
+    """Read the name of a key folder, as :func:`parse_key` does, except for German names without a mode.
 
-    ``H``, ``As`` and ``Es`` are also initials and words by which people file their music.
+    ``H``, ``As`` and ``Es`` are also initials and words under which people file their music.
 
     Raises:
-        KeyParseError: the name is not that of a key folder.
+        KeyParseError: the name is not the name of a key folder.
 
     """
     reading = read(name)
@@ -274,4 +274,6 @@ def states_mode(text: str) -> bool:
 
 def _no_key(text: object) -> KeyParseError:
     shown = repr(text) if len(repr(text)) <= 60 else repr(text)[:56] + "...'"
-    return KeyParseError(f"{shown} names no key: write it like 'Ab minor', 'F# major', 'Abm', '1A' or '6m'")
+    return KeyParseError(
+        f"{shown} is not a key; write a key like 'Ab minor', 'F# major', 'Abm', '1A' or '6m'"
+    )

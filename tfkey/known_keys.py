@@ -1,4 +1,4 @@
-"""Known keys of files, from a table (see :mod:`tfkey.key_tables`): which row is about which file."""
+"""Known keys of files from a table (see :mod:`tfkey.key_tables`): which row belongs to which file."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tfkey.key_tables import find_file, parse_key, read_rows, whole_paths
 from tfkey.keys import Key
 
 TRUTH_COLUMNS = ("reference", "key", "estimate")
-"""Columns of right keys. Beside ``reference``, the others are answers in the tables that tfkey writes."""
+"""Columns of correct keys. In tables written by tfkey, the columns beside ``reference`` are answers."""
 
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
 class KnownKey:
-    """What one row of a table says.
+    """One row of a table.
 
     Attributes:
-        line: its number, from 1.
-        names: of the file or track, as :attr:`tfkey.key_tables.Row.names`; one at least.
-        key: its key.
+        line: the line number, from 1.
+        names: the names of the file or track, as :attr:`tfkey.key_tables.Row.names`; at least one.
+        key: the key.
     """
 
     line: int
@@ -37,12 +37,12 @@ class KnownKey:
 
 @dataclass(frozen=True)
 class KnownKeys:
-    """A table of right keys.
+    """A table of correct keys.
 
     Attributes:
-        path: of the table.
-        rows: those with a name and a key.
-        left_out: how many rows lack one of them.
+        path: the table's path.
+        rows: the rows with a name and a key.
+        left_out: the number of rows that lack a name or a key.
     """
 
     path: Path
@@ -55,8 +55,8 @@ class Found:
     """The files that a table names.
 
     Attributes:
-        keys: by path, as the files were given.
-        unused: how many rows name none of the files.
+        keys: the keys by path, as the files were given.
+        unused: the number of rows that match none of the files.
     """
 
     keys: dict[Path, Key]
@@ -64,14 +64,15 @@ class Found:
 
 
 def read_known_keys(path: Path, names: Sequence[str]) -> KnownKeys:
-    """Read right keys from the first of :data:`TRUTH_COLUMNS` that is there.
+    """Read correct keys from the first existing column of :data:`TRUTH_COLUMNS`.
 
     Args:
-        path: of the table.
+        path: the table's path.
         names: columns that name the file or track, the preferred one first.
 
     Raises:
-        DataError: as :func:`tfkey.key_tables.read_rows`; a key is not understood; no row has both.
+        DataError: as in :func:`tfkey.key_tables.read_rows`; or a key is not understood, or no row has both a
+            name and a key.
     """
     rows = read_rows(path, names, TRUTH_COLUMNS)
     known = []
@@ -87,16 +88,17 @@ def read_known_keys(path: Path, names: Sequence[str]) -> KnownKeys:
 def find_known(known: KnownKeys, files: Sequence[Path]) -> Found:
     """Find the files that the rows of a table name.
 
-    A row names the file at its whole path, which begins in the table's folder or in the current one. A row
-    for which there is no such file names the one whose path ends like it, or else the one of its name, or,
-    if it has no suffix of an audio file, the one of its name but for the suffix.
+    A row matches the file at its full path, relative to the table's folder or to the current one. Without
+    such a file, it matches the file whose path ends like the row's, or else the file of the same name. A row
+    whose name lacks the suffix of an audio file may also match a file of that name with a suffix.
 
     Args:
         known: the table.
-        files: what is looked for.
+        files: the files to look for.
 
     Raises:
-        DataError: a row may mean two of the files; two rows state different keys for one; no row names any.
+        DataError: a row may mean two of the files, two rows give different keys for one file, or no row
+            matches a file.
     """
     search = _Search(files)
     chosen: dict[Path, KnownKey] = {}
@@ -112,12 +114,12 @@ def find_known(known: KnownKeys, files: Sequence[Path]) -> Found:
     for row in others:
         found = search.by_name(row.names[0])
         if any(len(_parts(name)) > 1 and find_file([name], known.path.parent) for name in row.names):
-            # The row is about another file, which is only called the same.
+            # The row is about another file with the same name.
             found = []
         if len(found) > 1:
             raise DataError(
-                f"{known.path}, line {row.line}: {row.names[0]!r} may be {found[0]} or {found[1]}; write the "
-                "path of the one that is meant"
+                f"{known.path}, line {row.line}: {row.names[0]!r} may be {found[0]} or {found[1]}; write its "
+                "full path"
             )
         if found and found[0] not in exact:
             _choose(known, chosen, found[0], row)
@@ -126,8 +128,8 @@ def find_known(known: KnownKeys, files: Sequence[Path]) -> Found:
     if not chosen:
         wanted, given = _some(row.names[0] for row in known.rows), _some(map(str, files))
         raise DataError(
-            f"{known.path}: none of its rows names a file that was given; looked for {wanted} among {given}; "
-            f"write paths that begin in {known.path.parent} or in the current folder"
+            f"{known.path}: no row matches any of the files; looked for {wanted} among {given}; "
+            f"write paths relative to {known.path.parent} or to the current folder"
         )
     return Found({path: row.key for path, row in chosen.items()}, unused)
 
@@ -136,13 +138,13 @@ def _choose(known: KnownKeys, chosen: dict[Path, KnownKey], path: Path, row: Kno
     first = chosen.setdefault(path, row)
     if first.key != row.key:
         raise DataError(
-            f"{known.path}: {path} has the key {first.key} by line {first.line} ({first.names[0]!r}) and "
-            f"{row.key} by line {row.line} ({row.names[0]!r}); delete the wrong one, or write whole paths"
+            f"{known.path}: {path} has the key {first.key} in line {first.line} ({first.names[0]!r}) and "
+            f"{row.key} in line {row.line} ({row.names[0]!r}); delete the wrong one, or write full paths"
         )
 
 
 class _Search:
-    """Finds files by what a table calls them."""
+    """Finds files by their names in a table."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._whole = {identity(path): path for path in files}
@@ -168,7 +170,7 @@ class _Search:
 
 
 def _parts(name: str) -> list[str]:
-    """The folders and the name of a path as Unix or Windows writes it."""
+    """Return the folders and the name of a Unix or Windows path."""
     return [part for part in re.split(r"[/\\]", _spelled(name.strip())) if part not in ("", ".")]
 
 

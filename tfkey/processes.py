@@ -23,7 +23,7 @@ _AHEAD = 256
 
 
 class Crash(Generic[T]):
-    """A task on which its process died.
+    """A task whose process died.
 
     Attributes:
         task: the task.
@@ -184,15 +184,15 @@ class _Worker(Generic[T, R]):
 
 @contextlib.contextmanager
 def deaf_to_terminals() -> Iterator[None]:
-    """Processes begun inside never see Ctrl-C or the end of a terminal; the near side acts on these.
+    """Start processes inside that ignore Ctrl-C and the end of the terminal; the parent handles these.
 
-    A terminal sends them to all of its processes, including one that is just starting. What this process is
-    sent meanwhile reaches it afterwards, since a process that is left half begun complains.
+    A terminal sends these signals to all its processes, including one that is just starting. Signals sent to
+    this process in the meantime are delivered afterwards, because a half-started process would complain.
     """
     if os.name != "posix" or threading.current_thread() is not threading.main_thread():
         yield
         return
-    # Where it starts this process of its own, multiprocessing lifts the block.
+    # Starting the resource tracker inside the block would make multiprocessing lift the block.
     multiprocessing.resource_tracker.ensure_running()
     numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
     caught: list[int] = []
@@ -214,7 +214,7 @@ def deaf_to_terminals() -> Iterator[None]:
 
 def _serve(connection: Any, make: Callable[[], Callable[[Any], Any]]) -> None:
     """Run in the worker process until the parent is gone."""
-    # Ctrl-C reaches all of a terminal's processes; the near side ends this one.
+    # Ctrl-C reaches all of a terminal's processes; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):
         try:

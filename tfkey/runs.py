@@ -1,14 +1,14 @@
-"""Run folders: ``runs/<name>/``, where training leaves what it made and everything later finds it.
+"""Run folders: ``runs/<name>/``, where training stores its results for all later commands.
 
 | file | content |
 |---|---|
 | ``config.yaml`` | every setting of the run, resolved |
 | ``best.keras`` | the network of the epoch with the best validation score |
-| ``history.csv`` | one line an epoch |
-| ``learned.csv`` | the intervals that it is trained and validated on |
+| ``history.csv`` | one line per epoch |
+| ``learned.csv`` | the intervals that the run is trained and validated on |
 | ``checkpoints/epoch-NNNN.keras`` | the model and its optimiser after the last finished epoch |
 | ``tensorboard/`` | logs for TensorBoard |
-| ``evaluation/`` | one folder per dataset and split that the run was judged on |
+| ``evaluation/`` | one folder per dataset and split that the run was evaluated on |
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     import keras
 
 MONITOR: Final = "val_mirex"
-"""The figure of ``history.csv`` that decides which epoch's network is kept: the higher the better."""
+"""The figure in ``history.csv`` that decides which epoch's network is kept; higher is better."""
 
 FREE_SETTINGS = frozenset({"catalogue", "data_dir", "runs_dir"})
-"""Where things lie is no part of what a run is."""
+"""Settings that only locate files: changing them does not make a different run."""
 
 
 @dataclass(frozen=True)
@@ -60,24 +60,24 @@ class Run:
         """Load the best network.
 
         Args:
-            like: a network that it has to be built like; None for the one that the configuration describes.
+            like: a network with the expected architecture; None for the one that the configuration describes.
 
         Returns:
-            A model from float32 ``[batch, frames, bins, 1]``, or ``[batch, samples]`` if it is one that takes
-            waveforms, to logits ``[batch, 24]``.
+            A model from float32 ``[batch, frames, bins, 1]``, or ``[batch, samples]`` if it takes waveforms,
+            to logits ``[batch, 24]``.
 
         Raises:
-            TfkeyError: there is none yet, it is lost or damaged, or it is of another model or of other
-                features than the run states.
+            TfkeyError: there is no network yet, it is lost or damaged, or its model or features differ from
+                those of the run.
         """
         import keras
 
-        mend = f"put it back, or delete {self.path} and train again"
+        remedy = f"put it back, or delete {self.path} and train again"
         if not self.best.is_file():
             if self.history.is_file():
-                raise TfkeyError(f"{self.best}: lost; {mend}")
+                raise TfkeyError(f"{self.best}: is missing; {remedy}")
             raise TfkeyError(
-                f"{self.best}: not there; train the run first",
+                f"{self.best}: does not exist yet; train the run first",
                 remedy="train",
                 details={"name": self.path.name},
             )
@@ -85,32 +85,33 @@ class Run:
         try:
             network = keras.models.load_model(self.best, compile=False)
         except LOAD_ERRORS as error:
-            raise TfkeyError(f"{self.best}: not a network that can be loaded; {mend}") from error
+            raise TfkeyError(f"{self.best}: the network cannot be loaded; {remedy}") from error
         expected = input_shape(self.config.model.name, self.config.features)
         if len(network.input_shape) != len(expected) + 1:
             raise TfkeyError(
-                f"{self.best}: does not take what {self.path / 'config.yaml'} says by "
-                f"model.name={self.config.model.name}; put back the one that belongs"
+                f"{self.best}: its input does not match model.name={self.config.model.name} in "
+                f"{self.path / 'config.yaml'}; restore the run's own network"
             )
         bins = bins_of(network)
         if bins not in (None, self.config.features.n_bins):
             raise TfkeyError(
                 f"{self.best}: is for {bins} bins, but {self.path / 'config.yaml'} says "
-                f"features.n_bins={self.config.features.n_bins}; put back the one that belongs"
+                f"features.n_bins={self.config.features.n_bins}; restore the run's own network"
             )
         what = difference(network, like or build_network(self.config.model, self.config.features))
         if what:
             raise TfkeyError(
-                f"{self.best}: of {what} than {self.path / 'config.yaml'} says; put back the one that belongs"
+                f"{self.best}: has {what} than {self.path / 'config.yaml'} says; "
+                "restore the run's own network"
             )
         return network
 
 
 def create_run(config: Config, name: str) -> Run:
-    """Make a run folder, or open the one of that name if it is of the same configuration.
+    """Create a run folder, or open the existing one if its configuration is the same.
 
     Raises:
-        UsageError: a name that no folder can have, or a run of another configuration; names the differences.
+        UsageError: no folder can have the name, or the configurations differ; names the differences.
     """
     path = run_folder(config, name)
     if (path / "config.yaml").is_file():
@@ -119,8 +120,8 @@ def create_run(config: Config, name: str) -> Run:
         if differing:
             details = ", ".join(f"{key}={old} (now {new})" for key, old, new in differing)
             length = any(key == "train.epochs" for key, _, _ in differing)
-            # The learning rate of every step was set by it.
-            kept = ", and a run keeps the length that it began with" if length else ""
+            # The learning rate of every step depends on the length.
+            kept = ", and a run keeps the length that it started with" if length else ""
             raise UsageError(
                 f"{path}: holds a run with {details}{kept}; give another name, or delete the folder",
                 remedy="name",
@@ -131,14 +132,14 @@ def create_run(config: Config, name: str) -> Run:
 
 
 def run_folder(config: Config, name: str) -> Path:
-    """Where a run of a name lies.
+    """Return the folder of a run.
 
     Raises:
-        UsageError: a name that no folder can have.
+        UsageError: no folder can have the name.
     """
     if not name or name.startswith(".") or any(character in '/\\:*?"<>|' for character in name):
         raise UsageError(
-            f"name {name!r}: give one that can be a folder's, without / and not starting with a dot",
+            f"name {name!r}: give a valid folder name, without / and not starting with a dot",
             remedy="name",
         )
     return config.runs_dir / name
@@ -148,32 +149,34 @@ def open_run(path: Path) -> Run:
     """Open a run folder.
 
     Raises:
-        UsageError: not one.
-        ConfigError: its ``config.yaml`` has been damaged.
+        UsageError: the folder is not a run.
+        ConfigError: ``config.yaml`` is damaged.
     """
     if not (path / "config.yaml").is_file():
         what = "not a run folder (it has no config.yaml)" if path.is_dir() else "no such folder"
-        raise UsageError(f"{path}: {what}; give one that a training made", remedy="train")
+        raise UsageError(f"{path}: {what}; give the folder of a training run", remedy="train")
     return Run(path, load_resolved(path / "config.yaml"))
 
 
 def latest_run(runs_dir: Path) -> Run:
-    """The run with the newest network below a folder.
+    """Return the run with the newest network below a folder.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no trained run.
     """
     found = sorted(runs_dir.glob("*/best.keras"), key=lambda path: (path.stat().st_mtime, path))
     if not found:
-        raise DataError(f"{runs_dir}: holds no trained run; train one first, or name a run", remedy="train")
+        raise DataError(
+            f"{runs_dir}: contains no trained run; train one first, or name a run", remedy="train"
+        )
     return open_run(found[-1].parent)
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The figures of every epoch in a ``history.csv``, in order; none if there is no such file.
+    """Return the figures of every epoch in a ``history.csv``, in order; empty if the file does not exist.
 
     Raises:
-        TfkeyError: it is not such a table.
+        TfkeyError: the file is not a table of epochs.
     """
     if not path.is_file():
         return []
@@ -184,7 +187,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
             raise ValueError("columns are missing")
     except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise TfkeyError(
-            f"{path}: not a table of epochs; delete the run's checkpoints to train from the start"
+            f"{path}: is not a table of epochs; delete the run's checkpoints to train from the start"
         ) from error
     return lines
 

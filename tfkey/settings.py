@@ -1,4 +1,4 @@
-"""The sections of a configuration: what every setting means, its unit, its domain and its default."""
+"""The sections of a configuration: the meaning, unit, domain and default of every setting."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ SPLITS = ("train", "validation", "test")
 
 
 class Section(BaseModel):
-    """A group of settings: no unknown ones, no infinities, not to be changed."""
+    """A group of settings: immutable, without unknown settings or infinite values."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
     def _no_boolean_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        # Python, and so pydantic, takes true for 1. Strict fields would refuse more than that: 2.0 for an
-        # integer, and 1e-4, which is a text in YAML 1.1.
+        # Python, and therefore pydantic, accepts true as 1. Strict fields would refuse more than that: 2.0
+        # for an integer, and 1e-4, which is a string in YAML 1.1.
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
             raise ValueError(f"{str(value).lower()} is not allowed: it is a boolean")
         return value
 
 
 def complaint(item: Any, section: type[BaseModel], prefix: Sequence[str] = ()) -> str:
-    """One of pydantic's errors as one line that names the setting, its value and what is allowed.
+    """Return one of pydantic's errors as one line that names the setting, its value and what is allowed.
 
     Args:
-        item: of ``ValidationError.errors()``.
-        section: what was validated.
-        prefix: the sections around it, by name.
+        item: an element of ``ValidationError.errors()``.
+        section: the section that was validated.
+        prefix: the names of the sections around it.
     """
     where = ".".join(str(part) for part in (*prefix, *item["loc"]))
     if item["type"] == "extra_forbidden":
@@ -49,7 +49,7 @@ def complaint(item: Any, section: type[BaseModel], prefix: Sequence[str] = ()) -
 
 
 def close_to(name: str, known: Iterable[str]) -> str:
-    """A question for an error after an unknown name: whether the most similar known one is meant."""
+    """Return `` (did you mean ...?)`` for an unknown name, with the most similar known name; else ``""``."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
@@ -72,7 +72,7 @@ def _section_at(section: type[BaseModel], location: Sequence[Any]) -> type[BaseM
 
 
 class FeatureConfig(Section):
-    """How sound becomes a picture: a constant-Q transform, then decibels mapped to [0, 1].
+    """How audio becomes a spectrogram: a constant-Q transform, then decibels mapped to [0, 1].
 
     The defaults give 5 octaves of quarter tones from C2 and 21.5 frames per second.
     """
@@ -80,33 +80,33 @@ class FeatureConfig(Section):
     sample_rate: int = Field(44100, ge=8000, le=192000, description="in Hz; audio is resampled to it")
     hop_length: int = Field(2048, ge=1, description="samples between frames")
     fmin: float = Field(65.41, gt=0, description="centre of the lowest bin, in Hz")
-    n_bins: int = Field(120, ge=1, description="bins of the band that the network sees")
-    bins_per_octave: int = Field(24, ge=12, description="12: a bin is a semitone; 24: a quarter tone")
+    n_bins: int = Field(120, ge=1, description="number of bins in the band that the network sees")
+    bins_per_octave: int = Field(24, ge=12, description="12: one bin per semitone; 24: one per quarter tone")
     filter_scale: float = Field(
         1.0,
         gt=0,
-        description="factor on the lengths of the filters: below 1, frames are sharper and bins wider",
+        description="factor on the filter lengths; below 1, time resolution rises and bins become wider",
     )
-    db_min: float = Field(-40.0, description="dB of the magnitude that becomes 0")
-    db_max: float = Field(40.0, description="dB of the magnitude that becomes 1")
+    db_min: float = Field(-40.0, description="magnitude, in dB, that maps to 0")
+    db_max: float = Field(40.0, description="magnitude, in dB, that maps to 1")
     extra_semitones: int = Field(
         0,
         ge=0,
         le=24,
-        description="semitones stored below and above the network's band, room for pitch shifts",
+        description="semitones stored below and above the network's band, as room for pitch shifts",
     )
 
     @model_validator(mode="after")
     def _check(self) -> FeatureConfig:
         if self.extra_semitones and self.bins_per_octave % 12:
             raise ValueError(
-                f"extra_semitones={self.extra_semitones} needs whole bins a semitone; "
-                f"bins_per_octave={self.bins_per_octave} is no multiple of 12"
+                f"extra_semitones={self.extra_semitones} needs a whole number of bins per semitone; "
+                f"bins_per_octave={self.bins_per_octave} is not a multiple of 12"
             )
         top = self.fmin * 2 ** ((self.n_bins + self.extra_bins - 1) / self.bins_per_octave)
         if top >= self.sample_rate / 2:
             raise ValueError(
-                f"highest bin at {top:.0f} Hz is not below half of sample_rate "
+                f"the highest bin, at {top:.0f} Hz, is not below half the sample_rate "
                 f"({self.sample_rate / 2:.0f} Hz); lower n_bins, fmin or extra_semitones"
             )
         if self.db_max <= self.db_min:
@@ -115,60 +115,59 @@ class FeatureConfig(Section):
 
     @property
     def extra_bins(self) -> int:
-        """Bins that are stored on either side of the network's band."""
+        """The number of bins stored on each side of the network's band."""
         return self.extra_semitones * self.bins_per_octave // 12
 
     @property
     def stored_bins(self) -> int:
-        """Bins of a spectrogram as it is computed and stored: the network's, and the extra ones."""
+        """The number of bins of a stored spectrogram: the network's bins and the extra ones."""
         return self.n_bins + 2 * self.extra_bins
 
     def frames(self, samples: int) -> int:
-        """The number of frames of a clip of ``samples`` samples (frames are centred)."""
+        """Return the number of frames of a clip of ``samples`` samples (frames are centred)."""
         return 1 + samples // self.hop_length
 
 
 class IntervalConfig(Section):
-    """How a track is cut into the fixed lengths that a network is trained on."""
+    """How a track is cut into intervals of the fixed length that a network is trained on."""
 
     seconds: float = Field(30.0, gt=0, description="length of an interval, in seconds")
     step_seconds: float | None = Field(
-        None, gt=0, description="seconds from the start of an interval to the next start; null: no overlap"
+        None, gt=0, description="seconds between the starts of two intervals; null: no overlap"
     )
     remainder: Literal["drop", "pad", "overlap"] = Field(
         "drop",
-        description="the rest at a track's end: drop it, pad it, or shift the last interval back",
+        description="what to do with the rest at the end of a track: drop it, pad it, or shift the last "
+        "interval back so that it overlaps",
     )
 
     def samples(self, sample_rate: int) -> int:
-        """The length of an interval in samples."""
+        """Return the length of an interval in samples."""
         return max(1, round(self.seconds * sample_rate))
 
 
 class SplitConfig(Section):
-    """Shares of the tracks (never of the intervals) of a dataset that has no split of its own."""
+    """Shares of the tracks (never of the intervals) of a dataset without a predefined split."""
 
-    validation: float = Field(0.15, ge=0, lt=1, description="share of the tracks that is validated on")
-    test: float = Field(0.15, ge=0, lt=1, description="share of the tracks that is tested on")
-    seed: int = Field(0, ge=0, description="another seed draws another split")
+    validation: float = Field(0.15, ge=0, lt=1, description="share of the tracks for validation")
+    test: float = Field(0.15, ge=0, lt=1, description="share of the tracks for testing")
+    seed: int = Field(0, ge=0, description="seed of the random split")
     folds: int | None = Field(
-        None, ge=2, description="parts for cross-validation, each tested on once; null: no cross-validation"
+        None, ge=2, description="number of folds for cross-validation; null: no cross-validation"
     )
-    fold: int = Field(0, ge=0, description="the part to test on, counted from 0")
+    fold: int = Field(0, ge=0, description="the fold to test on, counted from 0")
 
     @model_validator(mode="after")
     def _check(self) -> SplitConfig:
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold ({self.fold}) counts from 0 and must be below folds ({self.folds})")
         if self.validation + self.test >= 1:
-            raise ValueError(
-                "validation and test together leave nothing to train on; they must add up to less than 1"
-            )
+            raise ValueError("validation and test leave nothing to train on; they must add up to less than 1")
         return self
 
 
 class ModelConfig(BaseModel):
-    """A network by name; all other settings are the network's own and are checked by it."""
+    """A network by name; all other settings are specific to the network, which checks them."""
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
@@ -176,80 +175,82 @@ class ModelConfig(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The network's own settings, without its name."""
+        """The settings specific to the network, without its name."""
         return dict(self.model_extra or {})
 
 
 class LossConfig(Section):
-    """What the network is taught; see :mod:`tfkey.training.losses`."""
+    """The training target of the network; see :mod:`tfkey.training.losses`."""
 
     name: Literal["cross_entropy", "mirex"] = Field(
         "cross_entropy",
-        description="the target: the true key alone, or (mirex) partly the keys that MIREX credits, too",
+        description="the target: only the true key, or (mirex) partly also the keys that MIREX credits",
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all keys")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of the target that is spread over all keys"
+    )
 
 
 class AugmentConfig(Section):
-    """How training spectrograms are varied (:mod:`tfkey.training.augmentation`). 0 or null: not at all."""
+    """How training spectrograms are varied (:mod:`tfkey.training.augmentation`). 0 or null: no variation."""
 
     pitch_shift: int = Field(
-        0, ge=0, description="greatest shift up or down, in semitones; at most features.extra_semitones"
+        0, ge=0, description="largest shift up or down, in semitones; at most features.extra_semitones"
     )
     crop_seconds: float | None = Field(
         None,
         gt=0,
-        description="length of a random part of the interval, in seconds; null: the whole interval",
+        description="length of a random excerpt of the interval, in seconds; null: the whole interval",
     )
-    time_masks: int = Field(0, ge=0, description="number of stretches of time that are blanked")
-    time_mask_seconds: float = Field(1.0, gt=0, description="length of the longest of them, in seconds")
-    frequency_masks: int = Field(0, ge=0, description="number of bands that are blanked")
+    time_masks: int = Field(0, ge=0, description="number of time spans that are blanked")
+    time_mask_seconds: float = Field(1.0, gt=0, description="maximum length of a time mask, in seconds")
+    frequency_masks: int = Field(0, ge=0, description="number of frequency bands that are blanked")
     frequency_mask_semitones: float = Field(
-        3.0, gt=0, description="width of the widest of them, in semitones"
+        3.0, gt=0, description="maximum width of a frequency mask, in semitones"
     )
     equaliser_db: float = Field(
-        0.0, ge=0, description="greatest boost or cut of a random smooth equaliser, in dB"
+        0.0, ge=0, description="maximum boost or cut of a random smooth equaliser, in dB"
     )
-    gain_db: float = Field(0.0, ge=0, description="greatest change of level up or down, in dB")
-    noise_db: float = Field(0.0, ge=0, description="standard deviation of noise on every place, in dB")
+    gain_db: float = Field(0.0, ge=0, description="maximum change of level up or down, in dB")
+    noise_db: float = Field(0.0, ge=0, description="standard deviation of the noise on every value, in dB")
 
 
 class TrainConfig(Section):
-    """How the network is fitted."""
+    """How the network is trained."""
 
-    batch_size: int = Field(32, ge=1, description="intervals in a training step")
-    epochs: int = Field(100, ge=1, description="most passes over the training data")
+    batch_size: int = Field(32, ge=1, description="intervals per training step")
+    epochs: int = Field(100, ge=1, description="maximum number of passes over the training data")
     learning_rate: float = Field(1e-3, gt=0, description="highest learning rate; see train.schedule")
     schedule: Literal["cosine", "constant"] = Field(
-        "cosine", description="how the learning rate goes on after the warm-up: cosine falls to 0 at the end"
+        "cosine", description="the learning rate after the warm-up: cosine falls to 0 at the end"
     )
-    warmup_epochs: float = Field(0.0, ge=0, description="epochs over which the learning rate rises from 0")
+    warmup_epochs: float = Field(
+        0.0, ge=0, description="number of epochs in which the learning rate rises from 0"
+    )
     weight_decay: float = Field(1e-4, ge=0, description="decoupled weight decay, as in AdamW")
     clip_norm: float | None = Field(
-        None, gt=0, description="greatest norm of all gradients together; null: no clipping"
+        None, gt=0, description="maximum global norm of the gradients; null: no clipping"
     )
     class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: in the loss, every key counts the same, however rare it is"
+        "none", description="balanced: every key counts equally in the loss, however rare it is"
     )
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
-        "float32", description="precision of the computations; weights are float32 in any case"
+        "float32", description="precision of the computations; weights are always float32"
     )
     xla: bool = Field(
-        False, description="compile the training step by XLA; not together with train.deterministic"
+        False, description="compile the training step with XLA; cannot be combined with train.deterministic"
     )
     patience: int = Field(
-        25, ge=1, description="epochs without a better validation score after which the training stops"
+        25, ge=1, description="stop training after this many epochs without a better validation score"
     )
-    deterministic: bool = Field(True, description="the same seed on the same machine gives the same numbers")
+    deterministic: bool = Field(True, description="the same seed gives the same numbers on the same machine")
     shuffle_buffer: int = Field(
-        2048, ge=1, description="spectrograms shuffled at a time in spectrograms mode"
+        2048, ge=1, description="size of the shuffle buffer of spectrograms mode, in spectrograms"
     )
     limit: float = Field(1.0, gt=0, le=1, description="share of the tracks of each split that is used")
 
     @model_validator(mode="after")
     def _check(self) -> TrainConfig:
         if self.xla and self.deterministic:
-            raise ValueError(
-                "xla is not compiled with under deterministic; set train.deterministic=false, too"
-            )
+            raise ValueError("xla does not work with train.deterministic; set train.deterministic=false, too")
         return self

@@ -105,7 +105,7 @@ def test_from_the_servers_to_a_trained_network(mode, make_config, servers, catal
         code, out, err = tfkey(*arguments)
         assert (code, err) == (0, [])
         assert sum(line.endswith(f"tracks; {done}") for line in out) == 3
-    assert sum("3 tracks left out for their labels" in line for line in out) == (mode != "images")
+    assert sum("3 tracks left out because of their labels" in line for line in out) == (mode != "images")
     assert contents(tmp_path / "again") == contents(config.data_dir)
     assert len(servers[0].requests) == 2 * len(asked)
 

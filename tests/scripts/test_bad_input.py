@@ -60,7 +60,7 @@ def test_predict_goes_on_and_lists_what_it_cannot_judge(tfkey, lab, tmp_path):
     assert (judged["silence.wav"]["key"], judged["silence.wav"]["reason"]) == ("", bad.pop("silence.wav"))
     assert [row["reference"] for row in judged.values()].count("8B") == 2
     assert any("of 2 as in" in line for line in err)
-    listed = err[err.index(f"not judged ({len(bad) + 1}):") + 1 :]
+    listed = err[err.index(f"not analysed ({len(bad) + 1}):") + 1 :]
     assert len(listed) == len(bad) + 1
     for name, words in {**bad, "missing.wav": "no such file"}.items():
         (line,) = [line for line in listed if f"/{name}: " in line]
@@ -175,7 +175,7 @@ def test_outputs_that_cannot_be_written(tfkey, lab, tracks_master, tmp_path):
 def test_runs_that_are_none(tfkey, lab, tmp_path):
     code, _, err = tfkey("predict", "a.wav", "--runs-dir", tmp_path / "runs")
     assert (code, len(err)) == (1, 1)
-    assert err[0].endswith("holds no trained run; train one first, or name a run (run tfkey train)")
+    assert err[0].endswith("contains no trained run; train one first, or name a run (run tfkey train)")
     shutil.copytree(lab / "runs" / "tiny", tmp_path / "broken")
     best = tmp_path / "broken" / "best.keras"
     best.write_bytes(best.read_bytes()[:500])
@@ -196,7 +196,7 @@ def test_references_that_cannot_be_read(tfkey, lab, tmp_path):
     for content, words in (
         ("name,key\na.wav,C\n", "must name the columns file"),
         ("file,key\na.wav\n", "none of its 1 rows has both a file and a key"),
-        ("file,key\na.wav,H-flat\n", "names no key"),
+        ("file,key\na.wav,H-flat\n", "is not a key"),
         ("file\x00,key\n\x00", ""),
     ):
         path.write_text(content)

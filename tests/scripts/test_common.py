@@ -8,14 +8,14 @@ from scripts.common import ProgressBars, list_failures
 
 
 def test_bars_are_for_a_terminal_and_step_aside(monkeypatch, capsys):
-    with ProgressBars("judging", "files") as bars:
+    with ProgressBars("analysing", "files") as bars:
         bars.work(1, 3)
     assert capsys.readouterr() == ("", "")
 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with ProgressBars("judging", "files") as bars:
+    with ProgressBars("analysing", "files") as bars:
         for done in (1, 2, 3):
             with bars.aside():
                 print("result", done)
@@ -23,7 +23,7 @@ def test_bars_are_for_a_terminal_and_step_aside(monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert out == "result 1\nresult 2\nresult 3\n"
     assert "result" not in err
-    assert "judging" in err
+    assert "analysing" in err
     assert "3/3, " in err
     assert " files/s" in err
 

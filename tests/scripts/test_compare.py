@@ -46,7 +46,7 @@ def test_right_keys_can_be_given(tfkey, files, tmp_path):
     # A row without a key is counted.
     code, _, err = tfkey("compare", b, b, "--reference", b)
     assert code == 0
-    assert err == [f"{b}: rows without a track or a key, left out: 1", "no reference (1): 3.mp3"]
+    assert err == [f"{b}: rows without a track or a key left out: 1", "no reference (1): 3.mp3"]
     # A predictions.csv gives its references, not its estimates.
     code, out, _ = tfkey("compare", a, a, "--reference", a, "--json")
     assert json.loads("\n".join(out))["figures"]["correct"]["a"]["value"] == 0.5

@@ -19,7 +19,7 @@ def test_every_setting_is_shown(tfkey) -> None:
     assert (code, err) == (0, [])
     assert "  train.batch_size = 32   (integer >= 1)" in out
     assert (
-        out[out.index("  train.batch_size = 32   (integer >= 1)") + 1] == "      intervals in a training step"
+        out[out.index("  train.batch_size = 32   (integer >= 1)") + 1] == "      intervals per training step"
     )
     assert "own settings of the network allconv_rnn:" in out
     assert "  model.bidirectional = true   (true or false)" in out
@@ -30,7 +30,7 @@ def test_every_setting_is_shown(tfkey) -> None:
 def test_values_of_a_file_and_of_overrides_are_marked(tfkey) -> None:
     code, out, _ = tfkey("config", "--config", "demo", "-o", "train.epochs=7", "train")
     assert code == 0
-    assert out[0] == "train: how the network is fitted"
+    assert out[0] == "train: how the network is trained"
     assert "* train.epochs = 7   (integer >= 1; default 100)" in out
     assert "  train.patience = 25   (integer >= 1)" in out
     assert not [line for line in out if "features" in line]
@@ -73,7 +73,7 @@ def test_schema_is_json(tfkey) -> None:
     [
         (["train.epoch"], "did you mean train.epochs?"),
         (["allconv", "octave", "--yaml"], "one network, not allconv and octave"),
-        (["--schema", "train"], "give it alone"),
+        (["--schema", "train"], "do not combine it"),
         (["nowhere/x"], "nowhere/x: no such folder"),
         (["-o", "train.epochs=0"], "train.epochs: 0 is not allowed"),
         (["--config", "nowhere"], "configuration nowhere: no such file"),

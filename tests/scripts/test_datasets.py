@@ -53,7 +53,7 @@ def test_all(data: Path) -> None:
     assert "CC BY-SA 4.0" in blocks["beatport"]
     mine = blocks["gs_mtg"]
     assert "originals: 2 files, 2.0 kB" in mine
-    assert "begun: 2, 400 bytes" in mine
+    assert "partial downloads: 2, 400 bytes" in mine
     assert "audio: 5 intervals (train 4, validation 1)" in mine
     assert "spectrograms: unfinished" in mine
     assert "images: damaged" in mine
@@ -91,7 +91,7 @@ def test_keys_of_labels_that_were_fetched(tmp_path: Path) -> None:
     assert json.loads(_run("gs_plus", "--json", "--data-dir", str(tmp_path)))["keys"] == {}
     archive.parent.mkdir(parents=True)
     archive.write_text("damaged")
-    assert "known once" in _run("gs_plus", "--data-dir", str(tmp_path))
+    assert "not known until" in _run("gs_plus", "--data-dir", str(tmp_path))
     with zipfile.ZipFile(archive, "w") as stream:
         stream.writestr("keys_gs+/10089 Jason Sparks - Close My Eyes.txt", "D major")
         stream.writestr("keys_gs+/7 A - B.txt", "X")

@@ -75,8 +75,8 @@ def test_predict_tells_files_of_one_name_apart(tfkey, music):
     assert code == 0
     found = {row["file"]: row["reference"] for row in csv.DictReader(io.StringIO("\n".join(out)))}
     assert found == {"one/song.wav": "C major", "two/song.wav": ""}
-    assert "keys.csv: rows without a file or a key, left out: 1" in err
-    assert "keys.csv: rows that name none of these files: 1" in err
+    assert "keys.csv: rows without a file or a key left out: 1" in err
+    assert "keys.csv: rows that match none of these files: 1" in err
     assert err[-1] == "1 of 1 as in keys.csv"
 
 
@@ -92,7 +92,7 @@ def test_predict_takes_what_it_wrote(tfkey, music):
     [
         ("file,key\nother.wav,C\n", "looked for other.wav among one/song.wav, two/song.wav"),
         ("file,key\nsong.wav,C\n", "line 2: 'song.wav' may be one/song.wav or two/song.wav"),
-        ("file,key\none/song.wav,H-flat\n", "line 2: 'H-flat' names no key"),
+        ("file,key\none/song.wav,H-flat\n", "line 2: 'H-flat' is not a key"),
         ("file,key\none/song.wav,\n", "none of its 1 rows has both a file and a key"),
     ],
 )
@@ -111,9 +111,9 @@ def test_predict_refuses_a_reference_before_work(table, words, tfkey, music, mon
 def test_predict_says_so_when_no_known_file_was_judged(tfkey, music):
     (music / "keys.csv").write_text("file,key\none/song.wav,C\n")
     arguments = ("predict", "one", "--output", "out.csv", "--reference", "keys.csv", "--skip-existing")
-    assert tfkey(*arguments)[2][-2:] == ["1 of 1 as in keys.csv", "1 judged"]
+    assert tfkey(*arguments)[2][-2:] == ["1 of 1 keys agree with keys.csv", "1 analysed"]
     code, _, err = tfkey(*arguments)
-    assert (code, err) == (0, ["no file was judged of the 1 in keys.csv", "0 judged, 1 skipped"])
+    assert (code, err) == (0, ["none of the 1 files in keys.csv was analysed", "0 analysed, 1 skipped"])
 
 
 def test_compare_reads_what_excel_writes(tfkey, tmp_path):
@@ -123,4 +123,4 @@ def test_compare_reads_what_excel_writes(tfkey, tmp_path):
     code, out, err = tfkey("compare", a, b, "--reference", b)
     assert code == 0
     assert out[2].startswith("1 tracks, ")
-    assert f"{b}: rows without a track or a key, left out: 1" in err
+    assert f"{b}: rows without a track or a key left out: 1" in err

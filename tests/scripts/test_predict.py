@@ -70,7 +70,7 @@ def test_a_music_folder_with_files_broken_in_ten_ways(tfkey, tmp_path):
     assert all(Path(name).exists() for name in names)
     assert not set(names) & set(said)
     assert sum(record["key"] == "C major" for record in records) > 45
-    listed = err[err.index("not judged (10):") + 1 :]
+    listed = err[err.index("not analysed (10):") + 1 :]
     assert len(listed) == 10
     for path, words in said.items():
         (line,) = [line for line in listed if line.startswith(f"  {path}: ")]
@@ -85,7 +85,7 @@ def test_what_is_cut_is_judged_with_a_warning(tfkey, at_once, music):
     code, out, err = tfkey("predict", music, "--format", "json")
     assert code == 0
     assert [record["warning"] for record in json.loads("\n".join(out))] == [None, None, warning, None]
-    assert err[-2:] == ["judged with a warning (1):", f"  {cut}: {warning}"]
+    assert err[-2:] == ["analysed with a warning (1):", f"  {cut}: {warning}"]
     code, out, err = tfkey("predict", cut, "--format", "csv")
     (line,) = rows(out)
     assert (code, line["key"], line["seconds"], line["warning"]) == (0, "C major", "1.5", warning)
@@ -206,7 +206,7 @@ def test_lists_on_stdin_playlists_and_names_given_twice(tmp_path, music):
     assert files == [str(odd), "music/a.mp3", "music/b.flac"]
     errors = done.stderr.decode().splitlines()
     assert done.returncode == 1
-    assert errors[1:] == ["not judged (1):", "  music/gone.ogg: no such file; check the path"]
+    assert errors[1:] == ["not analysed (1):", "  music/gone.ogg: no such file; check the path"]
     lines = b"music/c.wav\r\nmusic/a.mp3\n"
     done = subprocess.run(
         [*COMMAND, "-"], input=lines, capture_output=True, cwd=tmp_path, check=False,
@@ -234,7 +234,7 @@ def test_tags_are_written_kept_and_replaced(tfkey, at_once, music):
     assert states == dict.fromkeys(before, "written")
     # Short, as ID3 asks for, unless another notation is asked for.
     assert texts == {"a.mp3": "C", "b.flac": "C", "c.wav": "C", "noise.mp3": "o"}
-    assert summary == "4 judged, 1 without a key, 4 written"
+    assert summary == "4 analysed, 1 without a key, 4 written"
     assert tag("--notation", "camelot")[:2] == (dict.fromkeys(before, "kept"), texts)
     states, texts, _ = tag("--notation", "camelot", "--overwrite")
     assert texts == {"a.mp3": "8B", "b.flac": "8B", "c.wav": "8B", "noise.mp3": "o"}
@@ -242,7 +242,7 @@ def test_tags_are_written_kept_and_replaced(tfkey, at_once, music):
     mutagen.File(music / "b.flac").delete()
     states, texts, summary = tag("--skip-existing")
     assert (states, texts["b.flac"]) == ({"b.flac": "written"}, "C")
-    assert summary == "1 judged, 3 skipped, 1 written"
+    assert summary == "1 analysed, 3 skipped, 1 written"
     assert {path.name: packets(path) for path in music.iterdir()} == before
 
 
@@ -271,22 +271,22 @@ def test_skipping_what_the_output_has(tfkey, at_once, music, tmp_path, suffix):
         }[suffix]()
         return [Path(record["file"]).name for record in records], err[-1]
 
-    assert judge(music / "c.wav") == (["c.wav"], "1 judged")
+    assert judge(music / "c.wav") == (["c.wav"], "1 analysed")
     first = output.read_text("utf-8").strip("[]\n")
     found = judge(music / "a.mp3", music)
-    assert found == (["c.wav", "a.mp3", "b.flac", "noise.mp3"], "3 judged, 1 without a key, 1 skipped")
+    assert found == (["c.wav", "a.mp3", "b.flac", "noise.mp3"], "3 analysed, 1 without a key, 1 skipped")
     assert output.read_text("utf-8").strip("[]\n").startswith(first)
     whole = output.read_bytes()
-    assert judge(music)[1] == "0 judged, 4 skipped"
+    assert judge(music)[1] == "0 analysed, 4 skipped"
     assert output.read_bytes() == whole
     # With tags asked for, too, a file has to have both.
     code, _, err = tfkey("predict", music, "--output", output, "--skip-existing", "--write-tags")
     if suffix == "csv":
         assert (code, len(err)) == (2, 1)
-        assert "has other columns" in err[0]
+        assert "the columns are not" in err[0]
     else:
-        assert err[-1] == "4 judged, 1 without a key, 4 written"
-        assert judge(music)[1] == "0 judged, 4 skipped"
+        assert err[-1] == "4 analysed, 1 without a key, 4 written"
+        assert judge(music)[1] == "0 analysed, 4 skipped"
     output.write_text('[{"file": 1')
     code, _, err = tfkey("predict", music, "--output", output, "--skip-existing")
     assert (code, len(err)) == (1 if suffix != "csv" else 2, 1)
@@ -311,7 +311,7 @@ def test_interrupted_run_goes_on(tfkey, at_once, music, tmp_path, monkeypatch, s
     assert code == 130
     assert "stopped" in err[-1]
     code, _, err = tfkey("predict", music, "--output", output, "--skip-existing")
-    assert (code, err[-1]) == (0, "2 judged, 1 without a key, 2 skipped")
+    assert (code, err[-1]) == (0, "2 analysed, 1 without a key, 2 skipped")
     in_one_go = tmp_path / f"again.{suffix}"
     tfkey("predict", music, "--output", in_one_go)
     assert output.read_text("utf-8") == in_one_go.read_text("utf-8")
@@ -348,8 +348,8 @@ def test_reader_that_has_enough(music):
         (("--overwrite",), "--write-tags"),
         (("--dry-run",), "--write-tags"),
         (("--null",), "give - as a path"),
-        (("--skip-existing",), "give --output or --write-tags"),
-        (("--skip-existing", "--output", "keys.txt"), "a table is not read back"),
+        (("--skip-existing",), "needs --output or --write-tags"),
+        (("--skip-existing", "--output", "keys.txt"), "a table cannot be read back"),
         (("--run", "x", "--model", "y"), "give one of them"),
         (("--notation", "folder"), "folder"),
         (("--top", "0"), "--top"),

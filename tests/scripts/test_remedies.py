@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[2]
             "prepare",
             {"mode": "audio", "dataset": "demo"},
             train,
-            " (run tfkey prepare --mode audio --dataset demo, with the --config and -o of this call)",
+            " (run tfkey prepare --mode audio --dataset demo with the --config and -o of this command)",
         ),
     ],
 )

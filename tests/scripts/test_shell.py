@@ -105,7 +105,7 @@ def test_names_in_any_bytes_in_every_locale(odd: list[bytes], locale: str) -> No
     assert done.returncode == 1
     *found, missing = odd[:-2] + odd[-1:] + odd[-2:-1]
     assert names_in(done.stdout, kind) == found
-    assert b"not judged (1):\n  " + missing + b": no such file" in done.stderr
+    assert b"not analysed (1):\n  " + missing + b": no such file" in done.stderr
     if kind == "csv":
         assert b"\nodd/mod\xe0 - la notte.wav,C major," in done.stdout
     again = call("predict", "-", "--null", "--output", f"keys.{kind}", locale=locale, input=listed)
@@ -114,7 +114,7 @@ def test_names_in_any_bytes_in_every_locale(odd: list[bytes], locale: str) -> No
     if reader is not None:
         kept = ("--output", f"keys.{kind}", "--skip-existing")
         done = call("predict", "-", "--null", *kept, locale=reader, input=listed)
-        assert b"\n0 judged, 11 skipped\n" in b"\n" + done.stderr
+        assert b"\n0 analysed, 11 skipped\n" in b"\n" + done.stderr
 
 
 @pytest.mark.parametrize("locale", ["UTF-8", "ASCII"])
@@ -354,7 +354,7 @@ def test_output_on_a_full_device_and_into_a_pipe_that_closes(song: Path) -> None
         ("/dev/null", ("--skip-existing",), b"cannot be read back"),
         ("/dev/stdout", ("--skip-existing",), b"cannot be read back"),
         (".", (), b"is a folder"),
-        ("song.wav", (), b"is one of the files to judge"),
+        ("song.wav", (), b"is one of the files to analyse"),
     ],
 )
 def test_targets_that_cannot_be_meant(song: Path, target: str, options: tuple, words: bytes) -> None:
@@ -390,7 +390,7 @@ def test_stopped_predict_says_what_it_wrote_and_how_to_go_on(song: Path, number:
     written += out.splitlines()
     assert len(written) < 2000
     assert err.decode().splitlines()[-1] == (
-        f"tfkey: stopped; {len(written) - 1} results were written to stdout; the same command starts over: "
-        "with --output FILE.csv and --skip-existing it can go on"
+        f"tfkey: stopped; {len(written) - 1} results were written to stdout; the same command starts over; "
+        "with --output FILE.csv and --skip-existing it can continue"
     )
     assert b"Traceback" not in err

@@ -12,20 +12,21 @@ import pytest
 from scripts.stopping import STARTS_OVER, Signalled, catch_signals
 
 AGAIN = "the same command starts over"
-GOES_ON = "the same command goes on"
+GOES_ON = "the same command continues"
+CAN = "with --output FILE.csv and --skip-existing it can continue"
 # The function that does the work, the command that calls it, and what is said.
 STOPPED = [
-    ("pipelines.prepare.prepare.prepare", ["prepare", "--dataset", "demo"], f"{GOES_ON} where it was"),
+    ("pipelines.prepare.prepare.prepare", ["prepare", "--dataset", "demo"], f"{GOES_ON} from here"),
     ("pipelines.experiments.train.train", ["train"], f"{GOES_ON} after the last finished epoch"),
     ("pipelines.experiments.self_checks.overfit", ["train", "--check", "overfit"], STARTS_OVER),
     ("pipelines.experiments.train.find_learning_rate", ["train", "--find-learning-rate"], STARTS_OVER),
-    ("pipelines.experiments.tune.tune", ["tune"], f"{GOES_ON}, in the trial after its last finished epoch"),
+    ("pipelines.experiments.tune.tune", ["tune"], f"{GOES_ON} the trial after its last finished epoch"),
     ("tfkey.runs.open_run", ["evaluate", "run"], STARTS_OVER),
     ("tfkey.runs.open_run", ["export", "run"], STARTS_OVER),
     ("tfkey.scoring.comparison.compare", ["compare", "a.csv", "a.csv"], STARTS_OVER),
     ("pipelines.prepared.manifest.as_prepared", ["pack", "demo"], STARTS_OVER),
     ("pipelines.datasets_on_disk.describe", ["datasets"], STARTS_OVER),
-    ("tfkey.audio.finding.list_files", ["predict", "a.csv"], f"nothing was done yet; {AGAIN}"),
+    ("tfkey.audio.finding.list_files", ["predict", "a.csv"], f"no work was done yet; {AGAIN}"),
     ("tfkey.inference.many_files.judge_files", ["predict", "a.csv"], f"no new result was written; {AGAIN}"),
 ]  # fmt: skip
 
@@ -50,14 +51,14 @@ def test_stopped_subcommand_says_how_to_go_on(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ((), f"to stdout; {AGAIN}: with --output FILE.csv and --skip-existing it can go on"),
-        (("--output", "-"), f"to stdout; {AGAIN}: with --output FILE.csv and --skip-existing it can go on"),
-        (("--output", "/dev/null"), f"to --output /dev/null; {AGAIN}: with --output FILE.csv and "
-                                    "--skip-existing it can go on"),
-        (("--output", "k.txt"), f"to k.txt; {AGAIN}: with --format csv and --skip-existing it can go on"),
-        (("--output", "k.csv"), "to k.csv; the same command with --skip-existing goes on"),
-        (("--output", "k.csv", "--skip-existing"), "to k.csv; the same command goes on"),
-        (("--write-tags",), "to stdout, and 2 tags; the same command with --skip-existing goes on"),
+        ((), f"to stdout; {AGAIN}; {CAN}"),
+        (("--output", "-"), f"to stdout; {AGAIN}; {CAN}"),
+        (("--output", "/dev/null"), f"to --output /dev/null; {AGAIN}; with --output FILE.csv and "
+                                    "--skip-existing it can continue"),
+        (("--output", "k.txt"), f"to k.txt; {AGAIN}; with --format csv and --skip-existing it can continue"),
+        (("--output", "k.csv"), "to k.csv; the same command with --skip-existing continues"),
+        (("--output", "k.csv", "--skip-existing"), "to k.csv; the same command continues"),
+        (("--write-tags",), "to stdout, and 2 tags; the same command with --skip-existing continues"),
         (("--write-tags", "--dry-run"), f"to stdout, and 0 tags; {AGAIN}"),
     ],
 )  # fmt: skip
@@ -83,11 +84,11 @@ def test_stopped_predict_says_which_option_goes_on(
         patch.setattr("tfkey.inference.many_files.judge_files", stop)
         code, _, err = tfkey("predict", ".", *options)
     assert (code, err[-1]) == (130, f"tfkey: stopped; 2 results were written {words}")
-    if "goes on" in words:
+    if "continues" in words:
         again = [option for option in options if option != "--skip-existing"]
         code, _, err = tfkey("predict", ".", *again, "--skip-existing")
         assert code == 0
-        assert err[-1].startswith("1 judged, 2 skipped")
+        assert err[-1].startswith("1 analysed, 2 skipped")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

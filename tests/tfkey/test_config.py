@@ -157,9 +157,9 @@ def test_several_bad_settings_are_all_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"train:\n  epochs: [1\n", r"not YAML at line \d"),
-        (b"- a\n- b\n", "holds a list; it must be a mapping"),
-        (b"just words", "holds a str"),
+        (b"train:\n  epochs: [1\n", r"is not YAML at line \d"),
+        (b"- a\n- b\n", "contains a list; it must be a mapping"),
+        (b"just words", "contains a str"),
         (b"seed: \xff\xfe", "cannot be read"),
     ],
 )

@@ -70,7 +70,7 @@ def test_dialects(content: bytes, tmp_path: Path) -> None:
         (b"PK\x03\x04\x14\x00\x06\x00\x08\x00\xff", "is not text in UTF-8"),
         ("file,key\na.wav,C\n".encode("utf-16-le"), "is not text in UTF-8"),
         (b"\xff\xfef", "is not text in UTF-8"),
-        (b'file,key\nb.wav,C\n"a.wav,C\n', r"line 3: is not CSV \(.*check the quotes there"),
+        (b'file,key\nb.wav,C\n"a.wav,C\n', r"line 3: is not CSV \(.*check the quotes in this line"),
         (b'file,key\n"a" b.wav,C\n', "line 2: is not CSV"),
     ],
 )
@@ -128,11 +128,11 @@ def test_texts_that_state_no_key(text: str, tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_not_understood_names_file_and_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"keys\.csv, line 3: 'H-flat' names no key: write it like"):
+    with pytest.raises(DataError, match=r"keys\.csv, line 3: 'H-flat' is not a key; write a key like"):
         parse_key(tmp_path / "keys.csv", 3, "H-flat")
     # A tonic whose mode is not known is not a major key.
     (row,) = rows(tmp_path, b"file,tonic,mode\na.wav,A,\n")
-    with pytest.raises(DataError, match="'A without a mode' names no key"):
+    with pytest.raises(DataError, match="'A without a mode' is not a key"):
         parse_key(tmp_path, row.line, row.key_text)
 
 

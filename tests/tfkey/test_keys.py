@@ -366,7 +366,7 @@ def test_whether_the_mode_is_stated():
 
 @pytest.mark.parametrize("value", [None, 3, float("nan"), b"Am"])
 def test_what_is_no_text_is_no_key(value):
-    with pytest.raises(KeyParseError, match="names no key"):
+    with pytest.raises(KeyParseError, match="is not a key"):
         parse_key(value)
 
 

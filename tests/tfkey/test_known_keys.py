@@ -65,7 +65,7 @@ def known(tmp_path: Path, monkeypatch):
 def test_rows_find_their_files(table, files, found, unused, known, tmp_path: Path) -> None:
     table = table.replace("{here}", str(tmp_path))
     if found is None:
-        with pytest.raises(DataError, match=r"line 2: .* may be x/a.wav or y/a.wav; write the path"):
+        with pytest.raises(DataError, match=r"line 2: .* may be x/a.wav or y/a.wav; write its full path"):
             known(table, *files)
         return
     result = known(table, *files)
@@ -78,11 +78,11 @@ def test_rows_find_their_files(table, files, found, unused, known, tmp_path: Pat
     [
         ("file,key\na.wav,Am\n", ["x/a.wav", "y/a.wav"], r"line 2: 'a.wav' may be x/a.wav or y/a.wav"),
         ("file,key\nx/b.flac,Am\n../x/b.flac,C\n", ["x/b.flac"],
-         r"x/b.flac has the key A minor by line 2 \('x/b.flac'\) and C major by line 3"),
-        ("file,key\no/b.flac,Am\np/b.flac,C\n", ["x/b.flac"], r"A minor by line 2 \('o/b.flac'\)"),
+         r"x/b.flac has the key A minor in line 2 \('x/b.flac'\) and C major in line 3"),
+        ("file,key\no/b.flac,Am\np/b.flac,C\n", ["x/b.flac"], r"A minor in line 2 \('o/b.flac'\)"),
         ("file,key\nq.wav,Am\nr.wav,C\n", ["x/a.wav", "x/b.flac"],
-         r"none of its rows names a file .*looked for q.wav, r.wav among x/a.wav, x/b.flac; write paths that "
-         r"begin in lists or in the current folder"),
+         r"no row matches any of the files; looked for q.wav, r.wav among x/a.wav, x/b.flac; write paths "
+         r"relative to lists or to the current folder"),
         ("file,start,end,key\nx/b.flac,0,9,Am\nx/b.flac,9,20,C\n", ["x/b.flac"], "delete the wrong one"),
     ],
 )  # fmt: skip
@@ -102,5 +102,5 @@ def test_rows_without_a_key_are_counted(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="none of its 1 rows has both a file and a key"):
         read_known_keys(path, NAMES)
     path.write_text("file,key\na.wav,\nb.wav,H-flat\n")
-    with pytest.raises(DataError, match="line 3: 'H-flat' names no key"):
+    with pytest.raises(DataError, match="line 3: 'H-flat' is not a key"):
         read_known_keys(path, NAMES)

@@ -68,7 +68,7 @@ def test_what_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="none: no such folder"):
         open_run(tmp_path / "none")
     (tmp_path / "config.yaml").write_text("seed: [")
-    with pytest.raises(ConfigError, match=r"config\.yaml: not YAML"):
+    with pytest.raises(ConfigError, match=r"config\.yaml: is not YAML"):
         open_run(tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(TfkeyError, match=r"file/a/config\.yaml: cannot be written"):
@@ -77,7 +77,7 @@ def test_what_is_no_run(tmp_path: Path) -> None:
 
 def test_latest_run_is_that_of_the_newest_network(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(DataError, match=rf"{folder}: holds no trained run; train one first"):
+        with pytest.raises(DataError, match=rf"{folder}: contains no trained run; train one first"):
             latest_run(folder)
     runs = {name: create_run(make_config(tmp_path), name) for name in "abcd"}
     for name, age in (("a", 30), ("b", 10), ("c", 20)):
@@ -88,7 +88,7 @@ def test_latest_run_is_that_of_the_newest_network(tmp_path: Path) -> None:
 
 def test_network_is_loaded_or_its_fault_is_named(tmp_path: Path) -> None:
     run = create_run(make_config(tmp_path), "first")
-    with pytest.raises(TfkeyError, match=r"best\.keras: not there; train the run first$"):
+    with pytest.raises(TfkeyError, match=r"best\.keras: does not exist yet; train the run first$"):
         run.load_network()
     make_network(36).save(run.best)
     with pytest.raises(TfkeyError, match=r"best\.keras: is for 36 bins, .*features\.n_bins=24"):

@@ -354,4 +354,4 @@ except tfkey.errors.MissingExtraError as error:
     assert expected.key is not None
     name, confidence = answer.rsplit(" ", 1)
     assert (name, float(confidence)) == (expected.key.long, pytest.approx(expected.confidence, abs=1e-3))
-    assert complaint.endswith("needs TensorFlow, which is not installed: pip install 'tfkey[train]'")
+    assert complaint.endswith("needs TensorFlow, which is not installed; run pip install 'tfkey[train]'")

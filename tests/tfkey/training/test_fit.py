@@ -289,7 +289,9 @@ def test_the_best_network_is_of_an_epoch_that_counts(tmp_path: Path, stopped: Pa
 def test_a_best_network_that_is_lost_is_missed_at_once(tmp_path: Path, stopped: Path) -> None:
     run = copy_of(stopped, tmp_path)
     run.best.unlink()
-    with pytest.raises(TfkeyError, match=rf"best\.keras: lost; put it back, or delete {run.path} and train"):
+    with pytest.raises(
+        TfkeyError, match=rf"best\.keras: is missing; put it back, or delete {run.path} and train"
+    ):
         train(run)
     run.best.write_bytes(b"cut")
     with pytest.raises(TfkeyError, match=r"best\.keras: not a network that can be loaded; put it back"):
