@@ -69,13 +69,14 @@ def test_stopped_predict_says_which_option_goes_on(
     import soundfile
 
     from tests.media import chord
+    from tfkey.inference.many_files import make_judge
 
     monkeypatch.chdir(tmp_path)
     for name in "abc":
         soundfile.write(f"{name}.wav", chord(1), 44100)
 
     def stop(files, judging, *_: object):
-        judge = judging()
+        judge = make_judge(judging)
         yield judge(files[0])
         yield judge(files[1])
         raise KeyboardInterrupt
