@@ -1,6 +1,6 @@
-# Every target of the three modes is one line that calls `tfkey`. `make help` lists them.
-# They take the three public datasets at full size. To try them out: CONFIG=demo DATASETS=demo.
-# ARGS="..." is handed on to tfkey. With several Pythons, give each its environment:
+# The targets for the three modes each call `tfkey` once. `make help` lists all targets.
+# They use the three public datasets at full size. To try them out, add CONFIG=demo DATASETS=demo.
+# ARGS="..." is passed through to tfkey. Use a separate environment for each Python version:
 # make test PYTHON=python3.13 VENV=.venv-3.13
 
 PYTHON ?= python3
@@ -8,7 +8,7 @@ CONFIG ?= train
 DATASETS ?= ncs gs_mtg gs_key
 ARGS ?=
 RUN ?= runs/demo-audio
-DESCRIPTION ?= A small network that the demo trained: on classical pieces rendered by a synthesiser, no recordings.
+DESCRIPTION ?= A small network trained by the demo, on classical pieces rendered by a synthesiser; no recordings.
 VENV ?= .venv
 BIN := $(VENV)/bin
 TFKEY := $(BIN)/tfkey
@@ -25,13 +25,13 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
 
 $(READY): setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 10) or sys.exit("$(PYTHON) is Python %d.%d, and tfkey needs 3.10 or later; name one: make PYTHON=python3.12" % v[:2])'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 10) or sys.exit("$(PYTHON) is Python %d.%d, but tfkey needs 3.10 or later; choose one with: make PYTHON=python3.12" % v[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[train,dev]'
 	touch $@
 
-setup: $(READY)  ## make .venv with everything in it
+setup: $(READY)  ## create .venv and install everything
 
 demo: $(READY)  ## prepare, train, evaluate in every mode, export, predict real recordings
 	for mode in $(MODES); do $(TFKEY) prepare --mode $$mode --config demo || exit 1; done
@@ -40,31 +40,31 @@ demo: $(READY)  ## prepare, train, evaluate in every mode, export, predict real 
 	for mode in $(MODES); do $(TFKEY) evaluate runs/demo-$$mode || exit 1; done
 	$(TFKEY) predict tests/data/real --run runs/demo-audio --reference tests/data/real/labels.csv
 
-weights: $(READY)  ## make RUN's network the one that comes with tfkey, with DESCRIPTION
+weights: $(READY)  ## replace the bundled network with that of RUN, described by DESCRIPTION
 	$(TFKEY) export $(RUN) --format litert --output tfkey/weights/demo --description "$(DESCRIPTION)"
 
-schema: $(READY)  ## write configs/schema.json, which editors check configurations by
+schema: $(READY)  ## write configs/schema.json, with which editors check configurations
 	$(TFKEY) config --schema > configs/schema.json
 
-prepare-audio: $(READY)  ## audio mode: get the audio and cut it into intervals
+prepare-audio: $(READY)  ## audio mode: fetch the audio and cut it into intervals
 	$(TFKEY) prepare --mode audio $(WHAT)
 
-train-audio: $(READY)  ## audio mode: train, the constant-Q transform computed on the fly
+train-audio: $(READY)  ## audio mode: train, computing the constant-Q transform on the fly
 	$(TFKEY) train --mode audio $(WHAT)
 
-eval-audio: $(READY)  ## audio mode: judge the trained network on whole test tracks
+eval-audio: $(READY)  ## audio mode: evaluate the trained network on whole test tracks
 	$(TFKEY) evaluate runs/audio $(ARGS)
 
-prepare-spectrograms: $(READY)  ## audio/image mode: compute spectrograms once, as TFRecords
+prepare-spectrograms: $(READY)  ## spectrograms mode: compute spectrograms once, as TFRecords
 	$(TFKEY) prepare --mode spectrograms $(WHAT)
 
-prepare-images: $(READY)  ## image mode: get an archive of spectrogram PNGs
+prepare-images: $(READY)  ## images mode: fetch an archive of spectrogram PNGs
 	$(TFKEY) prepare --mode images $(WHAT)
 
-train-image: $(READY)  ## image mode: train on the PNGs
+train-image: $(READY)  ## images mode: train on the PNGs
 	$(TFKEY) train --mode images $(WHAT)
 
-eval-image: $(READY)  ## image mode: judge the trained network on whole test tracks
+eval-image: $(READY)  ## images mode: evaluate the trained network on whole test tracks
 	$(TFKEY) evaluate runs/images $(ARGS)
 
 tune: $(READY)  ## search for the settings that train best, on spectrograms
@@ -76,16 +76,16 @@ tensorboard: $(READY)  ## watch runs and searches in a browser
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-test-overfit: $(READY)  ## check that a network learns one batch by heart
+test-overfit: $(READY)  ## check that a network can overfit one batch
 	$(TFKEY) train --check overfit --mode spectrograms $(WHAT)
 
-test-fdr: $(READY)  ## one step of everything: training, validation, checkpoint
+test-fdr: $(READY)  ## check one step of everything: training, validation, checkpoint
 	$(TFKEY) train --check fdr --mode spectrograms $(WHAT)
 
-test-limit: $(READY)  ## one epoch on 1 % of the data
+test-limit: $(READY)  ## check one epoch on 1 % of the data
 	$(TFKEY) train --check limit --mode spectrograms $(WHAT)
 
-lint: $(READY)  ## ruff and mypy
+lint: $(READY)  ## run ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

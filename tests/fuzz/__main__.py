@@ -23,20 +23,14 @@ LARGE = 1 << 20
 def main() -> None:
     """Run the fuzzer."""
     names = _names()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=names, metavar="TARGET", help=f"one of {', '.join(names)}")
     parser.add_argument("--runs", type=int, default=100_000, help="inputs (default: 100000)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--longest", type=int, help="length of the inputs in bytes (default: the target's own)"
-    )
+    parser.add_argument("--longest", type=int, help="length of the inputs in bytes (default: the target's own)")
     parser.add_argument("--folder", type=Path, help="where inputs are kept (default: a new one below /tmp)")
     parser.add_argument("--random", action="store_true", help="do without atheris")
-    parser.add_argument(
-        "--large", action="store_true", help="try inputs of a megabyte (default: 200 of them)"
-    )
+    parser.add_argument("--large", action="store_true", help="try inputs of a megabyte (default: 200 of them)")
     parser.add_argument("--input", type=Path, help="try the input in this file, nothing else")
     options = parser.parse_args()
     if options.large:

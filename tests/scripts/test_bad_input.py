@@ -184,7 +184,7 @@ def test_runs_that_are_none(tfkey, lab, tmp_path):
             *arguments, *(["--data-dir", lab / "data"] if arguments[0] == "evaluate" else [])
         )
         assert (code, len(err)) == (1, 1)
-        assert f"{best}: not a network that can be loaded" in err[0]
+        assert f"{best}: the network cannot be loaded" in err[0]
     (tmp_path / "broken" / "config.yaml").write_text("features: {n_bins: many}\n")
     code, _, err = tfkey("evaluate", tmp_path / "broken")
     assert (code, len(err)) == (2, 1)

@@ -170,7 +170,7 @@ def test_export_replaces_no_folder_of_somebody_else(lab, tmp_path, kind):
     assert outcome.returncode == 2
     foreign = "tfkey.json" if kind == "saved_model" else "thesis.txt"
     assert outcome.stderr.startswith(
-        f"tfkey: {kept}: holds '{foreign}', which is not part of a {kind} export"
+        f"tfkey: {kept}: contains '{foreign}', which is not part of a {kind} export"
     )
     assert sorted(path.name for path in kept.iterdir()) == ["tfkey.json", "thesis.txt"]
     assert (kept / "thesis.txt").read_text() == "precious"

@@ -21,7 +21,7 @@ def test_every_setting_is_shown(tfkey) -> None:
     assert (
         out[out.index("  train.batch_size = 32   (integer >= 1)") + 1] == "      intervals per training step"
     )
-    assert "own settings of the network allconv_rnn:" in out
+    assert "settings specific to the network allconv_rnn:" in out
     assert "  model.bidirectional = true   (true or false)" in out
     assert not [line for line in out if line.startswith("*")]
     assert max(map(len, out)) <= 110
@@ -44,7 +44,7 @@ def test_settings_of_a_run(tfkey, tmp_path: Path) -> None:
     code, out, err = tfkey("config", run.path)
     assert (code, err) == (0, [])
     assert "* train.limit = 0.5   (number > 0, <= 1; default 1.0)" in out
-    assert "own settings of the network octave:" in out
+    assert "settings specific to the network octave:" in out
     assert not [line for line in out if "allconv:" in line]
     code, out, _ = tfkey("config", run.path, "train.limit", "seed")
     assert [line.split()[0] for line in out if line.startswith("  ") and "=" in line] == ["seed"]
@@ -78,7 +78,7 @@ def test_schema_is_json(tfkey) -> None:
         (["-o", "train.epochs=0"], "train.epochs: 0 is not allowed"),
         (["--config", "nowhere"], "configuration nowhere: no such file"),
         ([ROOT / "tests", "--config", "demo"], "a run has its own settings"),
-        ([ROOT / "tests", ROOT / "configs"], "give one run"),
+        ([ROOT / "tests", ROOT / "configs"], "give only one run"),
         ([ROOT / "tests"], "not a run folder"),
     ],
 )

@@ -77,14 +77,14 @@ def test_predict_tells_files_of_one_name_apart(tfkey, music):
     assert found == {"one/song.wav": "C major", "two/song.wav": ""}
     assert "keys.csv: rows without a file or a key left out: 1" in err
     assert "keys.csv: rows that match none of these files: 1" in err
-    assert err[-1] == "1 of 1 as in keys.csv"
+    assert err[-1] == "1 of 1 keys agree with keys.csv"
 
 
 def test_predict_takes_what_it_wrote(tfkey, music):
     assert tfkey("predict", "one", "two", "--output", "out/keys.csv")[0] == 0
     for form in ((), ("--top", "2")):
         code, _, err = tfkey("predict", music / "two", "one", "--reference", "out/keys.csv", *form)
-        assert (code, err[-1]) == (0, "2 of 2 as in out/keys.csv")
+        assert (code, err[-1]) == (0, "2 of 2 keys agree with out/keys.csv")
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_every_remedy_of_the_library_is_known():
         (("-o", "train.batch_size=0"), "train.batch_size: 0 is not allowed", "(in -o train.batch_size=0)"),
         (("-o", "train.epochs"), "-o train.epochs: write it as section.setting=value", "train.batch_size=32"),
         (("--config", "nosuch"), "configuration nosuch: no such file", "(option --config)"),
-        (("--name", "../x"), "name '../x': give one", "(option --name)"),
+        (("--name", "../x"), "name '../x': give a valid folder name", "(option --name)"),
     ],
 )
 def test_user_of_the_command_sees_which_option_to_use(tfkey, lab, arguments, start, end):

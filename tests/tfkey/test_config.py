@@ -78,7 +78,7 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
             "features.db_max=-50",
             ["features: db_max (-50.0) must be above db_min (-40.0) (in the override features.db_max=-50)"],
         ),
-        ("features.n_bins=400", ["features: highest bin", "22050 Hz", "n_bins"]),
+        ("features.n_bins=400", ["features: the highest bin", "22050 Hz", "n_bins"]),
         ("intervals.remainder=cut", ["intervals.remainder", "'cut'", "'drop'", "'pad'", "'overlap'"]),
         ("split.test=0.9", ["split: ", "add up to less than 1"]),
         ("mode=video", ["mode", "'video'", "'audio', 'spectrograms' or 'images'"]),

@@ -86,7 +86,7 @@ def test_what_is_no_such_table(content: bytes, words: str | None, tmp_path: Path
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.csv"):
-        with pytest.raises(DataError, match=r"cannot be read \(.*\); give a CSV file"):
+        with pytest.raises(DataError, match=r"cannot be read \(.*\); give a readable CSV file"):
             read_rows(path, NAMES, KEYS)
 
 

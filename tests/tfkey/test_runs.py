@@ -57,7 +57,7 @@ def test_run_of_another_configuration_is_refused_with_every_difference(tmp_path:
 
 @pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "/abs", "a\\b", "a:b", "what?"])
 def test_name_that_is_no_folder_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"^name .*: give one"):
+    with pytest.raises(UsageError, match=r"^name .*: give a valid folder name"):
         create_run(make_config(tmp_path / "runs"), name)
     assert not (tmp_path / "runs").exists()
 
@@ -94,7 +94,7 @@ def test_network_is_loaded_or_its_fault_is_named(tmp_path: Path) -> None:
     with pytest.raises(TfkeyError, match=r"best\.keras: is for 36 bins, .*features\.n_bins=24"):
         run.load_network()
     make_network().save(run.best)
-    with pytest.raises(TfkeyError, match=r"best\.keras: of another model than .*config\.yaml says"):
+    with pytest.raises(TfkeyError, match=r"best\.keras: has another model than .*config\.yaml says"):
         run.load_network()
     build_network(run.config.model, run.config.features).save(run.best)
     assert run.load_network().output_shape == (None, 24)
@@ -103,20 +103,20 @@ def test_network_is_loaded_or_its_fault_is_named(tmp_path: Path) -> None:
     whole = run.best.read_bytes()
     step = len(whole) // 25
     cuts = [whole[:size] for size in range(0, len(whole), step)]
-    fault = r"best\.keras: not a network that can be loaded; put it back, or delete .*first and train again"
+    fault = r"best\.keras: the network cannot be loaded; put it back, or delete .*first and train again"
     for damaged in (*cuts, b"not a network" * 99):
         run.best.write_bytes(damaged)
         with pytest.raises(TfkeyError, match=fault):
             run.load_network()
 
-    # A byte that does not matter, such as a date, leaves the network as it was; any other must be told.
-    told = 0
+    # A byte that does not matter, such as a date, leaves the network as it was; any other must be reported.
+    reported = 0
     for at in range(30, len(whole), step):
         run.best.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
         try:
             damaged_weights = run.load_network().get_weights()
         except TfkeyError as error:
-            told += bool(re.search(fault, str(error)))
+            reported += bool(re.search(fault, str(error)))
         else:
             assert all(map(np.array_equal, damaged_weights, weights))
-    assert told > 15
+    assert reported > 15

@@ -34,23 +34,23 @@ def export_run(
 ) -> Path:
     """Write a run's best network.
 
-    ``saved_model`` goes to ``<folder>/<version>/``, as TensorFlow Serving wants it, with versions numbered
-    upwards from 1; the signature ``serving_default``, and by its other name ``waveform``, takes ``waveform``,
-    float32 ``[batch, samples]``, mono at the sample rate of the metadata, any batch and any length, and
-    judges whole tracks; the signature ``spectrogram`` takes ``spectrogram``, float32 ``[batch, frames, bins,
-    1]``, as one interval. Both give calibrated ``probabilities``, float32 ``[batch, 24]``. It holds
-    TensorFlow's own ops only.
+    ``saved_model`` goes to ``<folder>/<version>/``, as TensorFlow Serving expects, with versions numbered
+    upwards from 1. The signature ``serving_default``, also available as ``waveform``, takes ``waveform``,
+    float32 ``[batch, samples]``: whole tracks, mono at the sample rate in the metadata, any batch and any
+    length. The signature ``spectrogram`` takes ``spectrogram``, float32 ``[batch, frames, bins, 1]``, as one
+    interval. Both return calibrated ``probabilities``, float32 ``[batch, 24]``. The SavedModel contains only
+    TensorFlow's own ops.
 
-    ``keras``, ``litert`` and ``onnx`` go to ``<folder>/network.*`` and judge one interval: ``spectrogram``
-    (or ``waveform``, of a network that takes waveforms), any batch and length, to ``probabilities`` without
-    calibration. A track's answer is the mean over its intervals, calibrated by the temperature in the
+    ``keras``, ``litert`` and ``onnx`` go to ``<folder>/network.*`` and take one interval: ``spectrogram`` (or
+    ``waveform``, if the network takes waveforms), any batch and length. They return ``probabilities`` without
+    calibration. The answer for a track is the mean over its intervals, calibrated with the temperature in the
     metadata.
 
     Args:
         run: the run.
         kind: one of :data:`tfkey.export.FORMATS`.
-        folder: is made, or its older export replaced. Versions of a SavedModel stay. Of a link, the folder
-            that it points to is written.
+        folder: the folder to create, or whose older export to replace. Versions of a SavedModel stay. A link
+            is followed.
         description: see :func:`tfkey.inference.from_run.export_metadata`.
         licences: see there.
 
@@ -58,11 +58,11 @@ def export_run(
         The folder of this export: ``folder``, or that of the version.
 
     Raises:
-        UsageError: another format; a folder that holds anything but older exports of this format (see
-            :func:`tfkey.export.target.check_target`), before anything is built.
+        UsageError: the format is unknown, or the folder contains anything but older exports of this format
+            (see :func:`tfkey.export.target.check_target`); raised before anything is built.
         MissingExtraError: the converter to ONNX is not installed.
         TfkeyError: LiteRT cannot run the network (a recurrent one).
-        TfkeyError: the run has no sound network (see :meth:`tfkey.runs.Run.load_network`), or the folder
+        TfkeyError: the run has no intact network (see :meth:`tfkey.runs.Run.load_network`), or the folder
             cannot be written.
     """
     if kind not in FORMATS:
@@ -86,13 +86,13 @@ def export_run(
             else:
                 place.write_bytes(_onnx(run, model, metadata))
         (partial / METADATA).write_text(text, encoding="utf-8", newline="\n")
-        # To build it took a while, in which somebody may have put a file there.
+        # Building took a while; somebody may have put a file there in the meantime.
         check_target(folder, kind)
     return target
 
 
 def next_version(folder: Path) -> int:
-    """The number of the next version of a SavedModel: one above the highest that is there."""
+    """Return the number of the next version of a SavedModel: one above the highest existing one."""
     numbers = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
     return max(numbers, default=0) + 1
 
@@ -146,9 +146,9 @@ def _litert(run: Run, model: keras.Model) -> bytes:
     try:
         with quiet():
             return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
-    except Exception as error:  # ConverterError is no public class
+    except Exception as error:  # ConverterError is not a public class
         raise TfkeyError(
-            f"model {run.config.model.name}: LiteRT cannot run it at any length; export it as onnx",
+            f"model {run.config.model.name}: LiteRT cannot run it on inputs of any length; export it as onnx",
             remedy="format",
             details={"format": "onnx"},
         ) from error

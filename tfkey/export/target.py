@@ -1,4 +1,4 @@
-"""Where an export may be written: what it would replace must be an older export."""
+"""Where an export may be written: it may only replace an older export."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ SAVED_MODEL_FILE = "saved_model.pb"
 
 
 def check_target(folder: Path, kind: str) -> None:
-    """Refuse a place for an export that holds anything but older exports of its format.
+    """Refuse a folder for an export if it contains anything but older exports of the format.
 
-    A folder is replaced whole, so nothing of anybody else's may be in it. Every entry has to be one that an
-    export writes: ``tfkey.json`` and the network's file, or, for a SavedModel, numbered folders that hold a
-    ``saved_model.pb`` each. Hidden files are somebody's too, but for what a killed export left.
+    The folder is replaced as a whole and must therefore not contain anybody else's files. Every entry must
+    be one that an export writes: ``tfkey.json`` and the network's file, or, for a SavedModel, numbered
+    folders that contain a ``saved_model.pb`` each. Hidden files count as foreign, too, except those that a
+    killed export left behind.
 
     Args:
-        folder: where the export is to go; it need not exist. A link is followed.
+        folder: the folder for the export; it need not exist. A link is followed.
         kind: one of :data:`tfkey.export.FORMATS`.
 
     Raises:
-        UsageError: names the first entry that is foreign.
+        UsageError: names the first foreign entry.
     """
-    advice = "choose a new or empty folder, or one that holds nothing but an older export of this format"
+    advice = "choose a new or empty folder, or one with nothing but an older export of this format"
     if not folder.is_dir():
         if folder.exists():
             raise UsageError(f"{folder}: is not a folder; {advice}", remedy="output")
@@ -39,16 +40,16 @@ def check_target(folder: Path, kind: str) -> None:
     foreign = [path for path in entries if not _is_own(path, kind)]
     if foreign:
         raise UsageError(
-            f"{folder}: holds {foreign[0].name!r}, which is not part of a {kind} export; {advice}",
+            f"{folder}: contains {foreign[0].name!r}, which is not part of a {kind} export; {advice}",
             remedy="output",
         )
     shown = [path for path in entries if not path.name.startswith(".")]
     if kind != "saved_model" and shown and folder / METADATA not in shown:
-        raise UsageError(f"{folder}: has no {METADATA}, so it is not an export; {advice}", remedy="output")
+        raise UsageError(f"{folder}: is not an export (it has no {METADATA}); {advice}", remedy="output")
 
 
 def real_target(folder: Path) -> Path:
-    """Where a folder really lies: the export replaces what a link points to, not the link."""
+    """Return the real path of a folder: the export replaces the target of a link, not the link."""
     return Path(os.path.realpath(folder))
 
 

@@ -13,19 +13,19 @@ from tfkey.spectrogram.frontend import build_frontend
 
 
 def whole_track_function(config: Config, network: keras.Model, temperature: float = 1.0) -> Any:
-    """A compiled function that judges whole tracks.
+    """Return a compiled function that takes whole tracks.
 
-    A track is covered by the intervals of :func:`tfkey.inference.covering.covering_starts`, of the length
-    that the network was trained on; their probabilities are averaged and then calibrated. A shorter one is
-    taken as it is, padded with silence to the least that the network can see.
-    One interval is in memory at a time.
+    The intervals of :func:`tfkey.inference.covering.covering_starts`, of the length that the network was
+    trained on, cover a track; their probabilities are averaged and then calibrated. A shorter track is used
+    unchanged, padded with silence to the minimum length for the network. Only one interval is in memory at a
+    time.
 
-    Nothing else is done to the waveform: very quiet recordings are not amplified, as an estimator does by
-    :mod:`tfkey.inference.level`.
+    The waveform is not processed in any other way: very quiet recordings are not amplified, as they are in
+    an estimator by :mod:`tfkey.inference.level`.
 
     Args:
-        config: that the network was trained with.
-        network: to logits.
+        config: the configuration that the network was trained with.
+        network: the network, which outputs logits.
         temperature: see :mod:`tfkey.scoring.calibration`.
 
     Returns:
@@ -46,7 +46,7 @@ def whole_track_function(config: Config, network: keras.Model, temperature: floa
         return probabilities(tf.pad(waveforms, [[0, 0], [0, tf.maximum(least - samples, 0)]]))
 
     def of_long(waveforms: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
-        # 64 bits: the product of a start and a count passes 2**31 within ten hours.
+        # In 64 bits: the product of a start and a count exceeds 2**31 within ten hours of audio.
         spare = tf.cast(samples - length, tf.int64)
         count = tf.cast(-(-samples // length), tf.int64)
 

@@ -1,6 +1,6 @@
-"""An exported network and what belongs to it: a folder with the network's file and ``tfkey.json``.
+"""An exported network with its metadata: a folder with the network's file and ``tfkey.json``.
 
-``tfkey export`` writes these folders (:mod:`tfkey.export`),
+``tfkey export`` (:mod:`tfkey.export`) writes these folders;
 :class:`tfkey.inference.estimator.KeyEstimator` reads them.
 """
 
@@ -16,20 +16,21 @@ from tfkey.spectrogram.filters import Features
 
 METADATA = "tfkey.json"
 NETWORK_FILES = {"litert": "network.tflite", "onnx": "network.onnx", "keras": "network.keras"}
-"""The name of the network's file by format."""
+"""The file name of the network, by format."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a network's user has to know.
+    """What is needed to use a network.
 
     Attributes:
-        features: of the spectrograms that it sees.
-        interval_seconds: of the intervals that it was trained on.
-        minimum_frames: the fewest frames that it can see.
-        temperature: that calibrates a track's probabilities (:mod:`tfkey.scoring.calibration`).
+        features: the parameters of its spectrograms.
+        interval_seconds: the length of the intervals that it was trained on, in seconds.
+        minimum_frames: the smallest number of frames that it accepts.
+        temperature: the temperature that calibrates a track's probabilities
+            (:mod:`tfkey.scoring.calibration`).
         takes_waveforms: whether it takes waveforms instead of spectrograms.
-        description: what the weights are, in words.
+        description: a description of the weights.
     """
 
     features: Features
@@ -41,10 +42,10 @@ class Metadata:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Metadata:
-        """Take it from the content of ``tfkey.json``.
+        """Return the metadata in the content of ``tfkey.json``.
 
         Raises:
-            KeyError, TypeError, ValueError: something is missing, or of the wrong type.
+            KeyError, TypeError, ValueError: a value is missing or has the wrong type.
         """
         return cls(
             features=Features.of(values["features"]),
@@ -62,13 +63,13 @@ class Metadata:
 
     @property
     def least(self) -> int:
-        """The fewest samples that the network can see."""
+        """The smallest number of samples that the network accepts."""
         return (self.minimum_frames - 1) * self.features.hop_length
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An export in a folder: its network's format and file, and its metadata."""
+    """An export in a folder: the format and file of its network, and its metadata."""
 
     path: Path
     format: str
@@ -81,26 +82,26 @@ class Bundle:
 
 
 def open_bundle(path: Path) -> Bundle:
-    """Open a folder that ``tfkey export`` made.
+    """Open a folder written by ``tfkey export``.
 
     Raises:
-        DataError: it is none, or it is damaged.
+        DataError: the folder is not an export, or it is damaged.
     """
     try:
         values = json.loads((path / METADATA).read_text(encoding="utf-8"))
         metadata = Metadata.of(values)
     except FileNotFoundError as error:
         raise DataError(
-            f"{path}: not an export (it has no {METADATA}); give a folder that an export made",
+            f"{path}: is not an export (it has no {METADATA}); give the folder of an export",
             remedy="export",
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path / METADATA}: damaged ({error}); export the run again") from error
+        raise DataError(f"{path / METADATA}: is damaged ({error}); export the run again") from error
     for kind, name in NETWORK_FILES.items():
         if (path / name).is_file():
             return Bundle(path, kind, metadata)
     raise DataError(
-        f"{path}: holds none of {', '.join(NETWORK_FILES.values())}; export the run as litert",
+        f"{path}: contains none of {', '.join(NETWORK_FILES.values())}; export the run as litert",
         remedy="export",
         details={"format": "litert"},
     )

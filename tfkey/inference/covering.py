@@ -1,18 +1,19 @@
-"""How a track is covered by the intervals that a network judges."""
+"""How intervals for a network cover a track."""
 
 from __future__ import annotations
 
 
 def covering_starts(samples: int, length: int, step: int | None = None) -> list[int]:
-    """The intervals that cover a track, evenly spaced from its start to its end.
+    """Return the intervals that cover a track, evenly spaced from its start to its end.
 
     Args:
-        samples: of the track, at least 0.
-        length: of an interval in samples, at least 1.
-        step: the furthest that they start apart, at least 1; None for ``length``, the fewest intervals.
+        samples: the length of the track in samples, at least 0.
+        length: the length of an interval in samples, at least 1.
+        step: the maximum distance between two starts, at least 1; None means ``length``, which gives the
+            fewest intervals.
 
     Returns:
-        The first sample of each interval. A track shorter than an interval is one, as it is.
+        The first sample of each interval. A track shorter than an interval gives one start, 0.
     """
     if samples <= length:
         return [0]

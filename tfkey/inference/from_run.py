@@ -1,4 +1,4 @@
-"""What an export, and an estimator, takes from a run: its network, its temperature and its metadata."""
+"""The parts of a run for an export or an estimator: its network, temperature and metadata."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def load_run_network(run: Run | Path | str) -> tuple[Metadata, Network]:
-    """The best network of a run by Keras, as :class:`tfkey.inference.estimator.KeyEstimator` takes it.
+    """Load the best network of a run with Keras, for :class:`tfkey.inference.estimator.KeyEstimator`.
 
     Raises:
         MissingExtraError: TensorFlow is not installed.
-        TfkeyError: the run has no sound network (see :meth:`tfkey.runs.Run.load_network`).
+        TfkeyError: the run has no intact network (see :meth:`tfkey.runs.Run.load_network`).
     """
     run = run if isinstance(run, Run) else open_run(Path(run))
     try:
@@ -36,7 +36,7 @@ def load_run_network(run: Run | Path | str) -> tuple[Metadata, Network]:
 
 
 def with_probabilities(network: keras.Model) -> keras.Model:
-    """A network that gives probabilities for one that gives logits."""
+    """Return a network that outputs probabilities for one that outputs logits."""
     import keras
 
     # Half precision is too coarse for probabilities.
@@ -45,7 +45,7 @@ def with_probabilities(network: keras.Model) -> keras.Model:
 
 
 def temperature(run: Run) -> float:
-    """The temperature that calibrates a run's best network; 1 if there is none for it."""
+    """Return the temperature that calibrates a run's best network; 1 if none was fitted for it."""
     found = read_calibration(run.path / "calibration.json")
     return found.temperature if found and run.best.is_file() and found.network == sha256(run.best) else 1.0
 
@@ -53,12 +53,12 @@ def temperature(run: Run) -> float:
 def export_metadata(
     run: Run, *, description: str | None = None, licences: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """What a user of a network has to know; the content of ``tfkey.json``.
+    """Return what is needed to use a network; the content of ``tfkey.json``.
 
     Args:
         run: the run.
-        description: what the weights are; None for the name of the network and of the data.
-        licences: of the data that the network was trained on, by dataset.
+        description: a description of the weights; None for the names of the network and of the data.
+        licences: the licences of the training data, by dataset.
     """
     config = run.config
     if description is None:

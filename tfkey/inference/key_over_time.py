@@ -12,7 +12,7 @@ import numpy as np
 from tfkey.keys import Key
 
 KEY_SECONDS = 90.0
-"""How long a key lasts on average before the music modulates, as the smoothing assumes."""
+"""The smoothing's assumption of how long a key lasts on average before the music modulates."""
 
 
 _TINY = float(np.finfo(np.float64).tiny)
@@ -20,13 +20,13 @@ _TINY = float(np.finfo(np.float64).tiny)
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a recording in one key.
+    """A part of a recording in one key.
 
     Attributes:
         start: in seconds.
         end: in seconds.
-        key: None where there is none (silence, noise, percussion).
-        confidence: the mean probability of ``key`` over the stretch; of the best class if there is none.
+        key: the key; None for a part without one (silence, noise, percussion).
+        confidence: the mean probability of ``key`` over the part; without a key, that of the best class.
     """
 
     start: float
@@ -36,16 +36,16 @@ class Segment:
 
 
 def smooth(probabilities: np.ndarray, hop_seconds: float, key_seconds: float = KEY_SECONDS) -> np.ndarray:
-    """The most probable sequence of keys, by the Viterbi algorithm (Rabiner 1989) on a sticky chain.
+    """Return the most probable sequence of keys, by the Viterbi algorithm (Rabiner 1989) on a sticky chain.
 
-    States are the classes. From one observation to the next a key stays with the probability
-    ``exp(-hop_seconds / key_seconds)`` and changes to each other one with the same share of the rest; a
-    network's probabilities count as likelihoods, as every key is as likely as any other beforehand.
+    States are the classes. From one observation to the next, a key stays with probability
+    ``exp(-hop_seconds / key_seconds)`` and changes to each other key with an equal share of the rest. The
+    probabilities of the network serve as likelihoods, because all keys are equally likely a priori.
 
     Args:
         probabilities: ``[observations, classes]``.
-        hop_seconds: from one observation to the next; above 0.
-        key_seconds: how long a key lasts on average; above 0.
+        hop_seconds: the time from one observation to the next; above 0.
+        key_seconds: the average duration of a key; above 0.
 
     Returns:
         Class indices ``[observations]``.
@@ -71,23 +71,23 @@ def smooth(probabilities: np.ndarray, hop_seconds: float, key_seconds: float = K
 def segments(
     probabilities: np.ndarray, starts: Sequence[float], window: float, seconds: float, tonal: Sequence[bool]
 ) -> tuple[Segment, ...]:
-    """Join a track's intervals of one key.
+    """Join adjacent intervals of a track that are in the same key.
 
-    Two intervals meet half-way between their middles. Where intervals overlap, what they share is counted as
-    evidence once: each one's likelihood is raised to the share of it that is new.
+    The boundary of two intervals is half-way between their centres. Overlapping intervals share evidence,
+    which counts once: the likelihood of each is raised to the power of the share of it that is new.
 
     Args:
-        probabilities: of the intervals, ``[intervals, 24]``.
-        starts: of the intervals, in seconds, ascending.
+        probabilities: the probabilities of the intervals, ``[intervals, 24]``.
+        starts: the starts of the intervals in seconds, ascending.
         window: the length of an interval in seconds.
         seconds: the length of the track.
-        tonal: whether each interval holds tones; one that does not has no key.
+        tonal: whether each interval contains tones; an interval without tones has no key.
     """
     evidence = np.asarray(probabilities, np.float64)
     hop = (starts[-1] - starts[0]) / (len(starts) - 1) if len(starts) > 1 else window
     share = min(1.0, hop / window)
     held = np.asarray(tonal, bool)
-    # Without tones the network's answer is no evidence.
+    # Without tones, the network's answer is not evidence.
     likelihood = np.where(held[:, np.newaxis], evidence**share, 1.0)
     path = smooth(likelihood, max(hop, 1e-9))
     labels = [int(index) if is_tonal else -1 for index, is_tonal in zip(path, held, strict=True)]

@@ -1,4 +1,4 @@
-"""Naming the keys of many files, and writing them into their tags, file by file."""
+"""Naming the keys of many files, and writing them into their tags."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """Where an estimator comes from.
+    """The source of an estimator.
 
     Attributes:
-        kind: as the constructors of :class:`tfkey.KeyEstimator` are called.
-        path: of the run or the export.
-        name: of the pretrained weights.
+        kind: the constructor of :class:`tfkey.KeyEstimator`: ``from_<kind>``.
+        path: the folder of the run or the export.
+        name: the name of the pretrained weights.
     """
 
     kind: Literal["pretrained", "run", "export"] = "pretrained"
@@ -32,7 +32,7 @@ class Model:
     name: str = "demo"
 
     def open(self) -> KeyEstimator:
-        """Load it."""
+        """Load the estimator."""
         from tfkey.inference.estimator import KeyEstimator
 
         if self.kind == "run":
@@ -53,14 +53,14 @@ class Tagging:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a file.
+    """The outcome for a file.
 
     Attributes:
         path: the file.
-        estimate: its key; None if it could not be judged, or was skipped.
+        estimate: its key; None if it could not be analysed, or was skipped.
         error: what went wrong, without the file's name; None if nothing did.
-        change: what became of its tags; None if they were left alone.
-        is_skipped: it has a key tag already.
+        change: what happened to its tags; None if they were left alone.
+        is_skipped: whether it was skipped because it already has a key tag.
     """
 
     path: Path
@@ -72,14 +72,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Judging:
-    """What is done with each file; :func:`make_judge` gives the function that does it.
+    """What is done with each file; :func:`make_judge` returns the function that does it.
 
     Attributes:
         model: the network.
         step_seconds: see :meth:`tfkey.KeyEstimator.estimate`.
-        min_confidence: an estimate of less is no key.
-        tagging: how tags are written; None for not at all.
-        skip_tagged: leave out files that have a key tag.
+        min_confidence: an estimate with a lower confidence counts as no key.
+        tagging: how tags are written; None to leave tags alone.
+        skip_tagged: whether to skip files that have a key tag.
     """
 
     model: Model | Callable[[], KeyEstimator] = Model()
@@ -90,16 +90,16 @@ class Judging:
 
 
 def make_judge(judging: Judging) -> Judge:
-    """Load the network, and give what judges file after file by it."""
+    """Load the network, and return the function that analyses files with it."""
     model = judging.model
     return Judge(judging, model.open() if isinstance(model, Model) else model())
 
 
 class Judge:
-    """Judges file after file; what is wrong with one is told in its outcome.
+    """Analyses one file after another; an error is reported in the outcome of its file.
 
     Args:
-        judging: what is to be done.
+        judging: what to do with each file.
         estimator: the network.
     """
 
@@ -109,14 +109,14 @@ class Judge:
         self._estimator = estimator
 
     def __call__(self, path: Path) -> Outcome:
-        """Judge a file; no exception leaves it but of a kind that ends processes."""
+        """Analyse a file; the only exceptions raised are those that end a process."""
         estimate = None
         try:
             if self.judging.skip_tagged and has_key_tag(path):
                 return Outcome(path, is_skipped=True)
             found = self._estimator.estimate(path, step_seconds=self.judging.step_seconds)
             estimate = confident(found, self.judging.min_confidence)
-            # Where the doubt is ours, nothing is said of the recording.
+            # A low confidence says nothing about the recording; the tag must not say "no key".
             doubtful = found.key is not None and estimate.key is None
             change = None
             if self.judging.tagging is not None and not doubtful:
@@ -125,14 +125,14 @@ class Judge:
         except TfkeyError as error:
             return Outcome(path, estimate, str(error).removeprefix(f"{path}: "))
         except MemoryError:
-            return Outcome(path, estimate, "needs more memory than there is; ask for fewer workers")
+            return Outcome(path, estimate, "needs more memory than is available; use fewer workers")
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            return Outcome(path, estimate, f"cannot be judged ({reason}); please report it with the file")
+            return Outcome(path, estimate, f"cannot be analysed ({reason}); please report this with the file")
 
 
 def confident(estimate: Estimate, least: float) -> Estimate:
-    """An estimate without the keys whose confidence is below ``least``."""
+    """Return an estimate without the keys whose confidence is below ``least``."""
     segments = tuple(
         part if part.confidence >= least else dataclasses.replace(part, key=None)
         for part in estimate.segments
@@ -149,16 +149,16 @@ def judge_files(
     workers: int = 1,
     on_ready: Callable[[str], None] | None = None,
 ) -> Iterator[Outcome]:
-    """Judge files in processes of their own, in bounded memory; outcomes come in the order of ``paths``.
+    """Analyse files in separate processes and bounded memory; outcomes come in the order of ``paths``.
 
-    A file on which a decoder breaks down, process and all, is an outcome with an error like any other. A
-    single file is judged in this process.
+    If a decoder crashes its process, the outcome of that file is an error like any other. A single file is
+    analysed in this process.
 
     Args:
         paths: the files.
-        judging: what is to be done.
-        workers: how many processes; more than cores are of no use.
-        on_ready: is told what the weights are, before the first outcome.
+        judging: what to do with each file.
+        workers: the number of processes; more than the number of cores does not help.
+        on_ready: called with the description of the weights, before the first outcome.
 
     Raises:
         TfkeyError: the network cannot be loaded.
@@ -175,14 +175,14 @@ def judge_files(
         partial(make_judge, judging), paths, max(1, min(workers, len(paths))), on_ready
     ):
         if isinstance(result, Crash):
-            reason = f"the program that decodes it broke down ({result.reason}); encode it again"
+            reason = f"the decoder crashed ({result.reason}); encode the file again"
             yield Outcome(result.task, error=reason)
         else:
             yield result
 
 
 def has_key_tag(path: Path) -> bool:
-    """Whether the tags of a file state a key."""
+    """Whether a file has a key tag."""
     from tfkey.tags.key_tags import key_texts
 
     try:

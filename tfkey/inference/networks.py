@@ -1,4 +1,4 @@
-"""Networks from exports, by format, each as a function from inputs to probabilities."""
+"""Networks from exports of each format, as functions from inputs to probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfkey.errors import DataError, MissingExtraError
 from tfkey.inference.bundle import Bundle
 
 Network = Callable[[np.ndarray], np.ndarray]
-"""From float32 ``[batch, frames, bins, 1]`` (of a network that takes waveforms ``[batch, samples]``) to
+"""From float32 ``[batch, frames, bins, 1]`` (``[batch, samples]`` for a network that takes waveforms) to
 probabilities ``[batch, 24]``."""
 
 
@@ -23,7 +23,7 @@ def load_network(bundle: Bundle, threads: int = 1) -> Network:
 
     Args:
         bundle: the export.
-        threads: that one call may use.
+        threads: the number of threads that one call may use.
 
     Raises:
         DataError: the file is damaged.
@@ -35,9 +35,7 @@ def load_network(bundle: Bundle, threads: int = 1) -> Network:
         package, wanted = _PACKAGES[bundle.format]
         raise MissingExtraError(f"{bundle.network}", package, wanted) from error
     except (ValueError, RuntimeError, OSError) as error:
-        raise DataError(
-            f"{bundle.network}: not a network that can be loaded; export the run again"
-        ) from error
+        raise DataError(f"{bundle.network}: the network cannot be loaded; export the run again") from error
 
 
 class LiteNetwork:
@@ -47,20 +45,20 @@ class LiteNetwork:
 
     Args:
         path: the ``.tflite`` file.
-        threads: that one call may use.
+        threads: the number of threads that one call may use.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        # From memory: the interpreter takes a name in UTF-8 only, which file names need not be.
+        # From memory: the interpreter only accepts file names in UTF-8, but names may be any bytes.
         self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._shape: tuple[int, ...] = ()
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Judge a batch of inputs of one length."""
+        """Return the probabilities of a batch of inputs of the same length."""
         if inputs.shape != self._shape:
             self._interpreter.resize_tensor_input(self._input, inputs.shape)
             with contextlib.nullcontext() if self._shape else quiet():
@@ -73,9 +71,9 @@ class LiteNetwork:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what native code writes past Python's streams off stderr, such as LiteRT's greeting.
+    """Hide what native code writes to stderr past Python's streams, such as LiteRT's greeting.
 
-    For as long as it lasts, other threads' lines are lost, too; keep it short.
+    Lines that other threads write in the meantime are lost, too; keep the block short.
     """
     try:
         old = os.dup(2)
@@ -116,14 +114,14 @@ def _keras(path: Path, threads: int) -> Network:
 
 
 def keras_network(model: Any) -> Network:
-    """A Keras model that gives probabilities, as a network."""
+    """Return a Keras model that outputs probabilities as a network."""
     import keras
 
     return lambda inputs: keras.ops.convert_to_numpy(model(inputs, training=False))
 
 
 _LOADERS: dict[str, Callable[[Path, int], Network]] = {"litert": LiteNetwork, "onnx": _onnx, "keras": _keras}
-# What each needs, and how it is had.
+# The package that each format needs, and what pip installs for it.
 _PACKAGES = {
     "litert": ("ai-edge-litert", "tfkey"),
     "onnx": ("onnxruntime", "onnxruntime"),

@@ -309,14 +309,14 @@ def test_damaged_exports(run: Run, tmp_path: Path) -> None:
         KeyEstimator.from_export(tmp_path / "nowhere")
     for damaged in (text[:50], "[]", json.dumps({**json.loads(text), "features": {}})):
         (folder / "tfkey.json").write_text(damaged, encoding="utf-8")
-        with pytest.raises(DataError, match=r"tfkey\.json: damaged"):
+        with pytest.raises(DataError, match=r"tfkey\.json: is damaged"):
             KeyEstimator.from_export(folder)
     (folder / "tfkey.json").write_text(text, encoding="utf-8")
     (folder / "network.tflite").write_bytes(b"no network")
-    with pytest.raises(DataError, match=r"network\.tflite: not a network that can be loaded"):
+    with pytest.raises(DataError, match=r"network\.tflite: the network cannot be loaded"):
         KeyEstimator.from_export(folder)
     (folder / "network.tflite").unlink()
-    with pytest.raises(DataError, match="holds none of"):
+    with pytest.raises(DataError, match="contains none of"):
         KeyEstimator.from_export(folder)
 
 

@@ -294,7 +294,7 @@ def test_a_best_network_that_is_lost_is_missed_at_once(tmp_path: Path, stopped: 
     ):
         train(run)
     run.best.write_bytes(b"cut")
-    with pytest.raises(TfkeyError, match=r"best\.keras: not a network that can be loaded; put it back"):
+    with pytest.raises(TfkeyError, match=r"best\.keras: the network cannot be loaded; put it back"):
         train(run)
 
 
