@@ -24,7 +24,7 @@ def spectrogram(waveform: np.ndarray, features: Features, cents: float = 0.0) ->
     Returns:
         float32 ``[1 + samples // hop_length, n_bins]`` in [0, 1].
     """
-    picture = _transform(Parameters.of(features, cents))(np.asarray(waveform, np.float32))
+    picture = _transform(features, cents)(np.asarray(waveform, np.float32))
     np.maximum(picture, _TINY, out=picture)
     np.log10(picture, out=picture)
     picture *= np.float32(20 / features.decibels)
@@ -33,5 +33,5 @@ def spectrogram(waveform: np.ndarray, features: Features, cents: float = 0.0) ->
 
 
 @lru_cache(maxsize=64)
-def _transform(parameters: Parameters) -> ConstantQ:
-    return ConstantQ(parameters)
+def _transform(features: Features, cents: float) -> ConstantQ:
+    return ConstantQ(Parameters.of(features, cents))
