@@ -187,8 +187,11 @@ def _find_dialect(
     problem: csv.Error | None = None
     for delimiter in delimiters:
         try:
-            columns = _header(_reader(text, delimiter, True))
-            is_spaced = any(name.startswith(" ") for name in _first(_reader(text, delimiter, False))[1:])
+            first = _first(_reader(text, delimiter, False))
+            is_spaced = first[:1] != [] and (
+                first[0].startswith(' "') or any(name.startswith(" ") for name in first[1:])
+            )
+            columns = _header(_reader(text, delimiter, is_spaced))
         except csv.Error as error:
             problem = error
             continue
@@ -212,6 +215,8 @@ def _either(first: str, *others: str) -> str:
 
 def _reader(text: str, delimiter: str, is_spaced: bool) -> Any:
     stream = io.StringIO(text, newline="")
+    # Python 3.13 refuses to skip what is the delimiter.
+    is_spaced = is_spaced and delimiter != " "
     return csv.reader(stream, delimiter=delimiter, skipinitialspace=is_spaced, strict=True)
 
 

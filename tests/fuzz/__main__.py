@@ -26,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=names, metavar="TARGET", help=f"one of {', '.join(names)}")
     parser.add_argument("--runs", type=int, default=100_000, help="inputs (default: 100000)")
+    parser.add_argument("--seconds", type=int, default=0, help="stop after so many (default: never)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--longest", type=int, help="length of the inputs in bytes (default: the target's own)")
     parser.add_argument("--folder", type=Path, help="where inputs are kept (default: a new one below /tmp)")
@@ -122,7 +123,7 @@ def _try_atheris(options: argparse.Namespace) -> None:
         (corpus / f"seed-{number}").write_bytes(data[:longest])
     arguments = [
         sys.argv[0], str(corpus), f"-runs={options.runs}", f"-seed={options.seed}", f"-max_len={longest}",
-        "-timeout=20", "-rss_limit_mb=4096", "-print_final_stats=1", f"-artifact_prefix={folder}/",
+        "-timeout=20", "-rss_limit_mb=4096", "-print_final_stats=1", f"-max_total_time={options.seconds}", f"-artifact_prefix={folder}/",
     ]  # fmt: skip
     atheris.Setup(arguments, target.check)
     atheris.Fuzz()

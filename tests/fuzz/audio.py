@@ -35,7 +35,7 @@ def check_head(data: bytes) -> None:
         whole = headers.Head(kind, min(head.start, head.end), head.end, head.content)
         before = 0
         for start, end in joined.find_parts(stream, whole):
-            assert before <= start < end <= len(data)
+            assert before <= start <= end <= len(data)
             headers.part_head(stream, start, end)
             before = end
 
@@ -114,10 +114,10 @@ def page(number: int, flags: int, body: bytes, serial: bytes = b"ser1") -> bytes
     return head + bytes([len(lacing)]) + lacing + body
 
 
-MP3 = (b"\xff\xfb\x10\xc4" + bytes(100)) * 3
+MP3 = (b"\xff\xf3\x14\xc4" + bytes(20)) * 3
 XING = b"\xff\xfb\x10\xc4" + bytes(32) + b"Xing\0\0\0\3\0\0\0\x20\0\0\x40\0" + bytes(52)
 AAC = (b"\xff\xf1\x50\x40\x02\x1f\xfc" + bytes(9)) * 7
-OGG = page(0, 2, b"\x01vorbis" + bytes(22)) + page(1, 0, b"\x03vorbis" + bytes(9)) + page(2, 4, bytes(300))
+OGG = page(0, 2, b"\x01vorbis" + bytes(22)) + page(1, 0, b"\x03vorbis" + bytes(9)) + page(2, 4, bytes(40))
 FLAC = b"fLaC\0\0\0\x22" + bytes(34) + b"\x84\0\0\x08" + bytes(8) + b"\xff\xf8\xc9\x18" + bytes(20)
 MP4 = b"\0\0\0\x10ftypM4A \0\0\0\0" + b"\0\0\0\x18moov\0\0\0\x10udta\0\0\0\x08meta" + b"\0\0\0\x10mdat" + bytes(8)
 MATROSKA = b"\x1a\x45\xdf\xa3\x84\x42\x86\x81\x01\x18\x53\x80\x67\x01\0\0\0\0\0\0\x20" + bytes(32)

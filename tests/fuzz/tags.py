@@ -69,15 +69,26 @@ def others(fields: Sequence[Field]) -> list[bytes]:
 
 def sound(data: bytes) -> object:
     """The coded sound of a file, found in the simplest way; nothing where none is."""
+    place = 0
+    while data[place : place + 3] == b"ID3" and len(data) > place + 9:
+        place += 10 + sum(byte << 7 * power for power, byte in enumerate(reversed(data[place + 6 : place + 10])))
+        place += 10 if data[place + 3 : place + 6] == b"3DI" else 0
+    if place:
+        return _mpeg(data[place:])
     if data.startswith(b"OggS"):
         return packets(data)
     if data[4:8] == b"ftyp":
         return pointed_at(data)
-    if data.startswith((b"RIFF", b"FORM")):
+    if data.startswith((b"RIFF", b"FORM")) and data[8:12] in (b"WAVE", b"AIFF", b"AIFC"):
         return chunks(data)
     if data.startswith(audio.headers.ASF):
         return data[int.from_bytes(data[16:24], "little") :]
-    return data[data.find(b"\xff\xfb") :] if data.startswith(b"\xff\xfb") else None
+    return _mpeg(data)
+
+
+def _mpeg(data: bytes) -> bytes | None:
+    """What lies in front of further tags."""
+    return data[: data.find(b"ID3")] if data.startswith(b"\xff\xf3\x14") else None
 
 
 def packets(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -119,19 +130,31 @@ def chunks(data: bytes) -> list[bytes]:
 
 def pointed_at(data: bytes) -> list[bytes]:
     """What the first table of places in an MP4 file points at, within its first ``mdat``."""
-    start = data.find(b"mdat")
-    table = data.find(b"stco")
-    if start < 0 or table < 0 or data.count(b"stco") > 1 or data.count(b"mdat") > 1:
+    start, end, inside = 0, len(data), (0, len(data))
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stco"):
+        found = _box(data, *inside, name)
+        if found is None:
+            return []
+        inside = found
+    start, end = _box(data, 0, len(data), b"mdat") or (0, 0)
+    table = data[inside[0] + 8 : inside[1]]
+    count = int.from_bytes(data[inside[0] + 4 : inside[0] + 8], "big")
+    if len(table) < 4 * count:
         return []
-    count = int.from_bytes(data[table + 8 : table + 12], "big")
-    if count > 99:
-        return []
-    places = [
-        int.from_bytes(data[table + 12 + 4 * n : table + 16 + 4 * n], "big") for n in range(count)
-    ]
-    size = int.from_bytes(data[start - 4 : start], "big")
-    end = start - 4 + size
-    return [data[place : min(place + 8, end)] for place in places if start + 4 <= place < end <= len(data)]
+    places = [int.from_bytes(table[4 * number : 4 * number + 4], "big") for number in range(count)]
+    return [data[place : min(place + 8, end)] for place in places if start <= place < end]
+
+
+def _box(data: bytes, start: int, end: int, wanted: bytes) -> tuple[int, int] | None:
+    """Where the content of the first box of a name lies; None if it is not there or not whole."""
+    while start + 8 <= end:
+        size, name = int.from_bytes(data[start : start + 4], "big"), data[start + 4 : start + 8]
+        if size < 8 or start + size > end:
+            return None
+        if name == wanted:
+            return start + 8, start + size
+        start += size
+    return None
 
 
 def box(name: bytes, *parts: bytes) -> bytes:
