@@ -32,6 +32,8 @@ NO_KEY = frozenset({"", "-", "x", "o", "none", "nokey", "no key", "n/a", "#n/a",
 
 _DELIMITERS = ",;\t"
 _SHOWN = 80
+# No system opens a longer path, and to resolve one of a hundred thousand folders takes minutes.
+_LONGEST_PATH = 4096
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?[,;\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
 # Bytes that are not UTF-8, as "surrogateescape" decodes them.
 _ESCAPED = re.compile("[\udc80-\udcff]")
@@ -136,7 +138,7 @@ def whole_paths(names: Sequence[str], folder: Path) -> Iterator[Path]:
         texts += [name, name.strip(), name.strip().replace("\\", "/")]
     texts += [unicodedata.normalize(form, text) for text in texts for form in ("NFC", "NFD")]
     for text in dict.fromkeys(texts):
-        if text:
+        if 0 < len(text) <= _LONGEST_PATH:
             yield folder / text
             if not os.path.isabs(text):
                 yield Path(text)

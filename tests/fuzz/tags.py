@@ -72,7 +72,7 @@ def sound(data: bytes) -> object:
     place = 0
     while data[place : place + 3] == b"ID3" and len(data) > place + 9:
         place += 10 + sum(byte << 7 * power for power, byte in enumerate(reversed(data[place + 6 : place + 10])))
-        place += 10 if data[place + 3 : place + 6] == b"3DI" else 0
+        place += 10 if data[place : place + 3] == b"3DI" else 0
     if place:
         return _mpeg(data[place:])
     if data.startswith(b"OggS"):
