@@ -129,7 +129,9 @@ def test_objects_of_other_programs_keep_their_name_and_content() -> None:
 def test_sound_behind_a_missing_footer_stays() -> None:
     new = tags.patched(NO_FOOTER, formats.plan(Source(audio.Counting(NO_FOOTER)), tags.KEY).patches)
     assert new.endswith(audio.MP3)
-    assert [text for _, text in key_texts(formats.plan(Source(audio.Counting(new)), None).fields)] == [tags.KEY]
+    assert [text for _, text in key_texts(formats.plan(Source(audio.Counting(new)), None).fields)] == [
+        tags.KEY
+    ]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ def plan(source: Source, text: str | None) -> Plan:
         )
         # The length of the file, which is not stated in broadcasts.
         found.patches += [
-            _longer(source, item.start + 40, 8, grown) for item in objects if item.guid == _FILE and item.length >= 48
+            _longer(source, item.start + 40, 8, grown)
+            for item in objects
+            if item.guid == _FILE and item.length >= 48
         ]
         found.patches.sort()
     return found

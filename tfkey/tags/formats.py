@@ -125,7 +125,9 @@ def _are_mpeg_frames(source: Source, place: int, count: int) -> bool:
     """Whether ``count`` frames follow each other from a place on, or as many as the file has."""
     for number in range(count):
         header = source.upto(place, 4)
-        if number >= count // 2 and (len(header) < 4 or header[:3] in (b"TAG", b"APE", b"LYR", b"3DI", b"ID3")):
+        if number >= count // 2 and (
+            len(header) < 4 or header[:3] in (b"TAG", b"APE", b"LYR", b"3DI", b"ID3")
+        ):
             return True
         length = _mpeg_frame(header)
         # A free bit rate states no length. In the middle of other data it is chance.
