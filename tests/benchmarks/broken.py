@@ -147,7 +147,7 @@ WAYS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     "Ogg without pages": ("ogg", lambda folder: _sounding(folder, "ogg").replace(b"OggS", b"OgXX")),
     "MP3, tag only": ("mp3", lambda folder: b"ID3\3\0\0\0\0\x0f\x76TIT2\0\0\0\5\0\0\0song" + bytes(2023)),
     "MP3, cut within a frame": ("mp3", lambda folder: _sounding(folder, "mp3")[:100]),
-    "MP4 without its index": ("m4a", lambda folder: _box(b"ftyp", b"M4A ") + _box(b"mdat", random_bytes(9999, 4))),
+    "MP4 without its index": ("m4a", lambda folder: _box(b"ftyp", b"M4A ") + _box(b"mdat", bytes(9999))),
     "MP4, protected": ("m4a", lambda folder: _sounding(folder, "m4a").replace(b"mp4a", b"drms", 1)),
     "Matroska without sound": ("mkv", _film),
     "WMA, encrypted": ("wma", _encrypted),
