@@ -169,6 +169,9 @@ _CODE_AT_AN_END = re.compile(
 def read(text: str) -> Reading | None:
     """Read a text that names one key unambiguously; None if it does not."""
     spelled = _SPACED_SIGN.sub("", " ".join(text.split())).translate(_SPELLING)
+    # Unicode forms of a long text may take minutes, and make a few characters one.
+    if len(spelled) > 4 * _LONGEST:
+        return None
     clean = " ".join(unicodedata.normalize("NFKC", spelled).translate(_SPELLING).split())
     return _read(clean) if len(clean) <= _LONGEST else None
 

@@ -32,6 +32,8 @@ NO_KEY = frozenset({"", "-", "x", "o", "none", "nokey", "no key", "n/a", "#n/a",
 
 _DELIMITERS = ",;\t"
 _SHOWN = 80
+# No system opens a longer path, and to resolve one of a hundred thousand folders takes minutes.
+_LONGEST_PATH = 4096
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?[,;\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
 # Bytes that are not UTF-8, as "surrogateescape" decodes them.
 _ESCAPED = re.compile("[\udc80-\udcff]")
@@ -136,7 +138,7 @@ def whole_paths(names: Sequence[str], folder: Path) -> Iterator[Path]:
         texts += [name, name.strip(), name.strip().replace("\\", "/")]
     texts += [unicodedata.normalize(form, text) for text in texts for form in ("NFC", "NFD")]
     for text in dict.fromkeys(texts):
-        if text:
+        if 0 < len(text) <= _LONGEST_PATH:
             yield folder / text
             if not os.path.isabs(text):
                 yield Path(text)
@@ -187,8 +189,11 @@ def _find_dialect(
     problem: csv.Error | None = None
     for delimiter in delimiters:
         try:
-            columns = _header(_reader(text, delimiter, True))
-            is_spaced = any(name.startswith(" ") for name in _first(_reader(text, delimiter, False))[1:])
+            first = _first(_reader(text, delimiter, False))
+            is_spaced = first[:1] != [] and (
+                first[0].startswith(' "') or any(name.startswith(" ") for name in first[1:])
+            )
+            columns = _header(_reader(text, delimiter, is_spaced))
         except csv.Error as error:
             problem = error
             continue
@@ -212,6 +217,8 @@ def _either(first: str, *others: str) -> str:
 
 def _reader(text: str, delimiter: str, is_spaced: bool) -> Any:
     stream = io.StringIO(text, newline="")
+    # Python 3.13 refuses to skip what is the delimiter.
+    is_spaced = is_spaced and delimiter != " "
     return csv.reader(stream, delimiter=delimiter, skipinitialspace=is_spaced, strict=True)
 
 

@@ -1,10 +1,9 @@
 """Fuzz one reader or writer: ``python -m tests.fuzz TARGET --runs 1000000``.
 
-With ``atheris`` (``pip install '.[fuzz]'``), inputs are chosen by what they reach in the code; ``--random`` does
-without, by chance alone. The last line tells how many inputs were tried and how fast. An input that fails
-is kept in ``--folder`` and printed, with the exception that it caused; ``--input FILE`` tries one again.
-``--large`` tries inputs of a megabyte instead, which are made of pieces of the seeds, over and over, and tells
-which took the longest.
+With ``atheris`` (``pip install '.[fuzz]'``), inputs are chosen by what they reach in the code. ``--random``
+does without, by chance alone. The last lines tell how many inputs were tried and how fast. An input that
+fails is kept in ``--folder`` and shown with the exception that it caused; ``--input FILE`` tries one again.
+``--large`` tries inputs of a megabyte, made of a piece of a seed over and over, and tells which took longest.
 """
 
 from __future__ import annotations
@@ -18,19 +17,29 @@ import time
 from pathlib import Path
 
 LARGE = 1 << 20
+INSTRUMENTED = [
+    f"tfkey.{name}" for name in ("tags", "audio", "key_tables", "known_keys", "keys", "key_spellings")
+]
 
 
 def main() -> None:
     """Run the fuzzer."""
     names = _names()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("target", choices=names, metavar="TARGET", help=f"one of {', '.join(names)}")
     parser.add_argument("--runs", type=int, default=100_000, help="inputs (default: 100000)")
+    parser.add_argument("--seconds", type=int, default=0, help="stop after so many (default: never)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--longest", type=int, help="length of the inputs in bytes (default: the target's own)")
+    parser.add_argument(
+        "--longest", type=int, help="length of the inputs in bytes (default: the target's own)"
+    )
     parser.add_argument("--folder", type=Path, help="where inputs are kept (default: a new one below /tmp)")
     parser.add_argument("--random", action="store_true", help="do without atheris")
-    parser.add_argument("--large", action="store_true", help="try inputs of a megabyte (default: 200 of them)")
+    parser.add_argument(
+        "--large", action="store_true", help="try inputs of a megabyte (default: 200 of them)"
+    )
     parser.add_argument("--input", type=Path, help="try the input in this file, nothing else")
     options = parser.parse_args()
     if options.large:
@@ -110,8 +119,7 @@ def _try_atheris(options: argparse.Namespace) -> None:
         import atheris
     except ImportError:
         raise SystemExit("needs atheris: pip install '.[fuzz]' (or give --random)") from None
-    with atheris.instrument_imports(include=["tfkey.tags", "tfkey.audio", "tfkey.key_tables", "tfkey.known_keys",
-                                             "tfkey.keys", "tfkey.key_spellings"]):  # fmt: skip
+    with atheris.instrument_imports(include=INSTRUMENTED):
         importlib.import_module("tests.fuzz.targets")
     target = _target(options)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="tfkey-fuzz-"))
@@ -122,7 +130,8 @@ def _try_atheris(options: argparse.Namespace) -> None:
         (corpus / f"seed-{number}").write_bytes(data[:longest])
     arguments = [
         sys.argv[0], str(corpus), f"-runs={options.runs}", f"-seed={options.seed}", f"-max_len={longest}",
-        "-timeout=20", "-rss_limit_mb=4096", "-print_final_stats=1", f"-artifact_prefix={folder}/",
+        "-timeout=20", "-rss_limit_mb=4096", "-print_final_stats=1",
+        f"-max_total_time={options.seconds}", f"-artifact_prefix={folder}/",
     ]  # fmt: skip
     atheris.Setup(arguments, target.check)
     atheris.Fuzz()

@@ -28,14 +28,14 @@ def check_head(data: bytes) -> None:
     """The audio lies within the file, and so do the parts that were joined."""
     stream = Counting(data)
     head = headers.read_head(stream, len(data))
-    assert 0 <= head.start
+    assert head.start >= 0
     assert head.end <= len(data)
     assert head.content == data[head.start : head.start + headers.HEAD_BYTES]
     for kind in (head.kind, "flac", "vorbis"):
         whole = headers.Head(kind, min(head.start, head.end), head.end, head.content)
         before = 0
         for start, end in joined.find_parts(stream, whole):
-            assert before <= start < end <= len(data)
+            assert before <= start <= end <= len(data)
             headers.part_head(stream, start, end)
             before = end
 
@@ -114,17 +114,29 @@ def page(number: int, flags: int, body: bytes, serial: bytes = b"ser1") -> bytes
     return head + bytes([len(lacing)]) + lacing + body
 
 
-MP3 = (b"\xff\xfb\x10\xc4" + bytes(100)) * 3
+MP3 = (b"\xff\xf3\x14\xc4" + bytes(20)) * 3
 XING = b"\xff\xfb\x10\xc4" + bytes(32) + b"Xing\0\0\0\3\0\0\0\x20\0\0\x40\0" + bytes(52)
 AAC = (b"\xff\xf1\x50\x40\x02\x1f\xfc" + bytes(9)) * 7
-OGG = page(0, 2, b"\x01vorbis" + bytes(22)) + page(1, 0, b"\x03vorbis" + bytes(9)) + page(2, 4, bytes(300))
+OGG = page(0, 2, b"\x01vorbis" + bytes(22)) + page(1, 0, b"\x03vorbis" + bytes(9)) + page(2, 4, bytes(40))
 FLAC = b"fLaC\0\0\0\x22" + bytes(34) + b"\x84\0\0\x08" + bytes(8) + b"\xff\xf8\xc9\x18" + bytes(20)
-MP4 = b"\0\0\0\x10ftypM4A \0\0\0\0" + b"\0\0\0\x18moov\0\0\0\x10udta\0\0\0\x08meta" + b"\0\0\0\x10mdat" + bytes(8)
+MP4 = (
+    b"\0\0\0\x10ftypM4A \0\0\0\0"
+    + b"\0\0\0\x18moov\0\0\0\x10udta\0\0\0\x08meta"
+    + b"\0\0\0\x10mdat"
+    + bytes(8)
+)
 MATROSKA = b"\x1a\x45\xdf\xa3\x84\x42\x86\x81\x01\x18\x53\x80\x67\x01\0\0\0\0\0\0\x20" + bytes(32)
 FLV = b"FLV\x01\x04\0\0\0\x09\0\0\0\0\x08\0\0\x05\0\0\0\0\0\0\0" + bytes(5) + b"\0\0\0\x10"
 AVI = b"RIFF\x20\0\0\0AVI LIST\x14\0\0\0hdrlavih" + bytes(16)
 PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-ASF = headers.ASF + (142).to_bytes(8, "little") + b"\1\0\0\0\1\2" + PROPERTIES + (104).to_bytes(8, "little") + bytes(80)
+ASF = (
+    headers.ASF
+    + (142).to_bytes(8, "little")
+    + b"\1\0\0\0\1\2"
+    + PROPERTIES
+    + (104).to_bytes(8, "little")
+    + bytes(80)
+)
 APE = b"APETAGEX\xd0\x07\0\0\x20\0\0\0\0\0\0\0\0\0\0\x80" + bytes(8)
 LYRICS = b"LYRICSBEGININD0000200000031LYRICS200"
 ID3 = b"ID3\3\0\0\0\0\0\x0a" + bytes(10)

@@ -69,15 +69,28 @@ def others(fields: Sequence[Field]) -> list[bytes]:
 
 def sound(data: bytes) -> object:
     """The coded sound of a file, found in the simplest way; nothing where none is."""
+    place = 0
+    while data[place : place + 3] == b"ID3" and len(data) > place + 9:
+        place += 10 + sum(
+            byte << 7 * power for power, byte in enumerate(reversed(data[place + 6 : place + 10]))
+        )
+        place += 10 if data[place : place + 3] == b"3DI" else 0
+    if place:
+        return _mpeg(data[place:])
     if data.startswith(b"OggS"):
         return packets(data)
     if data[4:8] == b"ftyp":
         return pointed_at(data)
-    if data.startswith((b"RIFF", b"FORM")):
+    if data.startswith((b"RIFF", b"FORM")) and data[8:12] in (b"WAVE", b"AIFF", b"AIFC"):
         return chunks(data)
     if data.startswith(audio.headers.ASF):
         return data[int.from_bytes(data[16:24], "little") :]
-    return data[data.find(b"\xff\xfb") :] if data.startswith(b"\xff\xfb") else None
+    return _mpeg(data)
+
+
+def _mpeg(data: bytes) -> bytes | None:
+    """What lies in front of further tags."""
+    return data[: data.find(b"ID3")] if data.startswith(b"\xff\xf3\x14") else None
 
 
 def packets(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -119,19 +132,31 @@ def chunks(data: bytes) -> list[bytes]:
 
 def pointed_at(data: bytes) -> list[bytes]:
     """What the first table of places in an MP4 file points at, within its first ``mdat``."""
-    start = data.find(b"mdat")
-    table = data.find(b"stco")
-    if start < 0 or table < 0 or data.count(b"stco") > 1 or data.count(b"mdat") > 1:
+    start, end, inside = 0, len(data), (0, len(data))
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stco"):
+        found = _box(data, *inside, name)
+        if found is None:
+            return []
+        inside = found
+    start, end = _box(data, 0, len(data), b"mdat") or (0, 0)
+    table = data[inside[0] + 8 : inside[1]]
+    count = int.from_bytes(data[inside[0] + 4 : inside[0] + 8], "big")
+    if len(table) < 4 * count:
         return []
-    count = int.from_bytes(data[table + 8 : table + 12], "big")
-    if count > 99:
-        return []
-    places = [
-        int.from_bytes(data[table + 12 + 4 * n : table + 16 + 4 * n], "big") for n in range(count)
-    ]
-    size = int.from_bytes(data[start - 4 : start], "big")
-    end = start - 4 + size
-    return [data[place : min(place + 8, end)] for place in places if start + 4 <= place < end <= len(data)]
+    places = [int.from_bytes(table[4 * number : 4 * number + 4], "big") for number in range(count)]
+    return [data[place : min(place + 8, end)] for place in places if start <= place < end]
+
+
+def _box(data: bytes, start: int, end: int, wanted: bytes) -> tuple[int, int] | None:
+    """Where the content of the first box of a name lies; None if it is not there or not whole."""
+    while start + 8 <= end:
+        size, name = int.from_bytes(data[start : start + 4], "big"), data[start + 4 : start + 8]
+        if size < 8 or start + size > end:
+            return None
+        if name == wanted:
+            return start + 8, start + size
+        start += size
+    return None
 
 
 def box(name: bytes, *parts: bytes) -> bytes:
@@ -143,7 +168,12 @@ def box(name: bytes, *parts: bytes) -> bytes:
 def item(name: str, value: str) -> bytes:
     """A named item of iTunes."""
     mean = box(b"mean", bytes(4), b"com.apple.iTunes")
-    return box(b"----", mean, box(b"name", bytes(4), name.encode()), box(b"data", b"\0\0\0\1", bytes(4), value.encode()))
+    return box(
+        b"----",
+        mean,
+        box(b"name", bytes(4), name.encode()),
+        box(b"data", b"\0\0\0\1", bytes(4), value.encode()),
+    )
 
 
 def mp4(*items: bytes, free: int = 0, last: bool = False) -> bytes:
@@ -173,12 +203,21 @@ def asf(*names: str) -> bytes:
     """A tiny ASF file with attributes of these names."""
     listed = b"".join(_attribute(name) for name in names)
     parts = [
-        asf_object("8CABDCA1-A947-11CF-8EE4-00C00C205365", bytes(16) + (400).to_bytes(8, "little") + bytes(56)),
+        asf_object(
+            "8CABDCA1-A947-11CF-8EE4-00C00C205365", bytes(16) + (400).to_bytes(8, "little") + bytes(56)
+        ),
         asf_object("D2D0A440-E307-11D2-97F0-00A0C95EA850", len(names).to_bytes(2, "little") + listed),
     ]
     value = "Am\0".encode("utf-16-le")
     name = "WM/InitialKey\0".encode("utf-16-le")
-    stated = bytes(4) + len(name).to_bytes(2, "little") + bytes(2) + len(value).to_bytes(4, "little") + name + value
+    stated = (
+        bytes(4)
+        + len(name).to_bytes(2, "little")
+        + bytes(2)
+        + len(value).to_bytes(4, "little")
+        + name
+        + value
+    )
     inner = asf_object("C5F8CBEA-5BAF-4877-8467-AA8C44FA4CCA", b"\1\0" + stated)
     extension = bytes(16) + b"\6\0" + len(inner).to_bytes(4, "little") + inner
     parts.append(asf_object("5FBF03B5-A92E-11CF-8EE3-00C00C205365", extension))
@@ -212,7 +251,8 @@ def id3_seeds() -> list[bytes]:
     made = [tag(3, b"".join(FRAMES)) + audio.MP3, tag(3, b"".join(FRAMES), padding=40) + audio.MP3]
     made += [case.front + audio.MP3 + case.end for case in CASES.values()]
     made += [
-        tag(version, b"".join(frames), flags, 10) + audio.MP3 for version, flags, frames, _, _ in STATED.values()
+        tag(version, b"".join(frames), flags, 10) + audio.MP3
+        for version, flags, frames, _, _ in STATED.values()
     ]
     return [data for data in made if len(data) < 1500]
 
@@ -223,7 +263,10 @@ def flac_seeds() -> list[bytes]:
     for content in COMMENTS:
         block = b"\x04" + len(content).to_bytes(3, "big") + content
         info = b"fLaC\0\0\0\x22" + bytes(34)
-        found += [info + block + b"\x81\0\0\x40" + bytes(64), info + b"\x84" + block[1:] + b"\xff\xf8" + bytes(9)]
+        found += [
+            info + block + b"\x81\0\0\x40" + bytes(64),
+            info + b"\x84" + block[1:] + b"\xff\xf8" + bytes(9),
+        ]
     info = b"fLaC\x80\0\0\x22" + bytes(34) + b"\xff\xf8\xc9\x18"
     return [*found, info, tag(3, FRAMES[1]) + info]
 
@@ -239,13 +282,23 @@ def ogg_seeds() -> list[bytes]:
             start = audio.page(0, 2, first + bytes(20))
             found.append(start + audio.page(1, 0, packet) + audio.page(2, 4, bytes(range(40))))
     other = audio.page(0, 2, b"fishead\0\3" + bytes(9), b"ser2")
-    return [*found, start + other + audio.page(1, 0, b"\x04\0\0\x40" + comments(b"A=" + bytes(40))) + audio.OGG]
+    return [
+        *found,
+        start + other + audio.page(1, 0, b"\x04\0\0\x40" + comments(b"A=" + bytes(40))) + audio.OGG,
+    ]
 
 
 def mp4_seeds() -> list[bytes]:
     """MP4 with the movie box first and last, with free space and without."""
     items = (box(b"\xa9nam", b"song"), item("initialkey", "Am"), item("KEY", MIXED_IN_KEY))
-    return [mp4(), mp4(last=True), mp4(*items), mp4(*items, last=True), mp4(*items[:1], free=200), mp4(free=24)]
+    return [
+        mp4(),
+        mp4(last=True),
+        mp4(*items),
+        mp4(*items, last=True),
+        mp4(*items[:1], free=200),
+        mp4(free=24),
+    ]
 
 
 def asf_seeds() -> list[bytes]:
@@ -258,6 +311,10 @@ def chunk_seeds() -> list[bytes]:
     found = []
     for content in (tag(3, b"".join(FRAMES[:2])), tag(4, b"", padding=30), bytes(20)):
         size = len(content)
-        found.append(audio.wav(audio.SOUND, extra=b"id3 " + size.to_bytes(4, "little") + content + bytes(size % 2)))
-        found.append(audio.aiff(audio.SOUND, extra=b"ID3 " + size.to_bytes(4, "big") + content + bytes(size % 2)))
+        found.append(
+            audio.wav(audio.SOUND, extra=b"id3 " + size.to_bytes(4, "little") + content + bytes(size % 2))
+        )
+        found.append(
+            audio.aiff(audio.SOUND, extra=b"ID3 " + size.to_bytes(4, "big") + content + bytes(size % 2))
+        )
     return [*found, *audio.chunk_seeds()[:8]]

@@ -32,13 +32,21 @@ def check_playlist(data: bytes) -> None:
     try:
         entries = parse_playlist(data, path)
     except DataError as error:
-        assert str(error).startswith(f"{path}: ")
+        _names_file(error, path)
         return
     for entry in entries:
         assert entry.name
         if entry.path is not None:
-            identity(entry.path)
-            assert not entry.path.is_dir() or str(entry.path) != str(FOLDER)
+            _ask_for(entry.path)
+
+
+def _ask_for(path: Path) -> None:
+    """As whoever lists files does."""
+    try:
+        path.is_dir()
+    except OSError:  # a name that is too long
+        return
+    identity(path)
 
 
 def check_list(data: bytes) -> None:
@@ -46,7 +54,7 @@ def check_list(data: bytes) -> None:
     for null in (False, True):
         with contextlib.suppress(DataError):
             for path in split_list(data, null=null):
-                identity(path)
+                _ask_for(path)
                 os.fsencode(path)
 
 
@@ -90,13 +98,10 @@ def check_key(data: bytes) -> None:
     states_mode(text)
     try:
         key = Key.parse(text)
-    except KeyParseError as error:
-        assert len(str(error)) < 300
-        key = None
-    try:
-        assert parse_folder_name(text) == key
     except KeyParseError:
-        pass
+        key = None
+    with contextlib.suppress(KeyParseError):
+        assert parse_folder_name(text) == key
     if key is not None:
         assert Key.parse(f"  {text}\t\n") == key
         for notation in Notation:
@@ -125,14 +130,17 @@ def table_seeds() -> list[bytes]:
     return [
         b"path,key\nsong.wav,A minor\nother/song.wav,8B\n", b'sep=;\r\nfile;key\r\n"a;b";Am\r\n',
         b'file, key\n"b.mp3", "C"\n', "track\tkey\nmusic/song.wav\tAm\n".encode("utf-16"),
-        b"file,tonic,mode\nb.mp3,A,minor\n\n,,\n", b"file,estimate,reference\nb,Am,C\n", b'"a\nb",file,key\n1,b,o\n',
+        b"file,tonic,mode\nb.mp3,A,minor\n\n,,\n", b"file,estimate,reference\nb,Am,C\n",
+        b'"a\nb",file,key\n1,b,o\n',
     ]  # fmt: skip
 
 
 def key_seeds() -> list[bytes]:
     """Keys in many spellings."""
     spellings = (
-        "Am", "Ab minor", "F# major", "8A (Am)", "C#/Db minor", "A#m +50", "la mineur", "Fis-Dur", "a-moll", "H",
-        "Sib minore", "6m", "Key: Am - Energy 7", "イ短調", "降B大调", "ля минор", "E♭ minor", "Do# mayor", "Am | 8A",
+        "Am", "Ab minor", "F# major", "8A (Am)", "C#/Db minor", "A#m +50", "la mineur", "Fis-Dur",
+        "a-moll", "H",
+        "Sib minore", "6m", "Key: Am - Energy 7", "イ短調", "降B大调", "ля минор", "E♭ minor",
+        "Do# mayor", "Am | 8A",
     )  # fmt: skip
     return [text.encode() for text in spellings]

@@ -24,6 +24,7 @@ _MOST_FORMAT_BYTES = 1 << 10
 _AIFC_PLAIN = (b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"in24", b"in32", b"raw ",
                b"ulaw", b"ULAW", b"alaw", b"ALAW")  # fmt: skip
 _SEARCH_BYTES = 1 << 20
+_FASTEST = 1e9
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,15 @@ def _chunk(stream: IO[bytes], place: int, order: Literal["little", "big"]) -> tu
 
 def _find(stream: IO[bytes], names: tuple[bytes, ...], place: int, end: int) -> int:
     """The first place of a chunk with one of these names; 0 if there is none within a megabyte."""
-    content = read_at(stream, place, min(_SEARCH_BYTES, end - place))
-    found = [content.find(name) for name in names]
-    return min((place + where for where in found if where >= 0), default=0)
+    # Piece by piece: damage after damage, a megabyte would be read for each.
+    last, size = min(end, place + _SEARCH_BYTES), 1 << 8
+    while place < last:
+        content = read_at(stream, place, min(size + 3, last - place))
+        found = [where for name in names if (where := content.find(name)) >= 0]
+        if found:
+            return place + min(found)
+        place, size = place + size, 2 * size
+    return 0
 
 
 def _w64(stream: IO[bytes], head: Head) -> Samples | None:
@@ -295,7 +302,9 @@ def _caf(stream: IO[bytes], head: Head) -> Samples | None:
     behind = start + stated
     if not unknown and behind <= end and (behind + 12 > end or _is_name(read_at(stream, behind, 4))):
         end = behind
-    found = Samples(start, end, None if unknown else stated, rate * width)
+    # A damaged rate may be any float, also less than nothing, or no number.
+    per_second = rate * width if 0 < rate < _FASTEST else 0.0
+    found = Samples(start, end, None if unknown else stated, per_second)
     if not head.start and stated == end - start:
         return found
     body = b"caff\0\1\0\0" + b"desc" + struct.pack(">q", 32) + form

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -253,8 +254,9 @@ def _announced_seconds(stream: Any, container: Any) -> float:
         # The container's length is that of its longest stream, which may be the picture.
         hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
         minutes, _, seconds = rest.partition(":")
-        with contextlib.suppress(ValueError):
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        with contextlib.suppress(ValueError, OverflowError):
+            length = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+            return length if 0 <= length < math.inf else 0.0
     if "asf" in formats and len(container.streams) == 1 and container.duration:
         return container.duration / 1e6
     return 0.0

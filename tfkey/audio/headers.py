@@ -155,6 +155,9 @@ def _search(stream: IO[bytes], place: int, size: int) -> int:
         content = read_at(stream, place, block + overlap)
         for match in _SIGNATURE.finditer(content, 0, min(block, len(content))):
             found = match.start() - (4 if match[0] == b"ftyp" else 0)
+            # Most bytes of ones begin no frame. A frame is asked for before its surroundings are copied.
+            if match[0][0] == 0xFF and mpeg.frame(content, found) is None:
+                continue
             if found >= 0 and _is_certain(content[found : found + overlap]):
                 return place + found
         place += block

@@ -44,6 +44,8 @@ _PLS_ENTRY = re.compile(rb"\s*file(\d+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _WINDOWS_ROOT = re.compile(rb"[A-Za-z]:[/\\]|\\(?!\\)")
 _ROOTED = re.compile(rb"(?:([A-Za-z]):)?/+([^\\]+)", re.DOTALL)
 _MAX_LINKS = 40
+# No system opens a longer path. Each of its parts may be looked for below each folder.
+_LONGEST_PATH = 4096
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def parse_playlist(content: bytes, path: Path) -> list[Entry]:
     folders = [os.fsencode(folder) for folder in _folders(path)]
     numbered = [found for line in lines if (found := _PLS_ENTRY.fullmatch(line))]
     if any(line.strip().lower() == b"[playlist]" for line in lines) and numbered:
-        entries = [found[2] for found in sorted(numbered, key=lambda found: int(found[1]))]
+        entries = [found[2] for found in sorted(numbered, key=_number)]
     else:
         entries = [line for line in lines if not line.lstrip().startswith(b"#")]
     return [_entry(line, folders) for line in entries if line.strip(b" \t")]
@@ -183,6 +185,12 @@ def _folders(path: Path) -> list[Path]:
     return list(dict.fromkeys([real.parent, path.parent]))
 
 
+def _number(entry: re.Match[bytes]) -> tuple[int, bytes]:
+    """The number of an entry of a PLS, for sorting: of any length, of which ``int`` takes 4300 digits."""
+    digits = entry[1].lstrip(b"0")
+    return len(digits), digits
+
+
 def _entry(line: bytes, folders: list[bytes]) -> Entry:
     stripped = line.strip(b" \t")
     shown = _text(stripped)
@@ -194,9 +202,10 @@ def _entry(line: bytes, folders: list[bytes]) -> Entry:
         names = list(dict.fromkeys([line, stripped]))
         if b"%" in stripped:
             names.append(urllib.parse.unquote_to_bytes(stripped))
+    names = [name for name in names if b"\0" not in name]
     if not names:
         return Entry(shown, None)
-    for name in names:
+    for name in names if len(line) <= _LONGEST_PATH else ():
         is_rooted = _WINDOWS_ROOT.match(name) is not None
         for spelling in _spellings(name):
             for place in _places(spelling, folders, is_rooted):

@@ -59,7 +59,7 @@ def plan(source: Source, text: str | None) -> Plan:
     if text is not None and not attributes:
         content = (1).to_bytes(2, "little") + _new_attribute(OWN, None, text)
         found.patches.append(Patch(length, length, _object(_ATTRIBUTES, content)))
-        count += 1
+        count = min(count + 1, (1 << 32) - 1)
     if found.patches:
         grown = found.growth
         for extension, inside in grown_inside.items():
@@ -71,7 +71,9 @@ def plan(source: Source, text: str | None) -> Plan:
         )
         # The length of the file, which is not stated in broadcasts.
         found.patches += [
-            _longer(source, item.start + 40, 8, grown) for item in objects if item.guid == _FILE
+            _longer(source, item.start + 40, 8, grown)
+            for item in objects
+            if item.guid == _FILE and item.length >= 48
         ]
         found.patches.sort()
     return found
@@ -93,7 +95,10 @@ def _object(guid: bytes, content: bytes) -> bytes:
 
 def _longer(source: Source, place: int, size: int, growth: int) -> Patch:
     value = int.from_bytes(source.at(place, size), "little")
-    return Patch(place, place + size, (value + growth if value else 0).to_bytes(size, "little"))
+    # Where the length is not known, it is zero, or all ones.
+    most = (1 << 8 * size) - 1
+    longer = value if value in (0, most) else min(max(value + growth, 0), most)
+    return Patch(place, place + size, longer.to_bytes(size, "little"))
 
 
 def _edit(

@@ -46,7 +46,7 @@ def is_key_name(name: str) -> bool:
 
 def is_key_tag(field: Field) -> bool:
     """Whether a tag is the key tag: by its name, unless its content is another program's."""
-    if field.name is None or any(_unpacked(text) is not None for text in field.texts):
+    if field.name is None or any(unpacked(text) is not None for text in field.texts):
         return False
     return _plain(field.name) != "KEY" or any(_is_key(text) for text in field.texts)
 
@@ -61,7 +61,7 @@ def key_texts(fields: Iterable[Field]) -> list[tuple[str, str]]:
 
 def packed_keys(fields: Iterable[Field]) -> list[tuple[str, str]]:
     """Names of the tags in which other programs keep a packed key, and that key."""
-    found = [(field.name, _unpacked(text)) for field in fields if field.name for text in field.texts]
+    found = [(field.name, unpacked(text)) for field in fields if field.name for text in field.texts]
     keys = [(name, str(content.get("key", "")).strip()) for name, content in found if content is not None]
     return [(name, key) for name, key in keys if key]
 
@@ -69,7 +69,7 @@ def packed_keys(fields: Iterable[Field]) -> list[tuple[str, str]]:
 def other_texts(fields: Iterable[Field]) -> list[tuple[str, str]]:
     """Names and texts of tags that have the name of a key tag, and other content."""
     found = [(field.name, text.strip()) for field in fields if field.name for text in field.texts]
-    return [(name, text) for name, text in found if text and _unpacked(text) is None]
+    return [(name, text) for name, text in found if text and unpacked(text) is None]
 
 
 def edited(
@@ -123,7 +123,7 @@ def _is_key(text: str) -> bool:
     return True
 
 
-def _unpacked(text: str) -> dict[str, object] | None:
+def unpacked(text: str) -> dict[str, object] | None:
     """The JSON object that a text is, plain or in base64; None if it is something else."""
     text = text.strip(" \t\r\n\0")
     if not text.startswith("{"):

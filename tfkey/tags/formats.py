@@ -111,8 +111,11 @@ def _has_mpeg_frames(source: Source, start: int) -> bool:
         data = source.upto(start, within)
         place = data.find(b"\xff")
         while place >= 0:
-            # By chance two headers follow each other in any data.
-            if _are_mpeg_frames(source, start + place, 2 if place == 0 else 4):
+            # By chance two headers follow each other in any data, and one lies near its end. Without a
+            # header the place is soon known.
+            if _mpeg_frame(data[place : place + 4]) is not None and _are_mpeg_frames(
+                source, start + place, 2 if place == 0 else 4
+            ):
                 return True
             place = data.find(b"\xff", place + 1)
     return False
@@ -122,12 +125,14 @@ def _are_mpeg_frames(source: Source, place: int, count: int) -> bool:
     """Whether ``count`` frames follow each other from a place on, or as many as the file has."""
     for number in range(count):
         header = source.upto(place, 4)
-        if number and (len(header) < 4 or header[:3] in (b"TAG", b"APE", b"LYR", b"3DI", b"ID3")):
+        if number >= count // 2 and (
+            len(header) < 4 or header[:3] in (b"TAG", b"APE", b"LYR", b"3DI", b"ID3")
+        ):
             return True
         length = _mpeg_frame(header)
-        # A free bit rate states no length.
+        # A free bit rate states no length. In the middle of other data it is chance.
         if not length:
-            return length == 0
+            return length == 0 and count == 2
         place += length
     return True
 

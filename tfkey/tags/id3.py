@@ -31,6 +31,7 @@ _HEADER = 10
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
 _KNOWN_FLAGS = {2: 0x80, 3: 0xE0, 4: 0xF0}
 _LARGEST = (1 << 28) - 1
+_LONGEST_EXTENDED = 64
 
 
 @dataclass
@@ -44,6 +45,7 @@ class _Tag:
         fields: the frames.
         rest: what is behind the frames: padding, as a rule.
         is_damaged: the end of a frame cannot be found; that frame and all behind it are in ``rest``.
+        has_footer: a footer follows; it may be announced and missing.
     """
 
     version: int
@@ -52,6 +54,7 @@ class _Tag:
     fields: list[Field]
     rest: bytes
     is_damaged: bool
+    has_footer: bool = False
 
     @property
     def is_stuffed(self) -> bool:
@@ -94,7 +97,8 @@ def end_of_front_tags(source: Source) -> int:
 
 def tag_length(data: bytes) -> int | None:
     """The length of the tag that begins ``data``, by its header; None if none does."""
-    return _size(data[:_HEADER], b"ID3")
+    size = _size(data[:_HEADER], b"ID3")
+    return size - _HEADER if size and _lacks_footer(data[:_HEADER], data[size - _HEADER : size]) else size
 
 
 def new_tag(text: str) -> bytes:
@@ -139,7 +143,10 @@ def _front_tags(source: Source) -> list[tuple[int, int]]:
     tags: list[tuple[int, int]] = []
     place = 0
     while True:
-        size = _size(source.upto(place, _HEADER), b"ID3")
+        header = source.upto(place, _HEADER)
+        size = _size(header, b"ID3")
+        if size is not None and _lacks_footer(header, source.upto(place + size - _HEADER, _HEADER)):
+            size -= _HEADER
         if size is None and not tags and source.upto(place, 3) == b"ID3" and source.size > _HEADER:
             raise UntaggableError(
                 "its ID3 tag is damaged (it states no size); write its tags again in a tag editor"
@@ -161,6 +168,11 @@ def _size(header: bytes, mark: bytes) -> int | None:
     size = synchsafe(header[6:_HEADER])
     footer = _HEADER if header[3] == 4 and header[5] & _FOOTER else 0
     return None if size is None else _HEADER + size + footer
+
+
+def _lacks_footer(header: bytes, footer: bytes) -> bool:
+    """Whether a header announces a footer, and something else is there, which may be sound."""
+    return header[3] == 4 and bool(header[5] & _FOOTER) and footer[:3] != b"3DI"
 
 
 def _appended_tag(source: Source, front: int) -> tuple[int, int] | None:
@@ -201,9 +213,9 @@ def _parse(data: bytes) -> _Tag:
         raise UntaggableError(
             "its ID3 tag is compressed, or has flags that are not known; write it as 2.3 or 2.4"
         )
-    has_footer = bool(flags & _FOOTER) and version == 4
+    has_footer = bool(flags & _FOOTER) and version == 4 and data[-_HEADER:][:3] == b"3DI"
     body = data[_HEADER : len(data) - (_HEADER if has_footer else 0)]
-    tag = _Tag(version, flags, b"", [], b"", False)
+    tag = _Tag(version, flags, b"", [], b"", False, has_footer)
     place = _extended_length(body, tag) if version > 2 and flags & _EXTENDED else 0
     tag.extended = body[:place]
     frames, tag.rest, tag.is_damaged = split(body[place:], version, tag.is_stuffed)
@@ -219,7 +231,9 @@ def _extended_length(body: bytes, tag: _Tag) -> int:
         # Some programs set the flag, and write a frame.
         return 0
     size = synchsafe(head) if tag.version == 4 else int.from_bytes(head, "big") + 4
-    if size is None or not (6 if tag.version == 4 else 10) <= size <= len(body):
+    # In 2.3 with or without a checksum; in 2.4 by its flags. A longer one would hide the frames.
+    fits = size is not None and (6 <= size <= _LONGEST_EXTENDED if tag.version == 4 else size in (10, 14))
+    if size is None or not fits or size > len(body):
         raise UntaggableError(
             "its ID3 tag is damaged (in the extended header); write its tags again in a tag editor"
         )
@@ -228,9 +242,8 @@ def _extended_length(body: bytes, tag: _Tag) -> int:
 
 def _joined(tag: _Tag, frames: bytes, old_length: int) -> bytes:
     """A tag of other frames, of the same length if padding makes room."""
-    has_footer = bool(tag.flags & _FOOTER) and tag.version == 4
     rest = tag.rest
-    if not rest.strip(b"\0") and not has_footer:
+    if not rest.strip(b"\0") and not tag.has_footer:
         room = old_length - _HEADER - len(tag.extended) - len(frames)
         rest = bytes(room if room >= 0 else _PADDING)
     extended = _extended(tag, frames, rest)
@@ -238,7 +251,7 @@ def _joined(tag: _Tag, frames: bytes, old_length: int) -> bytes:
     if len(body) > _LARGEST:
         raise UntaggableError("its ID3 tag has no room left for a key (256 MiB); remove the largest frame")
     state = bytes([tag.version, 0, tag.flags]) + as_synchsafe(len(body))
-    return b"ID3" + state + body + (b"3DI" + state if has_footer else b"")
+    return b"ID3" + state + body + (b"3DI" + state if tag.has_footer else b"")
 
 
 def _extended(tag: _Tag, frames: bytes, padding: bytes) -> bytes:

@@ -11,7 +11,7 @@ import re
 import zlib
 from collections.abc import Callable
 
-from tfkey.tags.fields import Field, is_key_name
+from tfkey.tags.fields import Field, is_key_name, unpacked
 
 _FRAME_ID = {2: re.compile(rb"[A-Z0-9]{3}"), 3: re.compile(rb"[A-Z0-9]{3}[A-Z0-9 \0]")}
 _CODINGS = {0: "latin-1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}
@@ -118,7 +118,8 @@ def read_frame(raw: bytes, version: int, is_stuffed: bool, tag_unsynchronised: b
         title = _decoded(name, coding)
         # Never a key tag: only what Mixed In Key packs into it is looked at.
         text = "" if len(data) > _LONGEST_TEXT else data.decode("utf-8", "replace").strip("\0")
-        return Field(raw, title, (text,)) if is_key_name(title) and len(text) > 8 else Field(raw)
+        is_packed = is_key_name(title) and len(text) > 8 and unpacked(text) is not None
+        return Field(raw, title, (text,)) if is_packed else Field(raw)
     name, value = _parted(content[1:], coding)
     title = _decoded(name, coding)
     if not is_key_name(title):

@@ -13,6 +13,8 @@ from tfkey.tags.patches import Patch, Source, UntaggableError
 
 _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"mfra")
 _BASE_IS_STATED = 1
+# Tables lie four boxes below the movie. Damaged files may nest boxes without end.
+_DEEPEST = 16
 
 
 def offset_patches(source: Source, top: Sequence[Box], place: int, growth: int) -> list[Patch]:
@@ -43,14 +45,14 @@ def offset_patches(source: Source, top: Sequence[Box], place: int, growth: int) 
     return patches
 
 
-def _in(source: Source, parent: Box, place: int, growth: int) -> Iterator[Patch]:
+def _in(source: Source, parent: Box, place: int, growth: int, depth: int = 0) -> Iterator[Patch]:
     for item in boxes(source, parent.content, parent.end):
-        if item.end > parent.end:
+        if item.end > parent.end or depth > _DEEPEST:
             raise UntaggableError(
                 f"its MP4 boxes are damaged in {parent.name.decode('latin-1')!r}; encode it again"
             )
         if item.name in _CONTAINERS:
-            yield from _in(source, item, place, growth)
+            yield from _in(source, item, place, growth, depth + 1)
         elif item.name in (b"stco", b"co64"):
             yield from _table(source, item, 8 if item.name == b"co64" else 4, item.content + 4, place, growth)
         elif item.name == b"saio" and parent.name == b"stbl":

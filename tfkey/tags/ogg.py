@@ -122,15 +122,17 @@ def _pages_of_comments(source: Source, first: _Page) -> list[_Page]:
 
 
 def _packets(source: Source, pages: Sequence[_Page]) -> Iterator[bytes]:
-    packet = b""
+    # Pictures in comments have megabytes: what lies on a page is read at once, and joined at the end.
+    parts: list[bytes] = []
     for page in pages:
-        place = page.body
+        body = source.at(page.body, page.end - page.body)
+        place = start = 0
         for size in page.lacing:
-            packet += source.at(place, size) if size else b""
             place += size
             if size < 255:
-                yield packet
-                packet = b""
+                yield b"".join([*parts, body[start:place]])
+                parts, start = [], place
+        parts.append(body[start:])
 
 
 def _written(pages: Sequence[_Page], packets: Sequence[bytes]) -> Iterator[Patch]:
