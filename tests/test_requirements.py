@@ -79,5 +79,6 @@ def test_make_names_a_python_that_is_too_old(tmp_path: Path, version: str, refus
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     lines = [line for line in done.stderr.splitlines() if not re.match(r"make(\[\d+\])?: ", line)]
-    too_old = f"{python} is Python {version}, but tfkey needs 3.10 or later; choose one with: make PYTHON=python3.12"
+    remedy = "choose one with: make PYTHON=python3.12"
+    too_old = f"{python} is Python {version}, but tfkey needs 3.10 or later; {remedy}"
     assert lines == [too_old if refused else "no venv"]
