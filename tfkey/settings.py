@@ -1,4 +1,4 @@
-"""The sections of a configuration: the meaning, unit, domain and default of every setting."""
+"""The sections of a configuration: meaning, unit, domain and default of every setting but the networks' own."""
 
 from __future__ import annotations
 

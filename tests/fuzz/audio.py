@@ -6,7 +6,7 @@ import io
 import struct
 from pathlib import Path
 
-from tfkey.audio import chunks, containers, headers, joined, mpeg, ogg
+from tfkey.audio import chunks, container_sizes, headers, joined, mpeg_frames, ogg
 from tfkey.audio.spans import Span
 
 
@@ -63,11 +63,11 @@ def check_chunks(data: bytes) -> None:
 
 def check_mpeg(data: bytes) -> None:
     """Frames have a length, and numbers are no less than nothing."""
-    found = mpeg.frame(data)
+    found = mpeg_frames.frame(data)
     assert found is None or (found.length > 0 and found.samples > 0 and found.sample_rate > 0)
-    assert mpeg.kind(data) in ("mp3", "aac", "unknown")
-    mpeg.has_frame(data)
-    seconds, size = mpeg.announced(data)
+    assert mpeg_frames.kind(data) in ("mp3", "aac", "unknown")
+    mpeg_frames.has_frame(data)
+    seconds, size = mpeg_frames.announced(data)
     assert seconds >= 0
     assert size >= 0
 
@@ -86,9 +86,9 @@ def check_ogg(data: bytes) -> None:
 def check_containers(data: bytes) -> None:
     """A length is stated, or is not."""
     span = Span(Counting(data), 0, len(data))
-    assert containers._promised_bytes(span.open(), span.size) >= 0
-    containers._ends_flv(span.open(), span.size)
-    containers._is_encrypted_asf(data)
+    assert container_sizes.promised_bytes(span.open(), span.size) >= 0
+    container_sizes.ends_flv(span.open(), span.size)
+    container_sizes.is_encrypted_asf(data)
 
 
 def wav(sound: bytes, coding: int = 1, size: int | None = None, extra: bytes = b"") -> bytes:

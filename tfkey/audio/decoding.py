@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tfkey.audio import mpeg
-from tfkey.audio.containers import ContainerReader
+from tfkey.audio import mpeg_frames
+from tfkey.audio.ffmpeg import ContainerReader
 from tfkey.audio.headers import HEAD_BYTES, part_head, read_at
 from tfkey.audio.joined import find_parts
 from tfkey.audio.libsndfile import SndfileReader
@@ -135,7 +135,7 @@ def _missing(opened: Opened, decoded: float) -> str | None:
     elif head.kind == "flac":
         stated = _flac_seconds(head.content)
     elif head.kind == "mp3":
-        stated, size = mpeg.announced(head.content)
+        stated, size = mpeg_frames.announced(head.content)
         spare = _SPARE_SECONDS_LOSSY
         if size and head.end - head.start > 0.99 * size:
             # All bytes are there: the length is wrong.
@@ -150,10 +150,10 @@ def _missing(opened: Opened, decoded: float) -> str | None:
 def _ends_in_frame(opened: Opened) -> bool:
     """Whether the last frame is incomplete of a stream that does not state its length."""
     head = opened.head
-    if head.kind not in ("mp3", "aac") or mpeg.announced(head.content)[0]:
+    if head.kind not in ("mp3", "aac") or mpeg_frames.announced(head.content)[0]:
         return False
     start = max(head.start, head.end - HEAD_BYTES)
-    return mpeg.ends_in_frame(read_at(opened.stream, start, head.end - start))
+    return mpeg_frames.ends_in_frame(read_at(opened.stream, start, head.end - start))
 
 
 def _flac_seconds(content: bytes) -> float:
@@ -225,7 +225,7 @@ class _Sndfile(SndfileReader):
         if opened.head.kind not in ("mp3", "flac", "vorbis") or left <= _LEFT_SECONDS * size / self._given:
             return None
         rest = read_at(opened.stream, opened.head.end - left, min(left, 1 << 20))
-        has_audio = mpeg.has_frame(rest) if opened.head.kind == "mp3" else rest.strip(b"\0")
+        has_audio = mpeg_frames.has_frame(rest) if opened.head.kind == "mp3" else rest.strip(b"\0")
         return f"{left} bytes were not decoded" if has_audio else None
 
     def _beyond_header(self) -> int:
@@ -234,7 +234,7 @@ class _Sndfile(SndfileReader):
         It reads ahead, so that of a short file it has read all, whatever it has decoded.
         """
         head = self._opened.head
-        seconds, size = mpeg.announced(head.content)
+        seconds, size = mpeg_frames.announced(head.content)
         if seconds and size:
             return head.end - head.start - size
         # It guesses the length by the first frame, or a header tells it that does not count bytes.

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import IO
 
-from tfkey.audio import mpeg
+from tfkey.audio import mpeg_frames
 
 HEAD_BYTES = 1 << 14
 """So much of a file is read to recognise it."""
@@ -116,7 +116,7 @@ def kind_of(content: bytes) -> str:
         return "mp4"
     if content[:1] == b"\x47" and content[188:189] == b"\x47" and content[376:377] == b"\x47":
         return "mpegts"
-    return mpeg.kind(content)
+    return mpeg_frames.kind(content)
 
 
 def _end_of_tags(stream: IO[bytes], content: bytes, size: int) -> int:
@@ -156,7 +156,7 @@ def _search(stream: IO[bytes], place: int, size: int) -> int:
         for match in _SIGNATURE.finditer(content, 0, min(block, len(content))):
             found = match.start() - (4 if match[0] == b"ftyp" else 0)
             # Most bytes of ones begin no frame. A frame is asked for before its surroundings are copied.
-            if match[0][0] == 0xFF and mpeg.frame(content, found) is None:
+            if match[0][0] == 0xFF and mpeg_frames.frame(content, found) is None:
                 continue
             if found >= 0 and _is_certain(content[found : found + overlap]):
                 return place + found
@@ -172,7 +172,7 @@ def _is_certain(content: bytes) -> bool:
     if kind in ("vorbis", "opus", "ogg"):
         return content[4] == 0 and bool(content[5] & 2)
     if kind in ("mp3", "aac"):
-        return mpeg.kind(content, 6) == kind
+        return mpeg_frames.kind(content, 6) == kind
     return kind in ("wav", "avi", "aiff", "caf", "mp4", "matroska")
 
 
