@@ -6,7 +6,7 @@ import io
 import struct
 from pathlib import Path
 
-from tfkey.audio import chunks, containers, headers, joined, mpeg, ogg
+from tfkey.audio import chunks, container_sizes, headers, joined, mpeg, ogg
 from tfkey.audio.spans import Span
 
 
@@ -86,9 +86,9 @@ def check_ogg(data: bytes) -> None:
 def check_containers(data: bytes) -> None:
     """A length is stated, or is not."""
     span = Span(Counting(data), 0, len(data))
-    assert containers._promised_bytes(span.open(), span.size) >= 0
-    containers._ends_flv(span.open(), span.size)
-    containers._is_encrypted_asf(data)
+    assert container_sizes.promised_bytes(span.open(), span.size) >= 0
+    container_sizes.ends_flv(span.open(), span.size)
+    container_sizes.is_encrypted_asf(data)
 
 
 def wav(sound: bytes, coding: int = 1, size: int | None = None, extra: bytes = b"") -> bytes:

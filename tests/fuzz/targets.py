@@ -30,7 +30,7 @@ TARGETS = {
     "chunks": Target(audio.check_chunks, audio.chunk_seeds, "tfkey.audio.chunks", 160),
     "mpeg": Target(audio.check_mpeg, lambda: audio.beginning(b"\xff"), "tfkey.audio.mpeg", 100),
     "ogg": Target(audio.check_ogg, lambda: audio.beginning(b"OggS"), "tfkey.audio.ogg", 160),
-    "containers": Target(audio.check_containers, audio.seeds, "tfkey.audio.containers", 144),
+    "containers": Target(audio.check_containers, audio.seeds, "tfkey.audio.container_sizes", 144),
     "id3": Target(tags.check_tags, tags.id3_seeds, "tfkey.tags.id3", 256),
     "flac-tags": Target(tags.check_tags, tags.flac_seeds, "tfkey.tags.vorbis", 160),
     "ogg-tags": Target(tags.check_tags, tags.ogg_seeds, "tfkey.tags.ogg", 256),
