@@ -1,4 +1,4 @@
-"""The sections of a configuration: meaning, unit, domain and default of every setting but the networks' own."""
+"""The sections of a configuration: meaning, unit, domain, default of every setting but the networks' own."""
 
 from __future__ import annotations
 
