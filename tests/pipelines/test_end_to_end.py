@@ -223,7 +223,7 @@ def test_a_dataset_that_cannot_be_had_leaves_the_others(files, servers, tmp_path
     assert "did you mean gs_mtg" in err[0]
     code, _, err = tfkey("prepare", "-o", f"catalogue={tmp_path / 'none'}", "--dataset", "gs_key")
     assert (code, len(err)) == (2, 1)
-    assert "none' is no folder" in err[0]
+    assert "none' is not a folder" in err[0]
 
 
 def test_files_that_are_wrong_everywhere_are_listed_and_fetched_by_the_next_call(

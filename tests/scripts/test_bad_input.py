@@ -59,7 +59,7 @@ def test_predict_goes_on_and_lists_what_it_cannot_judge(tfkey, lab, tmp_path):
     # Silence is no failure: it has no key.
     assert (judged["silence.wav"]["key"], judged["silence.wav"]["reason"]) == ("", bad.pop("silence.wav"))
     assert [row["reference"] for row in judged.values()].count("8B") == 2
-    assert any("of 2 as in" in line for line in err)
+    assert any("of 2 keys agree with" in line for line in err)
     listed = err[err.index(f"not analysed ({len(bad) + 1}):") + 1 :]
     assert len(listed) == len(bad) + 1
     for name, words in {**bad, "missing.wav": "no such file"}.items():

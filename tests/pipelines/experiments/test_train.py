@@ -147,7 +147,7 @@ def test_two_trainings_of_one_run_take_turns(settings: Path, caplog: pytest.LogC
         with alone_in(config.runs_dir / "turns"):
             began.set()
             give_up = time.monotonic() + 120
-            while "another call is at work" not in caplog.text and time.monotonic() < give_up:
+            while "another call is working" not in caplog.text and time.monotonic() < give_up:
                 time.sleep(0.01)
             if not (config.runs_dir / "turns" / "config.yaml").exists():
                 ended.set()
@@ -157,7 +157,7 @@ def test_two_trainings_of_one_run_take_turns(settings: Path, caplog: pytest.LogC
     began.wait()
     train(config, "turns")
     thread.join()
-    assert "another call is at work" in caplog.text
+    assert "another call is working" in caplog.text
     assert ended.is_set(), "the run was begun while another had its folder"
 
 

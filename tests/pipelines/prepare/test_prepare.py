@@ -185,7 +185,7 @@ def test_any_rate_and_channels(rate, channels, suffix, make_config, tmp_path):
 
 def test_nothing_at_all(make_config, tmp_path):
     (tmp_path / "source" / "C-maj").mkdir(parents=True)
-    with pytest.raises(DataError, match="holds no tracks"):
+    with pytest.raises(DataError, match="contains no tracks"):
         prepare(make_config(), "small", source=tmp_path / "source")
     (tmp_path / "source" / "C-maj" / "a.wav").touch()
     with pytest.raises(DataError, match=r"nothing could be prepared \(C-maj/a.wav: empty"):
