@@ -300,7 +300,7 @@ def test_pictures_of_one_track_on_two_sides_are_put_on_one(make_config, files, s
 
 def test_datasets_of_the_same_recordings_are_not_trained_on_together(make_config, tmp_path):
     for names in (["gs_mtg", "beatport"], ["beatport", "ncs", "gs_mtg"], ["gs_key", "gs_plus"]):
-        with pytest.raises(UsageError, match="hold the same recordings") as caught:
+        with pytest.raises(UsageError, match="contain the same recordings") as caught:
             train(make_config(datasets=names), "leak")
         assert "\n" not in str(caught.value)
     for names in (["gs_mtg", "gs_key", "ncs"], ["mine", "gs_plus"]):
