@@ -106,8 +106,8 @@ def test_a_part_of_an_archive_is_refused_with_what_to_do(tfkey, lab, tmp_path):
     code, _, err = tfkey("prepare", "--config", settings, "--mode", "images", "--dataset", "small",
                          "--source", part, "--data-dir", tmp_path / "data")  # fmt: skip
     assert (code, len(err)) == (1, 2)
-    assert "one.tar.xz.000: not a whole archive" in err[1]
-    assert "put its parts together" in err[1]
+    assert "one.tar.xz.000: is not a complete archive" in err[1]
+    assert "join its parts" in err[1]
 
 
 def test_packing_takes_the_data_as_it_is_and_states_its_licence(tfkey, lab, tmp_path):
