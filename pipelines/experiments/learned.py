@@ -78,7 +78,7 @@ def read_learned(run: Run) -> list[Learned] | None:
         with path.open(encoding="utf-8", newline="") as stream:
             return [Learned(**{name: line[name] for name in _COLUMNS}) for line in csv.DictReader(stream)]
     except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise DataError(f"{path}: damaged; put it back, or delete {run.path} and train again") from error
+        raise DataError(f"{path}: is damaged; put it back, or delete {run.path} and train again") from error
 
 
 def check_unlearned(run: Run, datasets: Sequence[PreparedDataset], split: str) -> None:

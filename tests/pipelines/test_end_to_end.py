@@ -241,7 +241,7 @@ def test_files_that_are_wrong_everywhere_are_listed_and_fetched_by_the_next_call
     assert code == 1
     assert out[0].endswith("4 intervals of 2 tracks; done")
     assert err[0] == "gs_key: left out (2):"
-    assert "web page (HTML) in place of the file" in err[1]
+    assert "web page (HTML) instead of the file" in err[1]
     assert "404 Not Found" in err[2]
     assert [line.partition(": ")[0] for line in err[1:]] == ["  10089.LOFI.mp3", "  61415.LOFI.mp3"]
     before = times(tmp_path / "data" / "originals" / "gs_key" / "audio")

@@ -79,7 +79,7 @@ def test_packed_served_and_prepared_the_pixels_are_the_same(tfkey, lab, tmp_path
         # Of other parameters than are asked for, or not the file that was published: one line.
         code, _, err = tfkey(*arguments, "-o", "features.db_max=41")
         assert (code, len(err)) == (1, 2)
-        assert "features.db_max=40.0 (asked for: 41.0)" in err[1]
+        assert "features.db_max=40.0 (requested: 41.0)" in err[1]
         publish(catalogue, server, "0" * 64)
         code, _, err = tfkey(*arguments[:-1], tmp_path / "elsewhere")
         assert (code, len(err)) == (1, 2)

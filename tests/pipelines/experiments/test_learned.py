@@ -100,7 +100,7 @@ def test_a_run_does_not_go_on_with_other_data(run):
         remember(run, sources())
     swap(run.config, "small", "validation", "test")
     (run.path / "learned.csv").write_text("dataset,key\nsmall,C major\n")
-    with pytest.raises(DataError, match=r"learned\.csv: damaged"):
+    with pytest.raises(DataError, match=r"learned\.csv: is damaged"):
         remember(run, sources())
 
 

@@ -51,7 +51,7 @@ def test_packed_fetched_unpacked_prepared_the_pixels_are_the_same(make_config, t
             np.testing.assert_array_equal(np.asarray(image), to_pixels(picture))
 
     other = make_config(mode="images", features={"db_min": -50.0}, data_dir=str(tmp_path / "other"))
-    with pytest.raises(DataError, match=r"features\.db_min=-40\.0 \(asked for: -50\.0\)"):
+    with pytest.raises(DataError, match=r"features\.db_min=-40\.0 \(requested: -50\.0\)"):
         prepare(other, "small", source=fetched)
 
 
