@@ -1,11 +1,11 @@
-"""The layout of the data folder: where each part of a dataset lies.
+"""The layout of the data folder.
 
-| below ``data_dir`` | holds |
+| below ``data_dir`` | content |
 |---|---|
-| ``originals/<dataset>/`` | what was fetched or made; never changed |
-| ``originals/<dataset>/audio/`` | files of audio, fetched one by one |
-| ``originals/<dataset>/archives/`` | archives as they came |
-| ``originals/<dataset>/unpacked/<archive>/`` | what was in them |
+| ``originals/<dataset>/`` | everything fetched or generated; never changed |
+| ``originals/<dataset>/audio/`` | audio files, fetched one by one |
+| ``originals/<dataset>/archives/`` | archives as fetched |
+| ``originals/<dataset>/unpacked/<archive>/`` | the content of an archive |
 | ``originals/<dataset>/published/`` | archives made on this machine |
 | ``<mode>/<dataset>/`` | the dataset, prepared in a mode |
 """
@@ -31,7 +31,7 @@ class DataFolders:
 
     @property
     def originals(self) -> Path:
-        """Everything that was fetched or made."""
+        """Everything that was fetched or generated."""
         return self.data_dir / "originals" / self.dataset
 
     @property
@@ -41,7 +41,7 @@ class DataFolders:
 
     @property
     def archives(self) -> Path:
-        """Archives as they came."""
+        """Archives as fetched."""
         return self.originals / "archives"
 
     @property
@@ -55,10 +55,10 @@ class DataFolders:
         return self.originals / "published"
 
     def prepared(self, mode: str) -> Path:
-        """The dataset, prepared in a mode."""
+        """Return the folder of the dataset, prepared in a mode."""
         return self.data_dir / mode / self.dataset
 
 
 def prepared_folders(data_dir: Path, mode: str) -> Iterator[Path]:
-    """What lies where datasets are prepared in a mode: a folder each, named like the dataset."""
+    """Return the entries where datasets are prepared in a mode: one folder each, named like the dataset."""
     return (data_dir / mode).glob("*")

@@ -1,4 +1,4 @@
-"""What of a dataset is on disk: originals, whole and partial, and prepared data of each mode; its keys."""
+"""What is on disk of a dataset: complete and partial originals, prepared data of each mode, and its keys."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Prepared:
     """A dataset's folder of one mode.
 
     Attributes:
-        state: ``ready``; ``unfinished`` (stopped, or at work now), ``damaged`` (of ``dataset.json``).
-        intervals: by split.
-        tracks: by split, by the long name of the key.
+        state: ``ready``, ``unfinished`` (interrupted or still running) or ``damaged`` (``dataset.json`` is).
+        intervals: the number of intervals by split.
+        tracks: the number of tracks by split and by the long name of the key.
     """
 
     state: Literal["ready", "unfinished", "damaged"]
@@ -42,12 +42,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class OnDisk:
-    """What of a dataset is on disk.
+    """What is on disk of a dataset.
 
     Attributes:
-        files: originals that are complete, and ``size``, their bytes.
-        partial: originals of which a part is there, and ``partial_size``, its bytes.
-        prepared: by mode; a mode of which nothing is there is missing.
+        files: the number of complete originals; ``size`` is their size in bytes.
+        partial: the number of partial originals; ``partial_size`` is their size in bytes.
+        prepared: the prepared data by mode, without modes that have none.
     """
 
     files: int
@@ -63,7 +63,7 @@ def find_on_disk(name: str, data_dir: Path) -> OnDisk:
     sizes: dict[bool, list[int]] = {False: [], True: []}
     for path in folders.originals.rglob("*"):
         hidden = [part for part in path.relative_to(folders.originals).parts if part.startswith(".")]
-        # Half downloads end in .part; what is half written or unpacked carries a mark of its own.
+        # Partial downloads end in .part; partially written or unpacked files contain PARTIAL_SUFFIX.
         is_partial = any(PARTIAL_SUFFIX in part or part.endswith(".part") for part in hidden)
         if path.is_file() and (is_partial or not hidden):
             sizes[is_partial].append(path.stat().st_size)
@@ -72,7 +72,7 @@ def find_on_disk(name: str, data_dir: Path) -> OnDisk:
 
 
 def names_on_disk(data_dir: Path) -> list[str]:
-    """The datasets that are prepared in some mode, or begun, sorted; the user's own are among them."""
+    """Return the datasets prepared in any mode, completely or partly, including the user's own; sorted."""
     return sorted(
         {
             path.name
@@ -102,16 +102,16 @@ def _key_counts(counts: dict[str, int]) -> dict[str, int]:
 
 
 def describe(name: str, data_dir: Path, catalogue: Path | None = None) -> dict[str, Any]:
-    """All that is known of a dataset, as JSON values: description, what is on disk, count of each key.
+    """Return all that is known about a dataset, as JSON values: description, what is on disk, key counts.
 
     Args:
-        name: in the catalogue, or of a dataset of the user's own that is on disk.
-        data_dir: folder of the data.
-        catalogue: folder of the descriptions; None for those that come with tfkey.
+        name: the name in the catalogue, or of the user's own dataset on disk.
+        data_dir: the data folder.
+        catalogue: the folder of the descriptions; None for those bundled with tfkey.
 
     Returns:
         The fields of :class:`pipelines.catalogue.specs.DatasetSpec`; ``size`` (bytes of audio to fetch, or
-        None); ``on_disk`` (:class:`OnDisk`); ``keys`` (count by long name, empty if unknown) and
+        None); ``on_disk`` (:class:`OnDisk`); ``keys`` (counts by long name, empty if unknown) and
         ``keys_of``, what was counted.
     """
     listed = find_spec(name, catalogue)
@@ -130,7 +130,7 @@ def describe(name: str, data_dir: Path, catalogue: Path | None = None) -> dict[s
 
 
 def _known_keys(spec: DatasetSpec, data_dir: Path, disk: OnDisk) -> tuple[dict[Key, int], str]:
-    """Keys from the list of labels, else from labels on disk, else from prepared data."""
+    """Return the keys from the list of labels, else from labels on disk, else from prepared data."""
     archives = DataFolders(data_dir, spec.name).originals.glob("**/keys.zip")
     if isinstance(spec.labels, ListLabels):
         return key_histogram(label.key for label in select_tracks(spec)[0]), "subset default"

@@ -1,7 +1,7 @@
-"""One call at a time in a folder, whichever processes the calls come from.
+"""One call at a time in a folder, even across processes.
 
-filelock does the same, but raises where a file system has no locks (``ENOLCK`` or ``EOPNOTSUPP``, as on
-some network mounts), and says nothing while it waits. What it would need around it is as long as this.
+filelock does the same, but raises if a file system does not support locks (``ENOLCK`` or ``EOPNOTSUPP``, as
+on some network mounts), and waits silently. Working around that would take as much code as this module.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import IO
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other call works in a folder; a lock of the system, so that a kill frees it.
+    """Wait until no other call works in a folder; the system's lock is also released by a kill.
 
-    A folder that cannot be written needs no lock: whoever tries to spoil it fails.
+    A folder that cannot be written needs no lock, because no call can change it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         return
     with stream:
         if not _lock(stream):
-            logging.getLogger(__name__).warning("%s: another call is at work there; waiting", folder)
+            logging.getLogger(__name__).warning("%s: another call is working in this folder; waiting", folder)
             while not _lock(stream):
                 time.sleep(0.1)
         yield
@@ -52,6 +52,6 @@ def _lock(stream: IO[bytes]) -> bool:
     except PermissionError:
         return sys.platform != "win32"
     except OSError:
-        # The file system knows no locks; checksums still find what two downloads spoil.
+        # The file system has no locks; checksums still detect damage done by two simultaneous downloads.
         pass
     return True

@@ -1,4 +1,4 @@
-"""Splits: by configured shares, in folds for cross-validation, and by the policy of a catalogue entry."""
+"""Splits: by configured shares, into folds for cross-validation, and by the policy of a catalogue entry."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _GOLDEN_RATIO = 0.6180339887498949
 
 
 def assign_splits(tracks: Sequence[Track], split: SplitConfig) -> list[Track]:
-    """Put every track that has no split yet into one.
+    """Assign a split to every track without one.
 
-    Stratified by key and decided by a hash of seed and name, so that the order of the tracks does not
-    matter, and a new track moves at most one of the same key per split. Tracks of one group go together:
-    with one that has a split already, else by the first source of them.
+    The split is stratified by key and decided by a hash of seed and name: the order of the tracks does not
+    matter, and a new track moves at most one track of the same key per split. Tracks of one group stay
+    together: in the split that one of them already has, otherwise in that of the first by source.
 
     Returns:
         The tracks in the order given.
@@ -34,8 +34,8 @@ def assign_splits(tracks: Sequence[Track], split: SplitConfig) -> list[Track]:
             by_key[track.key].append(group)
     for key, groups in by_key.items():
         groups.sort(key=lambda group: stable_digest(f"{split.seed}/{group}"))
-        # Rounding to the nearest would give keys of few tracks no share at all. Multiples of the golden ratio
-        # spread the thresholds evenly over the keys, so that the shares of the whole come out right.
+        # Rounding to the nearest integer would give no share at all to keys with few tracks. Multiples of the
+        # golden ratio spread the thresholds evenly over the keys, so that the overall shares are right.
         threshold = _spread(key)
         n_test = int(len(groups) * split.test + threshold)
         n_held_out = int(len(groups) * (split.test + split.validation) + threshold)
@@ -48,19 +48,19 @@ def assign_splits(tracks: Sequence[Track], split: SplitConfig) -> list[Track]:
 def fold_splits(
     tracks: Sequence[Track], folds: int, fold: int, seed: int, *, validation: float = 0.15
 ) -> list[Track]:
-    """Split for one turn of k-fold cross-validation: one fold is tested on, the others are trained on.
+    """Split for one turn of k-fold cross-validation: one fold for testing, the others for training.
 
-    Over all turns every track is tested exactly once. Folds are stratified by key and decided by a hash of
-    seed and group, so that the order of the tracks does not matter, and a new track moves others of the same
-    key only. Tracks of one group go together, by the key of the first (by source) of them. A split that a
-    track had before is not kept.
+    Over all turns, every track is tested exactly once. Folds are stratified by key and decided by a hash of
+    seed and group: the order of the tracks does not matter, and a new track moves only tracks of the same
+    key. Tracks of one group stay together, by the key of the first of them (by source). Existing splits of
+    tracks are ignored.
 
     Args:
-        tracks: of one dataset.
-        folds: how many, 2 to the number of groups.
-        fold: the one to test on, 0 to ``folds - 1``.
-        seed: another one gives other folds.
-        validation: share of the other folds' tracks to choose the best network by.
+        tracks: the tracks of one dataset.
+        folds: the number of folds, from 2 to the number of groups.
+        fold: the fold to test on, 0 to ``folds - 1``.
+        seed: the seed of the folds.
+        validation: share of the other folds' tracks for choosing the best network.
 
     Returns:
         The tracks in the order given, each with its split.
@@ -80,7 +80,7 @@ def fold_splits(
     tested = set()
     for key, groups in by_key.items():
         groups.sort(key=lambda group: stable_digest(f"{seed}/fold/{group}"))
-        # Were every key dealt from fold 0, the first folds would hold all that does not divide evenly.
+        # If every key started at fold 0, the first folds would get all the remainders.
         start = int(folds * _spread(key))
         tested.update(groups[(fold - start) % folds :: folds])
     parted = [replace(track, split="test" if track.group in tested else None) for track in tracks]
@@ -88,12 +88,12 @@ def fold_splits(
 
 
 def policy_splits(tracks: Sequence[Track], policy: SplitPolicy, split: SplitConfig) -> list[Track]:
-    """Split by the policy of a dataset's catalogue entry; what that leaves open is as configured.
+    """Split by the policy of a dataset's catalogue entry; the configuration supplies what that leaves open.
 
-    With ``split.folds``, a dataset that is not wholly for testing is split into folds instead.
+    With ``split.folds``, a dataset is split into folds instead, unless it is entirely for testing.
 
-    A dataset that is wholly for testing is, whatever splits its tracks had before; elsewhere a split that a
-    track has already (from the folders of an archive) stays.
+    All tracks of a dataset that is entirely for testing are test tracks, whatever splits they had before;
+    otherwise a track keeps a split that it already has (from the folders of an archive).
 
     Returns:
         The tracks in the order given, each with its split.
@@ -108,5 +108,5 @@ def policy_splits(tracks: Sequence[Track], policy: SplitPolicy, split: SplitConf
 
 
 def _spread(key: Key) -> float:
-    """A number in [0, 1) for each key; those of any run of keys lie evenly."""
+    """Return a number in [0, 1) for each key; the numbers of consecutive keys are evenly spread."""
     return (key.index + 1) * _GOLDEN_RATIO % 1.0

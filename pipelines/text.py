@@ -1,4 +1,4 @@
-"""Texts that are safe to write: on one line, as a file's name, as a digest."""
+"""Texts that are safe to write: on one line, as a file name, as a digest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 
 
 def printable(text: str) -> str:
-    """A text that stays on one line and can be written as UTF-8, as file names need not."""
+    """Return a text on one line that can be written as UTF-8, unlike some file names."""
     return "".join(
         character.encode("unicode_escape").decode()
         if character == "\\" or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
@@ -17,15 +17,15 @@ def printable(text: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """A name that is safe in every file system: no separator, control character, or leading dot."""
+    """Return a name that is safe in every file system: no separator, control character, or leading dot."""
     cleaned = "".join(
         "_" if character in '/\\:*?"<>|' or unicodedata.category(character).startswith("C") else character
         for character in unicodedata.normalize("NFC", name)
     )
-    # File systems count bytes, 255 at most; what is added to a name (suffix, number, ending) needs some.
+    # File systems allow 255 bytes; additions to the name (suffix, number, ending) need some of them.
     return cleaned.strip().lstrip(".").encode()[:200].decode(errors="ignore") or "_"
 
 
 def stable_digest(text: str) -> str:
-    """A digest of a text, 64 hexadecimal digits, that every machine and every day gives alike."""
+    """Return a digest of a text, 64 hexadecimal digits, that is the same on every machine and at any time."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,4 +1,4 @@
-"""Tracks: the recordings of a dataset, each with its key, its split, and a name of its own."""
+"""Tracks: the recordings of a dataset, each with its key, its split, and a unique name."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Track:
 
     Attributes:
         name: unique within the dataset; usable as a file name.
-        path: where its audio (or, in images mode, the first of its pictures) lies.
+        path: the path of its audio (or, in images mode, of the first of its pictures).
         key: its key.
         split: ``train``, ``validation`` or ``test``; None until one is assigned.
-        source: where it came from, as the manifest states it (a path relative to the originals).
-        group: tracks of one group never stand in two splits (two files of one recording).
+        source: where it came from, as in the manifest (a path relative to the originals).
+        group: tracks of one group never end up in two splits (two files of one recording).
     """
 
     name: str
@@ -37,9 +37,9 @@ class Track:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something that was not prepared, and why in one line.
+    """Something that was not prepared, and the reason in one line.
 
-    ``by_choice`` if it was meant to be left out (a label that states no one key), not something that failed.
+    ``by_choice`` if it was left out on purpose (its label is not exactly one key), not because of a failure.
     """
 
     source: str
@@ -49,12 +49,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class KeyFolder:
-    """A folder that is named by a key.
+    """A folder whose name is a key.
 
     Attributes:
         path: the folder.
-        key: what its name says.
-        split: ``train``, ``validation`` or ``test`` if the folder above it is named so; else None.
+        key: the key in its name.
+        split: ``train``, ``validation`` or ``test`` if its parent folder has that name; else None.
     """
 
     path: Path
@@ -72,11 +72,11 @@ def scan_key_folders(
         find: lists the files of interest below a folder.
 
     Returns:
-        The tracks, sorted by source; those whose files differ in suffix or folder only are one group. And
-        what was left out: see :func:`key_folders`.
+        The tracks, sorted by source, and what was left out (see :func:`key_folders`). Tracks whose files
+        differ only in suffix or folder form one group.
 
     Raises:
-        DataError: ``folder`` is missing or holds no track.
+        DataError: ``folder`` is missing or contains no tracks.
     """
     folders, left_out = key_folders(folder)
     tracks = []
@@ -93,14 +93,14 @@ def key_folders(folder: Path) -> tuple[list[KeyFolder], list[LeftOut]]:
     """Find the folders of the layout ``[<split>/]<key>/``.
 
     Returns:
-        The folders that are named by a key, and what was left out: folders whose name is not a key, or that
+        The folders whose name is a key, and the folders left out because their name is not a key or they
         cannot be opened.
 
     Raises:
         DataError: ``folder`` is missing.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; give one that holds a folder per key")
+        raise DataError(f"{folder}: no such folder; give one that contains a folder per key")
     found: list[KeyFolder] = []
     left_out: list[LeftOut] = []
     for split, base in _split_folders(folder):
@@ -110,25 +110,29 @@ def key_folders(folder: Path) -> tuple[list[KeyFolder], list[LeftOut]]:
             try:
                 key = parse_folder_name(path.name)
             except KeyParseError:
-                reason = "the folder's name is no key; rename it to one such as 'C-maj' or 'Ab-min'"
+                reason = "the name of the folder is not a key; rename it, for example to 'C-maj' or 'Ab-min'"
                 left_out.append(LeftOut(printable(str(path)), reason))
                 continue
             closed = _closed_folders(path)
             for name, trouble in closed.items():
-                left_out.append(LeftOut(printable(name), f"cannot be opened ({trouble}); check its rights"))
+                left_out.append(
+                    LeftOut(printable(name), f"cannot be opened ({trouble}); check its permissions")
+                )
             if str(path) not in closed:
                 found.append(KeyFolder(path, key, split))
     return found, left_out
 
 
 def no_tracks(folder: Path, left_out: Sequence[LeftOut]) -> DataError:
-    """The error for a layout that holds no track; it names the first of what was left out."""
+    """Return the error for a layout without tracks; it names the first entry that was left out."""
     detail = f" ({left_out[0].source}: {left_out[0].reason})" if left_out else ""
-    return DataError(f"{folder}: holds no tracks; put files into folders named by key, such as C-maj{detail}")
+    return DataError(
+        f"{folder}: contains no tracks; put files into folders named by key, such as C-maj{detail}"
+    )
 
 
 def _closed_folders(folder: Path) -> dict[str, str]:
-    """The folders from this one down that cannot be opened, and why."""
+    """Return the folders from this one down that cannot be opened, and why."""
     closed: dict[str, str] = {}
 
     def add(error: OSError) -> None:
@@ -147,7 +151,7 @@ def _split_folders(folder: Path) -> list[tuple[str | None, Path]]:
 
 
 def unique_names(tracks: Sequence[Track]) -> list[Track]:
-    """Give tracks that share a name (whatever its case) a suffix made from their source."""
+    """Give tracks that share a name (ignoring case) a suffix derived from their source."""
     by_name: dict[str, list[Track]] = defaultdict(list)
     for track in tracks:
         by_name[track.name.casefold()].append(track)

@@ -1,4 +1,4 @@
-"""Resumable work: a job of many units, each done once however often the job is stopped and started."""
+"""Resumable work: a job of many units, each done once, however often the job is stopped and restarted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.tracks import LeftOut
 from tfkey.errors import TfkeyError
 
 Progress = Callable[[int, int], None]
-"""Called with how much is done and how much there is in all."""
+"""Called with the number of finished units and the total."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Unit(Generic[T]):
-    """A piece of work: its name, what its result depends on, and what to work on."""
+    """A piece of work: its name, a digest of what its result depends on, and what to work on."""
 
     name: str
     fingerprint: str
@@ -34,19 +34,19 @@ class Unit(Generic[T]):
 
 @dataclass(frozen=True)
 class Result:
-    """What a unit gave: rows of the manifest, and what had to be left out."""
+    """The result of a unit: rows of the manifest, and what had to be left out."""
 
     rows: list[Row] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
 
 def fingerprint(*parts: Any) -> str:
-    """A digest of everything that a unit's result depends on (JSON values)."""
+    """Return a digest of everything that a unit's result depends on (JSON values)."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def file_state(path: Path) -> list[Any]:
-    """What tells a file that was changed from one that was not: name, size, time of change."""
+    """Return what shows whether a file has changed: name, size, modification time."""
     status = path.stat()
     return [str(path), status.st_size, status.st_mtime_ns]
 
@@ -55,7 +55,7 @@ class Journal:
     """The finished units of a job, one JSON line each, appended as they finish.
 
     A line that a kill cut short is ignored, and so is a unit whose fingerprint has changed or one of
-    whose files is gone; both are done again.
+    whose files is missing; such units are done again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,7 +75,7 @@ class Journal:
                 self._written.update(row.path for row in rows)
 
     def finished(self, unit: Unit[Any]) -> Result | None:
-        """The result of a unit if it is still valid."""
+        """Return the result of a unit if it is still valid; else None."""
         mark, result = self._entries.get(unit.name, ("", Result()))
         if mark != unit.fingerprint:
             return None
@@ -86,7 +86,7 @@ class Journal:
         )
 
     def add(self, unit: Unit[Any], result: Result) -> None:
-        """Write down a finished unit; it is on disk when this returns."""
+        """Record a finished unit; the record is on disk when this returns."""
         entry = {
             "unit": unit.name,
             "fingerprint": unit.fingerprint,
@@ -95,7 +95,7 @@ class Journal:
         }
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            # A kill can leave half a line; starting on a new one keeps it from spoiling this entry.
+            # A kill may have left half a line; starting a new line keeps it from corrupting this entry.
             with self._path.open("a", encoding="utf-8") as stream:
                 stream.write(("\n" if stream.tell() else "") + json.dumps(entry))
                 stream.flush()
@@ -108,11 +108,11 @@ class Journal:
         self._written.update(row.path for row in result.rows)
 
     def reopen(self) -> None:
-        """Take away ``dataset.json``, so that nobody reads the dataset while it changes."""
+        """Remove ``dataset.json``, so that nobody reads the dataset while it changes."""
         (self._folder / "dataset.json").unlink(missing_ok=True)
 
     def drop_stale(self, keep: set[str]) -> None:
-        """Remove every file that a unit ever wrote, unless it is to be kept."""
+        """Remove every file that a unit ever wrote, except those in ``keep``."""
         stale = [path for path in self._written - keep if (self._folder / path).is_file()]
         if stale:
             self.reopen()
@@ -128,13 +128,13 @@ def run_units(
     workers: int,
     progress: Progress | None = None,
 ) -> tuple[Result, int]:
-    """Do every unit that the journal does not hold, several at a time.
+    """Do every unit that is not in the journal, several at a time.
 
-    Results are taken in the order of the units, and at most two units a worker are under way or waiting,
-    so that memory is bounded and the outcome does not depend on timing.
+    Results are taken in the order of the units, and at most two units per worker are running or waiting:
+    memory is bounded, and the outcome does not depend on timing.
 
     Returns:
-        The results of all units together, and how many were done now.
+        The combined results of all units, and the number of units done by this call.
     """
     rows: list[Row] = []
     left_out: list[LeftOut] = []
@@ -161,7 +161,7 @@ def run_units(
 
 
 def iter_in_order(items: Sequence[T], work: Callable[[T], R], workers: int) -> Iterator[R]:
-    """Map with threads, in order, with at most ``2 * workers`` items under way or waiting."""
+    """Map with threads, in order, with at most ``2 * workers`` items running or waiting."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[R]] = deque()
         try:

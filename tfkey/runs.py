@@ -123,7 +123,7 @@ def create_run(config: Config, name: str) -> Run:
             # The learning rate of every step depends on the length.
             kept = ", and a run keeps the length that it started with" if length else ""
             raise UsageError(
-                f"{path}: holds a run with {details}{kept}; give another name, or delete the folder",
+                f"{path}: contains a run with {details}{kept}; give another name, or delete the folder",
                 remedy="name",
             )
         return Run(path, config)

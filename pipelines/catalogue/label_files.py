@@ -1,4 +1,4 @@
-"""Reading labels as they were published: lists of tracks, and archives of one text file a track."""
+"""Reading labels as published: lists of tracks, and archives with one text file per track."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MAX_LABEL_FILES = 1_000_000
 """An archive with more label files is refused."""
 
 MAX_LABEL_BYTES = 1 << 16
-"""A longer file is not taken for a label file."""
+"""A longer file is refused as a label file."""
 
 _LABEL_SUFFIXES = {".txt", ".key", ".lab"}
 
 
 @dataclass(frozen=True)
 class LabelText:
-    """A label before it is read: what a row of a list or a file of an archive states."""
+    """An unparsed label: the content of a row of a list or of a file of an archive."""
 
     id: str
     text: str
@@ -35,11 +35,11 @@ class LabelText:
 
 
 def read_list(path: Path) -> list[LabelText]:
-    """Read a list with the columns track, key and md5, and maybe confidence and has_comment.
+    """Read a list with the columns track, key and md5, and optionally confidence and has_comment.
 
     Raises:
-        DataError: missing, not UTF-8, without these columns, or a number or checksum that is malformed; names
-            the line.
+        DataError: the file is missing, is not UTF-8 or lacks a column, or a number or checksum is malformed;
+            names the line.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -63,17 +63,17 @@ def _read_row(path: Path, line: int, row: dict[str, str | None]) -> LabelText:
         ("has_comment", comment, r"|[01]"),
     ):
         if not re.fullmatch(pattern, value):
-            raise DataError(f"{path}, line {line}: {name} {value!r} cannot be meant; install tfkey again")
+            raise DataError(f"{path}, line {line}: {name} {value!r} is invalid; install tfkey again")
     return LabelText(
         track, row["key"] or "", md5 or None, int(confidence) if confidence else None, comment == "1"
     )
 
 
 def track_id(name: str) -> str:
-    """The number of a track by the name of a file of it.
+    """Return the number of a track from the name of one of its files.
 
     The published collections name files ``5061.LOFI.mp3`` or ``5061 Artist - Title (Mix).txt``, some with
-    zeros in front. A name without a number stands for itself, without its suffixes.
+    leading zeros. A name without a number is returned without its suffixes.
     """
     stem = PurePosixPath(name.replace("\\", "/")).name
     if match := re.match(r"0*(\d+)(?=$|[\s._-])", stem):
@@ -82,26 +82,26 @@ def track_id(name: str) -> str:
 
 
 def read_label_files(source: Path) -> list[LabelText]:
-    """Read one label file a track (``.txt``, ``.key`` or ``.lab``) from a zip archive or a folder.
+    """Read one label file per track (``.txt``, ``.key`` or ``.lab``) from a zip archive or a folder.
 
-    Two files of one track that state the same count once.
+    Two files of one track with the same content count once.
 
     Raises:
-        DataError: missing, no archive, damaged, or without any label file; a label file or a number of them
-            that cannot be meant (:data:`MAX_LABEL_BYTES`, :data:`MAX_LABEL_FILES`).
+        DataError: the source is missing, damaged, not an archive, or without label files; or a label file is
+            too long (:data:`MAX_LABEL_BYTES`), or there are too many (:data:`MAX_LABEL_FILES`).
     """
     found: dict[LabelText, None] = {}
     for name, content in _label_files(source):
         found[parse_label_file(track_id(name), _decode(content))] = None
         if len(found) > MAX_LABEL_FILES:
-            raise DataError(f"{source}: holds more than {MAX_LABEL_FILES} labels; give the right archive")
+            raise DataError(f"{source}: contains more than {MAX_LABEL_FILES} labels; give the right archive")
     if not found:
-        raise DataError(f"{source}: holds no label files (.txt, .key or .lab); fetch it again")
+        raise DataError(f"{source}: contains no label files (.txt, .key or .lab); fetch it again")
     return sorted(found, key=lambda item: (int(item.id) if item.id.isdecimal() else -1, item.id))
 
 
 def _label_files(source: Path) -> Iterator[tuple[str, bytes]]:
-    """The name and the content of each label file."""
+    """Yield the name and the content of each label file."""
     for name, content in _files_in_folder(source) if source.is_dir() else _files_in_zip(source):
         if len(content) > MAX_LABEL_BYTES:
             too_long = f"is longer than a label ({MAX_LABEL_BYTES} bytes); fetch it again"
@@ -132,7 +132,7 @@ def _files_in_zip(source: Path) -> Iterator[tuple[str, bytes]]:
 
 def _is_label_name(name: str) -> bool:
     path = PurePosixPath(name)
-    # macOS adds a file "._name" of its own to every file of an archive.
+    # macOS adds a file "._name" for every file of an archive.
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
     return path.suffix.lower() in _LABEL_SUFFIXES and not hidden
 
@@ -149,9 +149,9 @@ def _decode(content: bytes) -> str:
 def parse_label_file(track: str, text: str) -> LabelText:
     """Read the text of one label file.
 
-    Three forms are met: the key alone (``F minor``), the key with confidence and comment behind tabs, and
-    the form of the GiantSteps project (``key<TAB>0<TAB>f minor<TAB>2<TAB>comment``, with lines of ``#``).
-    Several lines with a key each state several keys.
+    There are three forms: only the key (``F minor``), the key followed by confidence and comment after tabs,
+    and the form of the GiantSteps project (``key<TAB>0<TAB>f minor<TAB>2<TAB>comment``, with ``#`` lines).
+    Several lines with one key each give several keys.
     """
     keys: list[str] = []
     confidence: int | None = None

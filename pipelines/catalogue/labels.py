@@ -1,9 +1,9 @@
-"""Labels: the key of every track of a dataset of the catalogue, and why a track has none.
+"""Labels: the key of every track of a dataset in the catalogue, or the reason why a track has no key.
 
-The lists were written by people. Beside plain keys in every spelling they hold several keys (``f minor / g#
-major``, ``D minor | F major``), doubt (``a-a# minor``), modes that are neither major nor minor, ``other``,
-``X`` and ``-`` for no key. A track is labelled only if its annotator stated exactly one of the 24 keys; what
-is left out says why.
+People wrote the lists. Besides plain keys in every spelling, they contain several keys (``f minor / g#
+major``, ``D minor | F major``), doubt (``a-a# minor``), modes other than major and minor, and ``other``,
+``X`` and ``-`` for no key. A track has a label only if its annotator stated exactly one of the 24 keys; any
+other track is left out with a reason.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from tfkey.keys import KEYS, Key, states_mode
 
 @dataclass(frozen=True)
 class TrackLabel:
-    """The key of a track, as its annotator stated it.
+    """The key of a track according to its annotator.
 
     Attributes:
         id: the track's number in the dataset.
         key: its key.
-        md5: of its audio file, 32 hexadecimal digits, if the list states it.
-        confidence: 0 (guessed) to 2 (certain), if it is stated.
+        md5: the MD5 of its audio file, 32 hexadecimal digits, if the list has it.
+        confidence: 0 (guessed) to 2 (certain), if known.
         has_comment: whether the annotator commented on it.
-        text: the label as the list states it.
-        group: the first track of the list whose file is the same; one recording can be sold twice, and must
-            not stand on two sides.
+        text: the label as in the list.
+        group: the first track in the list with the same file: one recording may be sold twice, and must not
+            end up in two splits.
     """
 
     id: str
@@ -61,13 +61,13 @@ def select_tracks(
     Args:
         spec: the dataset.
         subset: one of ``spec.subsets``.
-        labels: for a dataset whose labels are an archive: that archive, or the folder it was unpacked to.
+        labels: for a dataset whose labels are in an archive: that archive, or the folder with its content.
 
     Returns:
-        Labels and what was left out, both in the order of the list (of an archive: by track number).
+        The labels, and the tracks left out, both in the order of the list (for an archive, by track number).
 
     Raises:
-        UsageError: no such subset, or a dataset whose labels are the names of its folders.
+        UsageError: the subset is unknown, or the labels of the dataset are the names of its folders.
         DataError: the list or archive is missing or damaged.
     """
     chosen = spec.subset(subset)
@@ -104,9 +104,9 @@ def select_tracks(
 
 
 def _same_files(spec: DatasetSpec) -> dict[str, str]:
-    """Tracks of a dataset whose file is that of an earlier one, by MD5, with that one.
+    """Map each track whose file is the same as an earlier track's, by MD5, to that track.
 
-    An archive of labels states no MD5; those of a list of the same recordings hold for it, too.
+    An archive of labels has no MD5s; those in a list of the same recordings apply to it, too.
     """
     others = (find_spec(name, spec.folder) for name in spec.same_tracks_as)
     groups: dict[str, str] = {}
@@ -120,18 +120,18 @@ def _same_files(spec: DatasetSpec) -> dict[str, str]:
 
 
 def _refusal(item: LabelText, subset: Subset) -> str | None:
-    """Why a subset does not take a track, whatever its key, or None if it does."""
+    """Return why a subset leaves out a track, whatever its key; None if it does not."""
     if subset.min_confidence > 0 and item.confidence is None:
-        return f"states no confidence; this subset takes {subset.min_confidence} and above"
+        return f"has no confidence; this subset takes {subset.min_confidence} and above"
     if item.confidence is not None and item.confidence < subset.min_confidence:
         return f"confidence {item.confidence}; this subset takes {subset.min_confidence} and above"
     if item.has_comment and not subset.comments:
-        return "its annotator commented on it; this subset takes none of these"
+        return "has a comment by its annotator; this subset leaves out such tracks"
     return None
 
 
 def key_histogram(keys: Iterable[Key]) -> dict[Key, int]:
-    """How often each of the 24 keys occurs, by class index."""
+    """Return how often each of the 24 keys occurs, by class index."""
     counts = Counter(keys)
     return {key: counts[key] for key in KEYS}
 
@@ -148,12 +148,12 @@ _BETWEEN = re.compile(r"[|/,;&+]|\b(?:and|or|to)\b|[A-Ga-g][#b]?\s*-\s*[A-Ga-g][
 def read_label(text: str) -> Key:
     """Read a label that states exactly one of the 24 keys.
 
-    Spellings are those of :func:`tfkey.keys.parse_key`, but for one: a tonic alone (``F``) is no label, since
-    these lists write a mode where there is one. Keys divided by ``|`` are read if all are the same.
+    The spellings are those of :func:`tfkey.keys.parse_key`, except that a bare tonic (``F``) is not a label:
+    these lists always include the mode if it is known. Keys separated by ``|`` are accepted if all are equal.
 
     Raises:
-        KeyParseError: no key, several, a mode that is neither major nor minor, or not understood; the
-            message is a reason for a list of what was left out.
+        KeyParseError: the label states no key, several keys or a mode other than major or minor, or is not
+            understood; the message is the reason for leaving out the track.
     """
     shown = repr(printable(text.strip()))
     parts = [part.strip() for part in text.split("|")]

@@ -1,7 +1,7 @@
 """The catalogue: the datasets that tfkey knows, one YAML file each in ``configs/datasets/``.
 
-A description says what is known of a dataset before any of it is on disk: where its audio, its labels and its
-pictures can be fetched (mirrors in the order in which to try them), what its subsets mean, how it is split.
+A description says what is known about a dataset before any of it is on disk: where to fetch its audio, labels
+and spectrograms (mirrors in the order in which to try them), what its subsets mean, and how it is split.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from tfkey.config import Config, config_root
 from tfkey.errors import ConfigError, UsageError
 
 DEMO = "demo"
-"""The dataset that is made on this machine."""
+"""The dataset that is generated on this machine."""
 
 Role = Literal["train", "test", "train+test"]
 
 
 def _check_url(url: str) -> str:
     if urlparse(url).scheme not in {"http", "https", "ftp", "file"}:
-        raise ValueError(f"{url!r} is no http, https, ftp or file address")
+        raise ValueError(f"{url!r} is not an http, https, ftp or file address")
     return url
 
 
 def _check_checksum(checksum: str) -> str:
     if not re.fullmatch(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", checksum):
-        raise ValueError(f"{checksum!r} is no md5: or sha256: with lower-case hexadecimal digits")
+        raise ValueError(f"{checksum!r} is not md5: or sha256: followed by lower-case hexadecimal digits")
     return checksum
 
 
@@ -56,7 +56,7 @@ class _Part(BaseModel):
 
 
 class Archive(_Part):
-    """A file to fetch: ordered mirrors, ``md5:`` or ``sha256:`` if it is known, about how many bytes."""
+    """A file to fetch: ordered mirrors, ``md5:`` or ``sha256:`` if known, approximate size in bytes."""
 
     urls: Mirrors
     checksum: Checksum | None = None
@@ -64,13 +64,13 @@ class Archive(_Part):
 
 
 class ImageArchive(Archive):
-    """An archive of PNGs ``<dataset>/[<split>/]<key>/<file>.png``; ``splits`` are those that it names."""
+    """An archive of PNGs ``<dataset>/[<split>/]<key>/<file>.png``; ``splits`` are the splits in it."""
 
     splits: tuple[Literal["train", "validation", "test"], ...] = ()
 
 
 class FileAudio(_Part):
-    """Audio as one file a track: mirrors as templates with ``{id}``; its MD5 is in the list of labels."""
+    """Audio as one file per track: mirrors are templates with ``{id}``; MD5s are in the list of labels."""
 
     kind: Literal["files"]
     urls: Mirrors
@@ -85,19 +85,19 @@ class FileAudio(_Part):
         return urls
 
     def track_urls(self, track: str) -> tuple[str, ...]:
-        """The mirrors of one track's file, in order."""
+        """Return the mirrors of one track's file, in order."""
         return tuple(url.replace("{id}", track) for url in self.urls)
 
 
 class ArchiveAudio(_Part):
-    """Audio in archives; each is whole in itself, and a subset says which of them it takes."""
+    """Audio in archives; each is complete in itself, and each subset names the one it uses."""
 
     kind: Literal["archives"]
     archives: dict[str, Archive] = Field(min_length=1)
 
 
 class ListLabels(_Part):
-    """Labels from a list that comes with tfkey: a CSV file with the columns track, key and md5."""
+    """Labels from a list bundled with tfkey: a CSV file with the columns track, key and md5."""
 
     kind: Literal["list"]
     path: Path
@@ -110,27 +110,27 @@ class ListLabels(_Part):
 
 
 class FolderLabels(_Part):
-    """Labels from the names of the folders that the audio lies in."""
+    """Labels from the names of the folders that contain the audio."""
 
     kind: Literal["folders"]
 
 
 class ArchiveLabels(_Part):
-    """Labels from an archive that holds one text file a track."""
+    """Labels from an archive with one text file per track."""
 
     kind: Literal["archive"]
     archive: Archive
 
 
 class Subset(_Part):
-    """A choice among the tracks of a dataset; tracks without exactly one major or minor key are in none.
+    """A selection of a dataset's tracks; no subset contains tracks without exactly one major or minor key.
 
     Attributes:
-        meaning: in words.
-        min_confidence: tracks below this are left out (0, 1 or 2; 0 keeps even those that state none).
-        comments: whether tracks that their annotator commented on are taken.
-        archive: of several archives, the one to fetch.
-        tracks: how many there are, if that is known beforehand.
+        meaning: a description.
+        min_confidence: tracks below this are left out (0, 1 or 2; 0 keeps even tracks without a confidence).
+        comments: whether to include tracks that their annotator commented on.
+        archive: the archive to fetch, if there are several.
+        tracks: the number of tracks, if known in advance.
     """
 
     meaning: str
@@ -144,10 +144,10 @@ class SplitPolicy(_Part):
     """Shares of the tracks of a dataset.
 
     Attributes:
-        test: share of the tracks to test on: 1 for a dataset that nothing may be trained on, 0 for one that
-            is not tested on; None for the configured share (``split.test``).
-        validation: share to choose the best network by; None for the configured share (``split.validation``)
-            of a dataset that is trained on at all.
+        test: share of the tracks to test on: 1 for a dataset that must not be used for training, 0 for one
+            that is not used for testing; None for the configured share (``split.test``).
+        validation: share for choosing the best network; None for the configured share
+            (``split.validation``) if the dataset is used for training.
     """
 
     test: float | None = Field(None, ge=0, le=1)
@@ -155,22 +155,22 @@ class SplitPolicy(_Part):
 
 
 class DatasetSpec(_Part):
-    """What is known of a dataset before any of it is on disk.
+    """What is known about a dataset before any of it is on disk.
 
     Attributes:
-        name: by which it is asked for, and the name of its folders.
-        title: for people.
-        role: what it is for.
-        licence: of the audio and the labels.
+        name: the name of the dataset and of its folders.
+        title: the title for people.
+        role: what the dataset is for.
+        licence: the licence of the audio and the labels.
         citation: what to cite.
-        tracks: how many there are in all; None if that is not known beforehand.
-        same_tracks_as: datasets that hold the same recordings. Trained or judged on together, one
-            recording can stand on two sides.
-        audio: where the audio is; None if it is the user's own or made on this machine.
+        tracks: the total number of tracks; None if not known in advance.
+        same_tracks_as: datasets with the same recordings. Used together for training or evaluation, one
+            recording may end up in two splits.
+        audio: where the audio is; None if it is the user's own or generated on this machine.
         labels: where the keys are; None as for ``audio``.
         images: where pre-generated spectrograms are; None if there are none.
-        subsets: by name; the one named ``default`` is taken unless another is asked for.
-        split: how it is split.
+        subsets: the subsets by name; ``default`` is used unless another one is requested.
+        split: how the dataset is split.
     """
 
     name: str
@@ -188,12 +188,12 @@ class DatasetSpec(_Part):
     _folder: Path | None = PrivateAttr(None)
 
     def model_post_init(self, context: Any) -> None:
-        """Remember the catalogue that it is in, which also holds the datasets of ``same_tracks_as``."""
+        """Remember the catalogue's folder, which also contains the datasets of ``same_tracks_as``."""
         self._folder = (context or {}).get("folder")
 
     @property
     def folder(self) -> Path | None:
-        """The catalogue that it was read from; None for a dataset of the user's own."""
+        """The folder of the catalogue that contains the description; None for the user's own dataset."""
         return self._folder
 
     @model_validator(mode="after")
@@ -213,51 +213,51 @@ class DatasetSpec(_Part):
         return self
 
     def subset(self, name: str = "default") -> Subset:
-        """A subset by name.
+        """Return a subset by name.
 
         Raises:
-            UsageError: no dataset has that name.
+            UsageError: no subset has that name.
         """
         if name not in self.subsets:
             known = ", ".join(self.subsets) or "none"
-            raise UsageError(f"dataset {self.name}: subset {name!r} is unknown; there are: {known}")
+            raise UsageError(f"dataset {self.name}: subset {name!r} is unknown; known subsets: {known}")
         return self.subsets[name]
 
     def audio_size(self, subset: str = "default") -> int | None:
-        """About how many bytes of audio there are to fetch, or None if that is not known."""
+        """Return the approximate size in bytes of the audio to fetch; None if unknown."""
         if isinstance(self.audio, ArchiveAudio):
             return self.audio.archives[str(self.subset(subset).archive)].size
         return self.audio.size if self.audio else None
 
 
 def dataset_names(folder: Path | None = None) -> list[str]:
-    """The names in the catalogue, sorted.
+    """Return the names in the catalogue, sorted.
 
     Args:
-        folder: of the descriptions; None for those that come with tfkey.
+        folder: the folder of the descriptions; None for those bundled with tfkey.
 
     Raises:
-        ConfigError: there is no such folder.
+        ConfigError: the folder does not exist.
     """
     if folder is not None and not folder.is_dir():
         raise ConfigError(
-            f"catalogue: {str(folder)!r} is no folder; give one of dataset descriptions (*.yaml)"
+            f"catalogue: {str(folder)!r} is not a folder; give a folder of dataset descriptions (*.yaml)"
         )
     return sorted(path.stem for path in (folder or config_root() / "datasets").glob("*.yaml"))
 
 
 def find_spec(name: str, folder: Path | None) -> DatasetSpec | None:
-    """Look a dataset up that need not be in the catalogue.
+    """Look up a dataset that may be missing from the catalogue.
 
     Args:
-        name: of the dataset.
-        folder: of the descriptions (``config.catalogue``); None for those that come with tfkey.
+        name: the name of the dataset.
+        folder: the folder of the descriptions (``config.catalogue``); None for those bundled with tfkey.
 
     Returns:
-        Its description; None if the catalogue has none, so that it is the user's own.
+        The description; None if the dataset is not in the catalogue, and therefore the user's own.
 
     Raises:
-        ConfigError: its description is damaged; names the setting. Or no such folder.
+        ConfigError: the description is damaged (names the setting), or the folder does not exist.
     """
     if name not in dataset_names(folder):
         return None
@@ -265,16 +265,16 @@ def find_spec(name: str, folder: Path | None) -> DatasetSpec | None:
 
 
 def load_spec(name: str, source: Path | None = None, folder: Path | None = None) -> DatasetSpec:
-    """Look a dataset up.
+    """Look up a dataset.
 
     Args:
-        name: in the catalogue, or of the user's own choice if ``source`` is given.
+        name: the name in the catalogue, or any name if ``source`` is given.
         source: the user's own data.
-        folder: of the descriptions; None for those that come with tfkey.
+        folder: the folder of the descriptions; None for those bundled with tfkey.
 
     Raises:
-        UsageError: unknown, and no source given; names the nearest name there is.
-        ConfigError: its description is damaged; names the setting. Or no such folder.
+        UsageError: the name is unknown and there is no source; names the most similar known name.
+        ConfigError: the description is damaged (names the setting), or the folder does not exist.
     """
     spec = find_spec(name, folder)
     if spec is not None:
@@ -283,33 +283,33 @@ def load_spec(name: str, source: Path | None = None, folder: Path | None = None)
         names = dataset_names(folder)
         raise UsageError(
             f"dataset {name!r} is not in the catalogue{near_miss(name, names)}; known: {', '.join(names)}; "
-            "for a dataset of your own, give its source",
+            "for your own dataset, give its source",
             remedy="source",
         )
     return own_spec(name)
 
 
 def own_spec(name: str) -> DatasetSpec:
-    """What is known of a dataset of the user's own.
+    """Return the description of the user's own dataset.
 
     Raises:
-        UsageError: a name that no folder can have.
+        UsageError: no folder can have the name.
     """
     if not is_dataset_name(name):
         raise UsageError(
-            f"dataset name {name!r}: use letters, digits, - and _ only; it becomes a folder's name"
+            f"dataset name {name!r}: use only letters, digits, - and _; it becomes the name of a folder"
         )
     return DatasetSpec(name=name, title=name, licence="unknown (your own)", citation="none (your own)")
 
 
 def check_request(config: Config, dataset: str, source: Path | None = None) -> DatasetSpec:
-    """Find out what can be known at once to fail, before hours of work.
+    """Check immediately what would otherwise fail after hours of work.
 
     Returns:
-        The dataset's description.
+        The description of the dataset.
 
     Raises:
-        UsageError: an unknown dataset or subset; a dataset that cannot be fetched in ``config.mode``.
+        UsageError: the dataset or subset is unknown, or the dataset cannot be fetched in ``config.mode``.
     """
     spec = load_spec(dataset, source, config.catalogue)
     if dataset in config.subsets:
@@ -318,19 +318,19 @@ def check_request(config: Config, dataset: str, source: Path | None = None) -> D
         what, there = ("image archive", spec.images) if config.mode == "images" else ("audio", spec.audio)
         if there is None:
             raise UsageError(
-                f"dataset {dataset}: the catalogue has no {what} of it to fetch; give a source of your own",
+                f"dataset {dataset}: the catalogue has no {what} to fetch; give your own source",
                 remedy="source",
             )
     return spec
 
 
 def is_dataset_name(name: str) -> bool:
-    """Whether a name can be a dataset's: letters, digits, ``-`` and ``_`` only."""
+    """Whether a name is valid for a dataset: only letters, digits, ``-`` and ``_``."""
     return name.replace("-", "").replace("_", "").isalnum()
 
 
 def near_miss(name: str, names: Sequence[str]) -> str:
-    """`` (did you mean …?)`` if one of ``names`` looks like ``name``, else nothing."""
+    """Return `` (did you mean …?)`` if one of ``names`` is similar to ``name``, else ``""``."""
     close = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
@@ -348,7 +348,7 @@ def _read_spec(path: Path) -> DatasetSpec:
             f"{path}: {'; '.join(problem.removeprefix(': ') for problem in problems)}"
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: not a dataset description ({error})".replace("\n", " ")) from error
+        raise ConfigError(f"{path}: is not a dataset description ({error})".replace("\n", " ")) from error
     if spec.name != path.stem:
-        raise ConfigError(f"{path}: name: {spec.name!r} must be the file's own name, {path.stem!r}")
+        raise ConfigError(f"{path}: name: {spec.name!r} must be the name of the file, {path.stem!r}")
     return spec

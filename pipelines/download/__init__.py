@@ -1,9 +1,9 @@
-"""Downloading many files from old servers: ordered mirrors, checksums, resume, retries, several at once.
+"""Downloading many files from old servers: ordered mirrors, checksums, resuming, retries, parallel downloads.
 
-A file appears under its name only by a rename after it was verified. Until then its bytes lie beside it in
-``.<name>.part``, and ``.<name>.part.json`` says whose they are, so that a call after a kill asks for the rest
-only (``half_files``, ``mirrors``). What was verified is written down in ``.verified.jsonl`` with its size and
-time of change, and is not read again until one of them changes (``verified``).
+A file appears under its name only by a rename after it has been verified. Until then its bytes are beside it
+in ``.<name>.part``, and ``.<name>.part.json`` records their origin, so that a call after a kill requests only
+the rest (``half_files``, ``mirrors``). Verified files are recorded in ``.verified.jsonl`` with their size and
+modification time, and are not read again until one of these changes (``verified``).
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _CHECKSUM = re.compile(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Downloaded:
-    """What a download gave.
+    """The result of a download.
 
     Attributes:
-        paths: the file of every item that is there, verified, by name and in the order of the items.
-        failures: the items that could not be fetched, with the trouble each mirror gave.
-        fetched_bytes: what was received in this call, bytes that had to be thrown away included.
+        paths: the verified file of every available item, by name and in the order of the items.
+        failures: the items that could not be fetched, with the error of each mirror.
+        fetched_bytes: the number of bytes received by this call, including discarded ones.
     """
 
     paths: dict[str, Path]
@@ -55,21 +55,21 @@ def download(
     progress: OnDownload | None = None,
     settings: DownloadSettings = _DEFAULTS,
 ) -> Downloaded:
-    """Get every item into ``folder``: what is there and verifies stays, the rest is fetched.
+    """Get every item into ``folder``: existing files that verify stay, the others are fetched.
 
-    Two calls may share a folder, in one process or in two: the second waits and finds what the first fetched.
-    If all is there already, neither a request nor the right to write is needed.
+    Two calls may share a folder, in one process or in two: the second waits and uses what the first fetched.
+    If all files exist already, neither the network nor write permission is needed.
 
     Args:
-        items: what to get. Items of one name must ask for one content.
-        folder: where to put it; made if missing.
-        workers: how many files are fetched at once.
-        progress: called in this thread, some twenty times a second and at the end.
-        settings: how patient to be.
+        items: what to get. Items of the same name must have the same content.
+        folder: where to put the files; created if missing.
+        workers: number of files fetched in parallel.
+        progress: called in this thread, some twenty times per second and at the end.
+        settings: timeouts and retries.
 
     Raises:
-        TfkeyError: a file cannot be written (full disk, no rights); names it. What was fetched is kept, and
-            the next call goes on from there. Also after Ctrl-C.
+        TfkeyError: a file cannot be written (full disk, no permission); names it. What was fetched is kept,
+            and the next call continues from there, also after Ctrl-C.
     """
     wanted, failures = _sort_out(items)
     tally = Tally(wanted)
@@ -91,10 +91,10 @@ def download(
 
 
 def _sort_out(items: Iterable[Item]) -> tuple[list[Item], list[LeftOut]]:
-    """Items that can be asked for, each once, and those that cannot be meant."""
+    """Return the valid items, each once, and the invalid ones."""
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in dict.fromkeys(items):
-        # Some file systems take names that differ in case or in Unicode's ways of writing an accent for one.
+        # Some file systems treat names as equal that differ only in case or in the Unicode form of an accent.
         groups[unicodedata.normalize("NFC", item.name).casefold()].append(item)
     wanted: list[Item] = []
     failures: list[LeftOut] = []
@@ -103,7 +103,7 @@ def _sort_out(items: Iterable[Item]) -> tuple[list[Item], list[LeftOut]]:
         for item in {item.name: item for item in reversed(group)}.values():
             reason = _objection(item)
             if reason is None and len(contents) > 1:
-                reason = "asked for twice with different content; give one of them another name"
+                reason = "is requested twice with different content; give one of them another name"
             if reason is None:
                 wanted.append(item)
             else:
@@ -117,17 +117,17 @@ def _objection(item: Item) -> str | None:
         longest = max(len(os.fsencode(part)) for part in parts)
     except UnicodeError:
         longest = 0
-    # A leading dot covers "..", and the names that half files have here.
+    # A leading dot covers ".." and the names of half files.
     fits = 0 < longest <= 240 and not any(part == "" or part.startswith(".") for part in parts)
     if not fits or re.search(r"[\0\\]", item.name) or (os.name == "nt" and PureWindowsPath(item.name).drive):
-        return "not a name for a file in the folder; give a relative one without '..' and leading dots"
+        return "is not a name for a file in the folder; give a relative path without '..' or leading dots"
     if item.checksum is not None and not _CHECKSUM.fullmatch(item.checksum):
         return f"{printable(item.checksum)!r} is not a checksum; write md5: or sha256: and its hex digits"
     return None if item.urls else "has no address; give at least one URL"
 
 
 class _Call:
-    """What the threads of one call do, and what they found: paths and failures by the items' names."""
+    """The work of the threads of one call, and its results: paths and failures by item name."""
 
     def __init__(self, folder: Path, tally: Tally, threads: StoppableThreads, mirrors: Mirrors) -> None:
         self.paths: dict[str, Path] = {}
@@ -139,7 +139,7 @@ class _Call:
         self._verified = Verified(folder)
 
     def look(self, item: Item) -> None:
-        """Take an item that is there already."""
+        """Record an item whose file already exists."""
         path = self._folder / item.name
         at = self._at(item)
         with on_disk(path):
@@ -149,8 +149,8 @@ class _Call:
                 at(0)
 
     def fetch(self, item: Item) -> None:
-        """Fetch an item, from the first mirror that gives it."""
-        # Whoever had the folder before may have fetched it while this call waited.
+        """Fetch an item from the first mirror that has it."""
+        # Another call may have fetched it while this one waited for the folder.
         self.look(item)
         if item.name in self.paths:
             return
@@ -166,10 +166,8 @@ class _Call:
                         self._verified.add(item, path)
                         self._have(item, path)
                         return
-                there = "; what lies there now is not it" if path.exists() else ""
-                troubles.append(
-                    f"run it again later, or put the file at {printable(str(path))} yourself{there}"
-                )
+                there = "; the file there now has other content" if path.exists() else ""
+                troubles.append(f"try again later, or put the file at {printable(str(path))} yourself{there}")
         self.failures[item.name] = LeftOut(printable(item.name), "; ".join(troubles))
         self._tally.settle(item.name, 0)
 
@@ -178,7 +176,7 @@ class _Call:
         self._tally.settle(item.name, path.stat().st_size)
 
     def _at(self, item: Item) -> Callable[[int], None]:
-        """What to call with the bytes of an item that are done, often enough for a stop to be quick."""
+        """Return a function to call often with an item's number of finished bytes; a stop ends it."""
 
         def at(size: int) -> None:
             self._threads.raise_if_stopped()

@@ -1,4 +1,4 @@
-"""Files that are not complete yet: kept beside where they will lie, taken up again after a kill, verified."""
+"""Incomplete files: kept beside their final place, resumed after a kill, and verified."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from pipelines.text import printable
 from tfkey.errors import TfkeyError
 
-WEB_PAGE = "sent a web page (HTML) in place of the file"
-"""What a message says about a server that did so; some do it instead of answering 404."""
+WEB_PAGE = "sent a web page (HTML) instead of the file"
+"""The message about a server that did so; some do it instead of answering 404."""
 
 _HTML = re.compile(
     rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*|<\?xml[^>]*>\s*)*<(!doctype\s+html|html|head)\b", re.I | re.S
@@ -31,10 +31,10 @@ class Item:
 
     Attributes:
         name: where to put it, relative to the folder, '/'-separated; no part may begin with a dot.
-        urls: where it lies (http, https, file), the preferred place first.
-        checksum: ``md5:<hex>`` or ``sha256:<hex>``; None if unknown: what comes is taken then,
-            unless it is empty or a web page.
-        size: bytes, if known.
+        urls: its addresses (http, https, file), the preferred one first.
+        checksum: ``md5:<hex>`` or ``sha256:<hex>``; None if unknown: any content is then accepted unless it
+            is empty or a web page.
+        size: the size in bytes, if known.
     """
 
     name: str
@@ -44,17 +44,17 @@ class Item:
 
 
 class UnfitError(Exception):
-    """The bytes so far, or what would follow them, are not those of the file."""
+    """The bytes so far, or those that would follow, do not belong to the file."""
 
 
 class Origin(BaseModel):
-    """Whose bytes a half file holds: the URL, the server's marks of the version, the size of the whole.
+    """The origin of the bytes of a half file: the URL, the server's version marks, the total size.
 
     Attributes:
-        url: where they came from.
+        url: where the bytes came from.
         etag: the server's ``ETag``, if it is a strong one.
-        modified: the server's ``Last-Modified``, if it tells versions apart.
-        total: bytes of the whole file, if known.
+        modified: the server's ``Last-Modified``, if it distinguishes versions.
+        total: the size of the whole file in bytes, if known.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -65,7 +65,7 @@ class Origin(BaseModel):
     total: int | None = None
 
     def differs(self, other: Origin) -> bool:
-        """Whether two answers of one URL are known to be of different versions."""
+        """Whether two answers from the same URL are known to be different versions."""
         pairs = [(self.etag, other.etag), (self.modified, other.modified), (self.total, other.total)]
         return self.url == other.url and any(a != b for a, b in pairs if a is not None and b is not None)
 
@@ -87,7 +87,7 @@ class Content:
 
     @property
     def checksum(self) -> str | None:
-        """That of the bytes so far, written as the item's is; None if the item has none."""
+        """The checksum of the bytes so far, in the form of the item's; None if the item has none."""
         return f"{self._kind}:{self._digest.hexdigest()}" if self._digest else None
 
     def matches(self) -> bool:
@@ -96,14 +96,14 @@ class Content:
 
 
 class HalfFile:
-    """A file that is not complete yet: its bytes so far and their source; use ``opened`` to have one.
+    """An incomplete file: its bytes so far and their origin; created by ``opened``.
 
-    The bytes of ``a.mp3`` lie in ``.a.mp3.part``, their origin in ``.a.mp3.part.json``.
+    The bytes of ``a.mp3`` are in ``.a.mp3.part``, their origin in ``.a.mp3.part.json``.
     All methods raise TfkeyError if the disk cannot be written.
 
     Attributes:
-        item: what it is to become.
-        origin: whose bytes they are; None if that is unknown, or more than one mirror's.
+        item: the item that the file will be.
+        origin: where its bytes came from; None if that is unknown, or if they came from several mirrors.
     """
 
     def __init__(self, item: Item, target: Path, at: Callable[[int], None]) -> None:
@@ -119,18 +119,18 @@ class HalfFile:
     @classmethod
     @contextlib.contextmanager
     def opened(cls, item: Item, target: Path, at: Callable[[int], None]) -> Iterator[HalfFile]:
-        """Begin a file, or go on with what an earlier call left of it; nothing is left of an empty one.
+        """Begin a file, or resume what an earlier call left; an empty file is removed in the end.
 
         Args:
-            item: what it is to become.
-            target: where the whole file will lie.
-            at: called often, with the number of bytes that are there; what it raises ends the work.
+            item: the item that the file will be.
+            target: the path of the complete file.
+            at: called often, with the number of bytes so far; an exception from it ends the work.
         """
         half = cls(item, target, at)
         with on_disk(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             half._path.touch()
-            # Unbuffered, so that what was received is in the file even if the process is killed.
+            # Unbuffered, so that received bytes are in the file even if the process is killed.
             half._stream = half._path.open("r+b", buffering=0)
         with half._stream:
             with contextlib.suppress(OSError, ValueError):
@@ -139,7 +139,7 @@ class HalfFile:
                 for block in read_blocks(half._stream):
                     half._take(block)
             yield half
-        # Not after an exception: once the call was stopped, the names may be another call's already.
+        # Not after an exception: once this call has stopped, another call may already be using the files.
         if not half.size:
             with contextlib.suppress(OSError):
                 half._note.unlink(missing_ok=True)
@@ -147,7 +147,7 @@ class HalfFile:
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """The number of bytes so far."""
         return self._content.size
 
     def _take(self, block: bytes) -> None:
@@ -159,11 +159,11 @@ class HalfFile:
         return self._content.matches()
 
     def is_complete(self) -> bool:
-        """Whether nothing needs to be asked for: a kill came between the last byte and the rename."""
+        """Whether the file is complete without a request, because of a kill between last byte and rename."""
         if self.item.checksum is None and (self.origin is None or self.origin.url not in self.item.urls):
             return False
         total = self.origin.total if self.item.size is None and self.origin else self.item.size
-        # The end of a file of unknown length shows in its checksum alone.
+        # If the length is unknown, only the checksum shows whether the file is complete.
         if not self.matches() and (not total or self.size < total):
             return False
         try:
@@ -173,21 +173,21 @@ class HalfFile:
         return self.size > 0
 
     def validator_for(self, url: str) -> str | None:
-        """What ``If-Range`` can be asked with: the mark of the version of which a URL gave the bytes."""
+        """Return the value for ``If-Range``: the mark of the version that a URL delivered; or None."""
         if self.origin is None or self.origin.url != url:
             return None
         return self.origin.etag or self.origin.modified
 
     def offset_for(self, url: str) -> int:
-        """How many of the bytes a mirror need not send again."""
-        # A checksum tells in the end whether bytes of two mirrors fit together; nothing else does.
+        """Return the number of bytes that a mirror need not send again."""
+        # Only a checksum shows, in the end, whether the bytes of two mirrors fit together.
         return self.size if self.item.checksum is not None or self.validator_for(url) is not None else 0
 
     def expect(self, origin: Origin, offset: int) -> None:
-        """Get ready for the bytes of an origin from ``offset`` on: 0, or the size so far.
+        """Prepare for the bytes of an origin from ``offset`` on, which is 0 or the size so far.
 
         Raises:
-            TfkeyError: the disk has no room for them.
+            TfkeyError: the disk has no space for them.
         """
         if offset == 0:
             self.discard()
@@ -203,15 +203,15 @@ class HalfFile:
         if origin.total is not None and room.total and origin.total - offset > room.free:
             needed = (origin.total - offset) / 1e6
             raise TfkeyError(
-                f"{printable(str(self._target))}: needs {needed:.1f} MB more than are there "
-                f"({room.free / 1e6:.1f} MB are free); make room and run it again"
+                f"{printable(str(self._target))}: needs {needed:.1f} MB more, but only "
+                f"{room.free / 1e6:.1f} MB are free; free some space and try again"
             )
 
     def append(self, block: bytes) -> None:
         """Add bytes; they are in the file when this returns.
 
         Raises:
-            UnfitError: they are more than the file has.
+            UnfitError: there are more bytes than the file should have.
         """
         self._at(self.size)
         if self.item.size is not None and self.size + len(block) > self.item.size:
@@ -223,10 +223,10 @@ class HalfFile:
         self._take(block)
 
     def check(self) -> None:
-        """Verify the bytes, all there by what the server says.
+        """Verify the bytes, which are complete according to the server.
 
         Raises:
-            UnfitError: they are not the file.
+            UnfitError: the bytes are not those of the file.
         """
         if self.matches():
             return
@@ -239,12 +239,12 @@ class HalfFile:
             raise UnfitError(f"has {self.size} bytes instead of {self.item.size}")
         if self.item.checksum is not None:
             wanted = self.item.checksum.lower()
-            raise UnfitError(f"wrong content ({self._content.checksum} instead of {wanted})")
+            raise UnfitError(f"has the wrong content ({self._content.checksum} instead of {wanted})")
         if self.size == 0 and self.item.size is None:
             raise UnfitError("is empty")
 
     def discard(self) -> None:
-        """Throw the bytes away."""
+        """Discard the bytes."""
         with on_disk(self._target):
             self._stream.seek(0)
             self._stream.truncate()
@@ -252,7 +252,7 @@ class HalfFile:
         self._content = Content(self.item)
 
     def finish(self) -> None:
-        """Give the file its name."""
+        """Give the complete file its final name."""
         self._at(self.size)
         with on_disk(self._target):
             os.fsync(self._stream.fileno())
@@ -262,27 +262,27 @@ class HalfFile:
 
 
 def is_web_page(start: bytes) -> bool:
-    """Whether a file that starts so is HTML."""
+    """Whether a file with this beginning is HTML."""
     return _HTML.match(start) is not None
 
 
 def read_blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    """What is left of a stream, in blocks of at most a mebibyte."""
+    """Yield the rest of a stream, in blocks of at most one mebibyte."""
     while block := stream.read(1 << 20):
         yield block
 
 
 @contextlib.contextmanager
 def on_disk(path: Path) -> Iterator[None]:
-    """Turn an error of the disk into the one that ends the call; those of the network are reported elsewhere.
+    """Turn disk errors into the error that ends the call; network errors are reported elsewhere.
 
     Raises:
-        TfkeyError: an OSError came up inside; names the path.
+        TfkeyError: an OSError was raised inside; names the path.
     """
     try:
         yield
     except OSError as error:
         raise TfkeyError(
             f"{printable(str(path))}: cannot be written ({error.strerror or error}); "
-            "make room or give rights, and run it again: it goes on from there"
+            "free some space or fix the permissions, and try again; it will continue from there"
         ) from error

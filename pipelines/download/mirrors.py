@@ -1,10 +1,10 @@
-"""Asking the mirrors of a file, one after the other, for the bytes that are missing, as long as it helps.
+"""Requesting the missing bytes of a file from its mirrors, one after another, as long as it helps.
 
-RFC 9110 is followed: ``Range`` and ``If-Range`` for the rest of a file, ``Retry-After`` for the wait.
+This follows RFC 9110: ``Range`` and ``If-Range`` for the rest of a file, ``Retry-After`` for waiting.
 
-``urllib3.Retry`` is not used: it repeats a request as it was, and only until the headers are there. It
-does not see a body that is cut, does not ask for the rest, counts tries whether or not they brought bytes,
-and cannot be stopped while it sleeps.
+``urllib3.Retry`` is not used: it repeats a request unchanged, and only until the headers have arrived. It
+does not notice that a body is cut short, does not request the rest, counts attempts whether or not they
+brought any bytes, and cannot be stopped while it sleeps.
 """
 
 from __future__ import annotations
@@ -42,29 +42,29 @@ class DownloadSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    timeout_seconds: float = Field(30.0, gt=0, description="silence after which a connection is given up")
-    retries: int = Field(4, ge=0, description="vain tries in a row that a mirror gets beyond the first")
+    timeout_seconds: float = Field(30.0, gt=0, description="silence after which a connection is abandoned")
+    retries: int = Field(4, ge=0, description="further attempts in a row without progress per mirror")
     backoff_seconds: float = Field(1.0, ge=0, description="wait before the first retry; doubles each time")
-    max_backoff_seconds: float = Field(30.0, ge=0, description="the longest of these waits")
+    max_backoff_seconds: float = Field(30.0, ge=0, description="the longest wait before a retry")
     max_retry_after_seconds: float = Field(
         120.0,
         ge=0,
-        description="a server that asks for a longer wait (Retry-After) is left for the next mirror",
+        description="if a server asks for a longer wait (Retry-After), the next mirror is tried",
     )
     give_up_after: int = Field(
         3,
         ge=1,
-        description="files in a row that a server failed, retries and all, until it is not asked any more",
+        description="files in a row that fail, after all retries, before a server is not asked any more",
     )
     user_agent: str = Field(f"tfkey/{__version__}", min_length=1, pattern=r"^[\x20-\x7e]+$")
 
 
 class _MirrorError(Exception):
-    """Why a mirror did not give the file; asking it again is of no use."""
+    """The reason why a mirror did not deliver the file; asking it again is useless."""
 
 
 class _PassingError(_MirrorError):
-    """Trouble that may pass; ``wait`` is the least that the server asked to wait for, in seconds."""
+    """An error that may be temporary; ``wait`` is the wait requested by the server, in seconds."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
@@ -72,7 +72,7 @@ class _PassingError(_MirrorError):
 
 
 class Mirrors:
-    """The servers of one download; many threads ask them at once."""
+    """The servers of one download, used by many threads simultaneously."""
 
     def __init__(self, settings: DownloadSettings, tally: Tally, threads: StoppableThreads) -> None:
         self._settings = settings
@@ -89,10 +89,10 @@ class Mirrors:
             session.close()
 
     def fill(self, half: HalfFile) -> list[str]:
-        """Ask the mirrors of a file, one after the other, until one has made it complete and verified.
+        """Try the mirrors of a file, one after another, until the file is complete and verified.
 
         Returns:
-            The trouble that each mirror gave, one line each; none if the file is complete.
+            The error of each mirror, one line each; empty if the file is complete.
         """
         troubles = []
         for url in half.item.urls:
@@ -108,9 +108,9 @@ class Mirrors:
             shown = printable(urlsplit(url)._replace(netloc=server).geturl())
         except ValueError:
             return f"{printable(url)}: not a URL"
-        # A server that failed many files would only cost hours of waiting.
+        # A server on which many files failed would only cost hours of waiting.
         if self._failed_in_a_row.get(server, 0) >= self._settings.give_up_after:
-            return f"{shown}: not asked, its server failed too often before"
+            return f"{shown}: not tried, because its server failed too often before"
         trouble: Exception | None = None
         try:
             self._persist(url, half)
@@ -122,7 +122,7 @@ class Mirrors:
         return None if trouble is None else f"{shown}: {trouble}"
 
     def _persist(self, url: str, half: HalfFile) -> None:
-        """Ask one mirror until the file is complete and verified; what is raised says why it will not be."""
+        """Ask one mirror until the file is complete and verified; raise the reason if that fails."""
         vain, furthest, begun_anew = 0, half.size, False
         while True:
             self._threads.raise_if_stopped()
@@ -132,7 +132,7 @@ class Mirrors:
                 half.check()
                 return
             except UnfitError:
-                # Bytes that were there before may be to blame: give the mirror one chance to send all of it.
+                # Earlier bytes may be the cause: give the mirror one chance to send the whole file.
                 half.discard()
                 if not offset or begun_anew:
                     raise
@@ -141,7 +141,7 @@ class Mirrors:
                 # A Content-Length that promises too much looks like a cut connection.
                 if half.matches():
                     return
-                # A server that cuts often, but each time further on, gets there in the end.
+                # A server that often cuts the connection, but each time later, delivers the file in the end.
                 vain = vain + 1 if half.size <= furthest else 1
                 furthest = max(furthest, half.size)
                 if vain > self._settings.retries or trouble.wait > self._settings.max_retry_after_seconds:
@@ -150,7 +150,7 @@ class Mirrors:
                 self._threads.sleep(max(trouble.wait, min(backoff, self._settings.max_backoff_seconds)))
 
     def _ask(self, url: str, half: HalfFile, offset: int) -> None:
-        """Make one request, and add to the half file what it gives."""
+        """Make one request, and add its result to the half file."""
         if urlsplit(url).scheme.lower() == "file":
             self._copy(url, half)
             return
@@ -166,10 +166,10 @@ class Mirrors:
             raise _network_error(error, timeout, half.size) from error
 
     def _session(self) -> requests.Session:
-        """The connections of this thread; a session of requests is not made for several."""
+        """Return the connections of this thread; a session of requests is not thread-safe."""
         if not hasattr(self._local, "session"):
             session = requests.Session()
-            # A length and a range of compressed bytes would not be those of the file.
+            # With compression, the length and the range would not be those of the file.
             session.headers.update({"User-Agent": self._settings.user_agent, "Accept-Encoding": "identity"})
             session.max_redirects = 10
             self._local.session = session
@@ -181,7 +181,7 @@ class Mirrors:
         origin = _origin(url, response, total)
         if response.status_code == 206 and offset:
             if begin != offset or (half.origin and half.origin.differs(origin)):
-                raise UnfitError("sent another part than was asked for, or the file has changed there")
+                raise UnfitError("sent a part that was not requested, or the file has changed on the server")
         elif response.status_code == 416 and offset:
             raise UnfitError("its file is shorter")
         elif response.status_code == 200:
@@ -194,7 +194,7 @@ class Mirrors:
             raise _MirrorError(WEB_PAGE if page else f"has {total} bytes instead of {half.item.size}")
         self._add(origin, blocks, half, offset)
         if total is not None and half.size < total:
-            raise _PassingError(f"connection cut after {half.size} bytes")
+            raise _PassingError(f"connection closed after {half.size} bytes")
 
     def _copy(self, url: str, half: HalfFile) -> None:
         parts = urlsplit(url)
@@ -218,7 +218,7 @@ class Mirrors:
 
 
 def _readable_blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    # Here the disk plays the mirror: its errors do not end the call, as those of the half file's do.
+    # The disk is the mirror here: unlike errors of the half file's disk, its errors do not end the call.
     try:
         yield from read_blocks(stream)
     except OSError as error:
@@ -230,7 +230,7 @@ def _unreadable(error: OSError) -> _MirrorError:
 
 
 def _extent(response: requests.Response) -> tuple[int | None, int | None]:
-    """Where in the file an answer begins, and the size of the whole file; None for what it does not tell."""
+    """Return where in the file an answer begins, and the size of the whole file; None for unknown values."""
     if response.status_code == 206:
         found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if found is None:
@@ -242,18 +242,18 @@ def _extent(response: requests.Response) -> tuple[int | None, int | None]:
 
 def _origin(url: str, response: requests.Response, total: int | None) -> Origin:
     etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
-    # A weak ETag cannot tell whether two halves fit together.
+    # A weak ETag cannot show whether two parts fit together.
     if etag is not None and not etag.startswith('"'):
         etag = None
     changed, now = _date(modified), _date(response.headers.get("Date"))
-    # RFC 9110, 8.8.2.2: a date tells versions apart only if the file had a second to change since.
+    # RFC 9110, 8.8.2.2: a date distinguishes versions only if it is at least a second old.
     if changed is None or now is None or now - changed < 1:
         modified = None
     return Origin(url=url, etag=etag, modified=modified, total=total)
 
 
 def _date(text: str | None) -> float | None:
-    """An HTTP date as seconds since 1970."""
+    """Return an HTTP date as seconds since 1970; None if it is invalid."""
     try:
         return email.utils.parsedate_to_datetime(text or "").timestamp()
     except (ValueError, TypeError, OverflowError):
@@ -270,14 +270,14 @@ def _status_error(response: requests.Response) -> _MirrorError:
     if re.fullmatch("[0-9]{1,9}", asked):
         wait = float(asked)
     elif (until := _date(asked)) is not None:
-        # Against the server's own clock where it tells it: this machine's may be wrong, or jump.
+        # Relative to the server's clock if it is known: this machine's may be wrong, or jump.
         now = _date(response.headers.get("Date"))
         wait = max(0.0, until - (time.time() if now is None else now))
     return _PassingError(f"{reason}, asks to wait {wait:.0f} s" if wait else reason, wait)
 
 
 def _network_error(error: BaseException, timeout_seconds: float, size: int) -> _MirrorError:
-    """One line of an error that requests, urllib3 or the system raised after ``size`` bytes of the file."""
+    """Return a one-line error for one that requests, urllib3 or the system raised after ``size`` bytes."""
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
         chain.append(cause)
@@ -285,7 +285,7 @@ def _network_error(error: BaseException, timeout_seconds: float, size: int) -> _
     def comes_from(*kinds: type[BaseException]) -> bool:
         return any(isinstance(link, kinds) for link in chain)
 
-    # The innermost is the system's own word, without the wrapping of the libraries.
+    # The innermost error is the system's own message, without the libraries' wrapping.
     words = (link.strerror for link in reversed(chain) if isinstance(link, OSError) and link.strerror)
     said = next(words, None)
     text = printable(said or str(error))
@@ -299,5 +299,5 @@ def _network_error(error: BaseException, timeout_seconds: float, size: int) -> _
     if comes_from(requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
         return _PassingError(f"no answer within {timeout_seconds:g} s")
     if comes_from(urllib3.exceptions.ProtocolError):
-        return _PassingError(f"connection cut after {size} bytes")
+        return _PassingError(f"connection closed after {size} bytes")
     return _PassingError(text)

@@ -1,4 +1,4 @@
-"""How far a download is: bytes and files, counted by many threads at once."""
+"""The progress of a download: bytes and files, counted by many threads."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pipelines.download.half_files import Item
 
 @dataclass(frozen=True)
 class DownloadState:
-    """How far a download is.
+    """The progress of a download.
 
     Attributes:
-        done_bytes: of all files, those that were there already included; falls when a file is begun anew.
-        total_bytes: of all files; None while the size of one is unknown.
-        files_done: those that are there, and those that could not be fetched.
-        files_total: all of them.
-        bytes_per_second: the rate of receiving over the last five seconds.
+        done_bytes: finished bytes of all files, including existing files; falls if a file is started again.
+        total_bytes: the size of all files; None while the size of any file is unknown.
+        files_done: the number of files that exist or could not be fetched.
+        files_total: the number of all files.
+        bytes_per_second: the download rate over the last five seconds.
     """
 
     done_bytes: int
@@ -31,11 +31,11 @@ class DownloadState:
 
 
 OnDownload = Callable[[DownloadState], None]
-"""Called with how far a download is."""
+"""Called with the progress of a download."""
 
 
 class Tally:
-    """Counts of bytes and files; ``fetched`` is what was received, in bytes."""
+    """Counts of bytes and files; ``fetched`` is the number of bytes received."""
 
     def __init__(self, items: Sequence[Item]) -> None:
         self._lock = threading.Lock()
@@ -46,30 +46,30 @@ class Tally:
         self.fetched = 0
 
     def at(self, name: str, done: int) -> None:
-        """So many bytes of a file are there."""
+        """Record how many bytes of a file are done."""
         with self._lock:
             self._done[name] = done
 
     def expect(self, name: str, size: int | None) -> None:
-        """A file has this size, as far as is known."""
+        """Record the expected size of a file, if known."""
         if size is not None:
             with self._lock:
                 self._size[name] = size
 
     def settle(self, name: str, size: int) -> None:
-        """Nothing more will come of a file, which has this size; 0 if it could not be fetched."""
+        """Record that a file is finished, with its size; 0 if it could not be fetched."""
         self.expect(name, size)
         self.at(name, size)
         with self._lock:
             self._settled += 1
 
     def receive(self, count: int) -> None:
-        """So many bytes have come."""
+        """Record that bytes were received."""
         with self._lock:
             self.fetched += count
 
     def state(self) -> DownloadState:
-        """What the counts come to now; called often, as the rate is taken between calls."""
+        """Return the current progress; must be called often, because the rate is measured between calls."""
         now = time.monotonic()
         with self._lock:
             self._samples.append((now, self.fetched))

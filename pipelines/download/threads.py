@@ -1,4 +1,4 @@
-"""Doing jobs in several threads that can be stopped at once, by an error in one of them or by Ctrl-C."""
+"""Doing jobs in several threads, all of which stop after an error in one of them or after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class _Stopped(Exception):  # noqa: N818 - not an error: another thread has ende
 
 
 class StoppableThreads:
-    """Threads that end together; work that takes long calls ``raise_if_stopped`` now and then.
+    """Threads that stop together; long work must call ``raise_if_stopped`` from time to time.
 
     Args:
-        most: how many jobs are done at a time.
-        tick: called in the caller's thread, some twenty times a second while the jobs are done.
+        most: maximum number of jobs in parallel.
+        tick: called in the caller's thread, some twenty times per second, while the jobs are running.
     """
 
     def __init__(self, most: int, tick: Callable[[], None]) -> None:
@@ -28,7 +28,7 @@ class StoppableThreads:
         self._stop = threading.Event()
 
     def raise_if_stopped(self) -> None:
-        """End the job that calls this, by an exception for :meth:`each`, if the work was stopped."""
+        """Raise an exception for :meth:`each`, which ends the calling job, if the work was stopped."""
         if self._stop.is_set():
             raise _Stopped
 
@@ -70,9 +70,9 @@ class StoppableThreads:
         self._tick()
         try:
             for _ in range(running):
-                # Daemons: a thread that waits for a server cannot be woken, and must not hold up a Ctrl-C.
+                # Daemons: a thread that waits for a server cannot be woken, and must not delay a Ctrl-C.
                 threading.Thread(target=run, daemon=True).start()
-            # Not Thread.join: an interrupt in it makes Python 3.10 to 3.12 take the thread for ended.
+            # Not Thread.join: after an interrupt in it, Python 3.10 to 3.12 consider the thread ended.
             while jobs and not errors and not idle.wait(0.05):
                 self._tick()
         except BaseException:

@@ -1,4 +1,4 @@
-"""The list of the files in a folder that were verified, so that they need not be read again."""
+"""The list of verified files in a folder, which need not be read again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pipelines.download.half_files import Content, Item, read_blocks
 
 
 class Verified:
-    """Which files of a folder were verified, by which checksum, and what they looked like then.
+    """The verified files of a folder, with their checksum, size and modification time at that moment.
 
-    It lies in the folder as ``.verified.jsonl``, a line ``[name, checksum, size, time of change]`` for each,
-    and spoilt lines are passed over.
+    The list is in the folder as ``.verified.jsonl``, one line ``[name, checksum, size, modification time]``
+    per file. Damaged lines are ignored.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +55,7 @@ class Verified:
         return True
 
     def add(self, item: Item, path: Path) -> None:
-        """Write down that a file was verified."""
+        """Record that a file was verified."""
         if item.checksum is not None:
             self._write(item.name, self._entry(item, path))
 
@@ -64,8 +64,8 @@ class Verified:
         return [str(item.checksum).lower(), status.st_size, status.st_mtime_ns]
 
     def _write(self, name: str, entry: list[Any]) -> None:
-        # It saves time only: a folder that cannot be written to may still be read.
+        # The list only saves time: a folder that cannot be written may still be read.
         with self._lock, contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as stream:
-            # A kill can leave half a line; starting on a new one keeps it from spoiling this entry.
+            # A kill may have left half a line; starting a new line keeps it from corrupting this entry.
             stream.write(("\n" if stream.tell() else "") + json.dumps([name, *entry]))
         self._entries[name] = entry

@@ -1,1 +1,1 @@
-"""Training, judging and tuning on prepared data."""
+"""Training, evaluation and tuning on prepared data."""

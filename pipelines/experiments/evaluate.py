@@ -41,41 +41,41 @@ def evaluate(
     split: str,
     report: Callable[[str], None] | None = None,
 ) -> list[tuple[Evaluation, Path]]:
-    """Judge a run on whole tracks; each dataset's figures go to ``evaluation/<dataset>-<mode>-<split>/``.
+    """Evaluate a run on whole tracks; the figures go to ``evaluation/<dataset>-<mode>-<split>/``.
 
-    A run that has no ``calibration.json`` gets one first, if its validation data is there.
+    A run without ``calibration.json`` gets one first, if its validation data is available.
 
     Args:
         run: a trained run.
         config: the run's configuration; mode and data_dir may differ.
-        datasets: names, prepared in ``config.mode``, each once.
+        datasets: names of datasets prepared in ``config.mode``, each once.
         split: ``train``, ``validation`` or ``test``.
-        report: called with a line for each thing that was left out, and why.
+        report: called with a line for everything that is left out, and the reason.
 
     Returns:
-        The evaluation of each dataset that has such a split, in order, and the folder that it was written to;
-        for several datasets also that of all together, unless two of them hold the same recordings, which
-        would then count twice.
+        The evaluation of each dataset whose split is not empty, in order, and the folder that it was written
+        to. For several datasets, also the evaluation of all of them together, unless two of them contain the
+        same recordings, which would then count twice.
 
     Raises:
-        UsageError: a dataset holds recordings that the run was trained on, under another name or in another
-            split.
-        DataError: data that is not prepared, or damaged; the split is empty in all of the datasets.
-        TfkeyError: no network, or one that gives NaN or infinity.
+        UsageError: a dataset contains recordings that the run was trained on, under another name or in
+            another split.
+        DataError: the data is not prepared or is damaged, or the split is empty in all datasets.
+        TfkeyError: there is no network, or it returns NaN or infinity.
     """
     check_mode(config.model.name, config.mode, config.augment)
     _check_recordings(run, datasets)
     say = report or (lambda line: None)
     prepared = [open_prepared(config, config.mode, name) for name in datasets]
     check_unlearned(run, prepared, split)
-    # Of all together, an empty split is an error.
+    # It is an error if the split is empty in all datasets.
     open_intervals(config, prepared, split)
     named: list[tuple[tuple[str, ...], SplitIntervals]] = []
     for dataset in prepared:
         if dataset.split(split):
             named.append(((dataset.name,), open_intervals(config, [dataset], split)))
         else:
-            say(f"{dataset.name}: left out, its {split} split is empty")
+            say(f"{dataset.name}: left out because its {split} split is empty")
     model = _model(run, config)
     calibration = _calibration_or_none(run, config, model, say)
     judged = [(names, _judge(run, model, intervals)) for names, intervals in named]
@@ -84,7 +84,7 @@ def evaluate(
         pair = same_by_catalogue(together, together, run.config.catalogue)
         pair = pair or same_by_content(prepared, split, prepared, split)
         if pair:
-            say(f"no figures of all together: {pair[0]} and {pair[1]} hold the same recordings")
+            say(f"no combined figures: {pair[0]} and {pair[1]} contain the same recordings")
         else:
             judged.append((together, join([judgement for _, judgement in judged])))
     found = []
@@ -98,15 +98,15 @@ def evaluate(
 
 
 def calibrate(run: Run, config: Config, model: keras.Model | None = None) -> Calibration | None:
-    """The temperature of a run, fitted on its validation split where that has not been done.
+    """Return the temperature of a run, after fitting it on the validation split if necessary.
 
     Args:
         run: a trained run.
         config: the run's configuration; mode and data_dir may differ.
-        model: the run's network, behind a frontend in audio mode, if it is at hand.
+        model: the run's network, with a frontend in audio mode, if it is loaded already.
 
     Returns:
-        The calibration that ``calibration.json`` holds now; None if there is no validation data to fit it on.
+        The calibration that is now in ``calibration.json``; None if there is no validation data to fit it on.
 
     Raises:
         DataError: the validation data is damaged.
@@ -139,7 +139,7 @@ def calibrate(run: Run, config: Config, model: keras.Model | None = None) -> Cal
 def _calibration_or_none(
     run: Run, config: Config, model: keras.Model, say: Callable[[str], None]
 ) -> Calibration | None:
-    """As :func:`calibrate`; data for the temperature alone must not stop a judgement of other data."""
+    """Like :func:`calibrate`, but errors in the validation data must not stop an evaluation of other data."""
     try:
         found = calibrate(run, config, model)
     except TfkeyError as error:
@@ -151,7 +151,7 @@ def _calibration_or_none(
 
 
 def _model(run: Run, config: Config) -> keras.Model:
-    """The run's network, from what the mode's data are to logits."""
+    """Return the run's network, from the data of the mode to logits."""
     network = run.load_network()
     if config.mode != "audio" or takes_waveforms(config.model.name):
         return network
@@ -165,32 +165,33 @@ def _judge(run: Run, model: keras.Model, intervals: SplitIntervals) -> Judgement
     with naming_damage(intervals):
         logits = model.predict(batches, steps=evaluation_steps(intervals, size), verbose=0)
     if not np.isfinite(logits).all():
-        raise TfkeyError(f"{run.best}: gives NaN or infinity; train the run again")
+        raise TfkeyError(f"{run.best}: the network returns NaN or infinity; train the run again")
     owners = [f"{part.name}/{row.track}" for part, rows in intervals.parts for row in rows]
     return judge(owners, intervals.labels, softmax(logits), [row.part for row in intervals.rows])
 
 
 def _about(config: Config, datasets: Sequence[str]) -> dict[str, str]:
-    """Licence and citation of datasets, as far as their prepared data states them."""
+    """Return the licence and citation of datasets, as far as their prepared data includes them."""
     found = {}
     for name in datasets:
         document = read_description(config, config.mode, name)
         stated = [document.get(entry) for entry in ("title", "licence", "citation")]
-        found[name] = "; ".join(text for text in stated if text) or "nothing is stated of it"
+        found[name] = "; ".join(text for text in stated if text) or "no title, licence or citation known"
     return found
 
 
 def _check_recordings(run: Run, datasets: Sequence[str]) -> None:
-    """Refuse to judge a network on recordings that it learned under another name."""
+    """Refuse to evaluate a network on recordings that it was trained on under another name."""
     for name in datasets:
         if datasets.count(name) > 1:
-            raise UsageError(f"dataset {name}: is named more than once; name it once", remedy="dataset")
+            raise UsageError(f"dataset {name}: is named more than once; name it only once", remedy="dataset")
     catalogue = run.config.catalogue
-    # Nothing is trained on a dataset that is for tests alone, though a run may name it.
+    # A run may name a test-only dataset, but is never trained on it.
     specs = {name: find_spec(name, catalogue) for name in run.config.datasets}
     trained = [name for name, spec in specs.items() if spec is None or spec.split.test != 1]
     pair = same_by_catalogue(datasets, trained, catalogue)
     if pair:
         raise UsageError(
-            f"{run.path}: was trained on {pair[1]}, whose recordings {pair[0]} holds, too; judge it on others"
+            f"{run.path}: was trained on {pair[1]}, which contains the same recordings as {pair[0]}; "
+            "evaluate it on other data"
         )

@@ -1,7 +1,7 @@
-"""What a run learned from: ``learned.csv`` in its folder, by which nothing of it is taken for a test.
+"""What a run was trained on: ``learned.csv`` in its folder, which keeps these intervals out of tests.
 
-The intervals that a run is trained and validated on are written down as it begins. Names tell a track that
-has changed sides, whatever the mode; digests tell a recording that goes by another name in the same mode.
+The intervals that a run is trained and validated on are recorded when it begins. Names identify a track that
+has moved to another split, in any mode; digests identify a recording under another name in the same mode.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Learned:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """All but the digest, which another machine may find otherwise."""
+        """Everything but the digest, which may differ on another machine."""
         return self.dataset, self.key, self.track, self.part, self.split
 
 
 def remember(run: Run, used: Iterable[SplitIntervals]) -> None:
-    """Write down what a run is about to learn from, or hold it against what it began with.
+    """Record what a run is about to be trained on, or compare it with what it began with.
 
     Raises:
         UsageError: the run began with other intervals.
@@ -55,16 +55,18 @@ def remember(run: Run, used: Iterable[SplitIntervals]) -> None:
         write_csv(run.path / "learned.csv", _COLUMNS, ([*item.place, item.digest] for item in now))
     elif [item.place for item in before] != [item.place for item in now]:
         old, new = ({item.place for item in items} for items in (before, now))
-        change = f"{len(new - old)} intervals more, {len(old - new)} less" if old != new else "another order"
+        change = (
+            f"{len(new - old)} new intervals, {len(old - new)} missing" if old != new else "another order"
+        )
         raise UsageError(
-            f"{run.path}: the data is not what the run began with ({change}); give the run another name, "
+            f"{run.path}: the data has changed since the run began ({change}); give the run another name, "
             "or delete the folder",
             remedy="name",
         )
 
 
 def read_learned(run: Run) -> list[Learned] | None:
-    """The intervals that a run was trained and validated on; None if that was not written down.
+    """Return the intervals that a run was trained and validated on; None if they were not recorded.
 
     Raises:
         DataError: ``learned.csv`` is damaged.
@@ -76,13 +78,14 @@ def read_learned(run: Run) -> list[Learned] | None:
         with path.open(encoding="utf-8", newline="") as stream:
             return [Learned(**{name: line[name] for name in _COLUMNS}) for line in csv.DictReader(stream)]
     except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise DataError(f"{path}: damaged; put it back, or delete {run.path} and train again") from error
+        raise DataError(f"{path}: is damaged; put it back, or delete {run.path} and train again") from error
 
 
 def check_unlearned(run: Run, datasets: Sequence[PreparedDataset], split: str) -> None:
-    """Refuse to judge a run on what it learned, or chose its best epoch by, for another split than this.
+    """Refuse to evaluate a run on intervals that were in an earlier split when it was trained.
 
-    Of one dataset only names are compared: recordings that it holds twice are the user's own.
+    The test split must not contain training or validation tracks, nor the validation split training tracks.
+    Within one dataset only names are compared: if it contains a recording twice, that is the user's decision.
 
     Raises:
         UsageError: names the dataset and the first of the tracks.
@@ -102,5 +105,5 @@ def check_unlearned(run: Run, datasets: Sequence[PreparedDataset], split: str) -
             share = f"{len(set(tracks))} of the {len({row.track for row in rows})} tracks"
             raise UsageError(
                 f"{run.path}: was trained or validated on {share} in the {split} split of {dataset.name}, "
-                f"such as {tracks[0]}; judge it on others"
+                f"such as {tracks[0]}; evaluate it on other tracks"
             )

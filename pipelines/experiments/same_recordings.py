@@ -1,6 +1,6 @@
-"""Datasets that hold the same recordings: what one of them is trained on is no test for the other.
+"""Datasets with the same recordings: a network trained on one of them cannot be tested on the other.
 
-The catalogue says so of some datasets, whatever is on disk; digests tell it of any that were prepared alike.
+The catalogue names such datasets, whatever is on disk; digests show it for any datasets prepared alike.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pipelines.prepared.manifest import PreparedDataset
 def same_by_catalogue(
     names: Sequence[str], others: Sequence[str], catalogue: Path | None
 ) -> tuple[str, str] | None:
-    """The first two datasets of which the catalogue says that they hold the same recordings.
+    """Find the first two datasets that have the same recordings according to the catalogue.
 
     Args:
-        names: one of them is among these.
-        others: the other one is among these.
-        catalogue: folder of the descriptions; None for those that come with tfkey.
+        names: candidates for the first dataset.
+        others: candidates for the second dataset.
+        catalogue: the folder of the descriptions; None for those bundled with tfkey.
 
     Returns:
-        Their names; None if there are no two, or only two of one name.
+        Their names, which differ; None if there is no such pair.
     """
     specs = {name: find_spec(name, catalogue) for name in (*names, *others)}
     same = {name: spec.same_tracks_as if spec else () for name, spec in specs.items()}
@@ -37,7 +37,7 @@ def same_by_catalogue(
 def same_by_content(
     some: Sequence[PreparedDataset], split: str, others: Sequence[PreparedDataset], other_split: str
 ) -> tuple[str, str] | None:
-    """The first two datasets of different names of which one's split holds recordings of the other's."""
+    """Find the first two datasets with different names whose given splits share a recording."""
     for one in some:
         digests = {row.digest for row in one.split(split)}
         for other in others:

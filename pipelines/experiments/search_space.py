@@ -1,4 +1,4 @@
-"""Search spaces: which settings a search varies, within what bounds, read from YAML and checked."""
+"""Search spaces: which settings a search varies and within which bounds, read from YAML and checked."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _SECTIONS = ("model", "features", "loss", "augment", "train")
 
 
 class Entry(BaseModel):
-    """What one setting may be: exactly one of ``choice``, ``int`` and ``float``.
+    """The values that a search tries for one setting: exactly one of ``choice``, ``int`` and ``float``.
 
     Attributes:
         choice: any YAML values.
-        integers: ``int`` in YAML, the least and the most, both allowed.
-        numbers: ``float`` in YAML, the least and the most.
+        integers: ``int`` in YAML: the minimum and the maximum, inclusive.
+        numbers: ``float`` in YAML: the minimum and the maximum.
         step: distance between the numbers of a linear range.
         log: spread the numbers evenly over orders of magnitude.
-        when: another setting, itself an unconditional choice, to the values of it with which this one is
-            searched.
+        when: another setting, which must be an unconditional choice, with its value or values for which this
+            setting is searched.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -47,7 +47,9 @@ class Entry(BaseModel):
         kinds = {"choice": self.choice, "int": self.integers, "float": self.numbers}
         given = [kind for kind, value in kinds.items() if value is not None]
         if len(given) != 1:
-            raise ValueError(f"has {' and '.join(given) or 'no kind'}; give one of choice, int, float")
+            raise ValueError(
+                f"has {' and '.join(given) or 'no kind'}; give exactly one of choice, int, float"
+            )
         if self.choice is not None:
             if self.log or self.step is not None:
                 raise ValueError("a choice has neither log nor step")
@@ -56,9 +58,9 @@ class Entry(BaseModel):
             return self
         least, most = self.bounds
         if not least < most:
-            raise ValueError(f"[{least}, {most}]: the least must be below the most")
+            raise ValueError(f"[{least}, {most}]: the minimum must be below the maximum")
         if self.log and least <= 0:
-            raise ValueError(f"[{least}, {most}]: log needs a least above 0")
+            raise ValueError(f"[{least}, {most}]: log needs a minimum above 0")
         step = self.step
         if step is not None and (self.log or step > most - least or (self.integers and step % 1)):
             raise ValueError(f"step {step:g} does not fit [{least}, {most}], or log is set, too")
@@ -66,33 +68,33 @@ class Entry(BaseModel):
 
     @property
     def bounds(self) -> tuple[Any, Any]:
-        """The least and the most of a range."""
+        """The minimum and the maximum of a range."""
         bounds = self.integers or self.numbers
         assert bounds is not None
         return bounds
 
     @property
     def corners(self) -> list[Any]:
-        """The values that have to be allowed for all to be."""
+        """The values to check: if these are allowed, all values are."""
         return self.choice if self.choice is not None else list(self.bounds)
 
     @property
     def condition(self) -> tuple[str, list[Any]] | None:
-        """The setting and its values with which this one is searched."""
+        """The other setting, and the values of it for which this one is searched."""
         for name, values in self.when.items():
             return name, values if isinstance(values, list) else [values]
         return None
 
 
 class Search(BaseModel):
-    """A search: its space, and how it is gone through.
+    """A search: its space, and how the space is searched.
 
     Attributes:
-        space: settings by dotted name; several entries where they have different conditions.
-        objective: the figure of ``history.csv`` that is sought the best of.
-        trials: how many trainings at most.
-        epochs: of a training, at most; None for ``train.epochs``.
-        seed: of the search.
+        space: settings by dotted name, with several entries if they have different conditions.
+        objective: the figure in ``history.csv`` to optimise.
+        trials: maximum number of trials.
+        epochs: maximum number of epochs of a trial; None for ``train.epochs``.
+        seed: the seed of the search.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,7 +106,7 @@ class Search(BaseModel):
     space: dict[str, Entry | list[Entry]] = Field(min_length=1)
 
     def entries(self) -> Iterator[tuple[str, Entry]]:
-        """Every setting with its entry, those without a condition first."""
+        """Yield every setting with its entry, those without a condition first."""
         pairs = [
             (name, entry)
             for name, found in self.space.items()
@@ -120,7 +122,7 @@ def load_search(space: str | Path) -> Search:
         space: a YAML file, or the name of one in ``configs/``.
 
     Raises:
-        ConfigError: no such file, no YAML, or no search; names the entry and what is allowed.
+        ConfigError: the file is missing or is not YAML, or an entry is invalid; names the entry.
     """
     named = config_root() / f"{space}.yaml"
     path = Path(space) if Path(space).is_file() else named
@@ -128,33 +130,33 @@ def load_search(space: str | Path) -> Search:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"search space {space}: cannot be read; give a YAML file, or: tune", remedy="space"
+            f"search space {space}: cannot be read; give a YAML file, or the name tune", remedy="space"
         ) from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML; correct it or give another file") from error
+        raise ConfigError(f"{path}: is not YAML; fix it or give another file") from error
     if not isinstance(values, dict) or not values.get("space"):
         raise ConfigError(f"{path}: has no settings below space:; configs/tune.yaml is an example")
     try:
         return Search.model_validate(values)
     except ValidationError as error:
         item = error.errors()[0]
-        # Of an entry or a list of them, pydantic tells what is wrong with either.
+        # An entry may be a list; pydantic reports the errors of both alternatives.
         where = ".".join(str(part) for part in item["loc"] if "Entry" not in str(part))
         message = item["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{path}: {where}: {message[:1].lower()}{message[1:]}") from error
 
 
 def check_search(search: Search, config: Config, *, sets_epochs: bool) -> None:
-    """Hold every value of a space against the configuration that it is to be put into.
+    """Check every value of a space in the configuration that it will be part of.
 
     Args:
         search: the search.
-        config: all settings that are not searched.
-        sets_epochs: the algorithm chooses the number of epochs itself.
+        config: the settings that are not searched.
+        sets_epochs: whether the algorithm chooses the number of epochs itself.
 
     Raises:
-        ConfigError: a setting that is unknown or must not be searched, a value out of its domain, or one
-            that asks for data that is not prepared.
+        ConfigError: a setting is unknown or must not be searched, or a value is out of its domain or needs
+            other data than is prepared.
     """
     unconditional = {name: entry for name, entry in search.entries() if not entry.when}
     networks: list[dict[str, Any]] = [{}]
@@ -168,7 +170,7 @@ def check_search(search: Search, config: Config, *, sets_epochs: bool) -> None:
             parent, values = entry.condition
             allowed = unconditional[parent].choice if parent in unconditional else None
             if allowed is None:
-                raise ConfigError(f"space.{name}: when: {parent} is no unconditional choice of the space")
+                raise ConfigError(f"space.{name}: when: {parent} is not an unconditional choice of the space")
             strange = [value for value in values if value not in allowed]
             if strange:
                 raise ConfigError(f"space.{name}: when: {parent} is never {strange[0]!r} in the space")
@@ -183,12 +185,14 @@ def _check_name(name: str, search: Search, sets_epochs: bool) -> None:
     if section not in _SECTIONS or (not setting and section not in ("model", "features")):
         raise ConfigError(
             f"space.{name}: cannot be searched; allowed: settings of {', '.join(_SECTIONS)}, "
-            "since all trials must be judged on the same data"
+            "because all trials must be evaluated on the same data"
         )
     if name == "train.limit" or (name.startswith("loss.") and search.objective == "val_loss"):
         raise ConfigError(f"space.{name}: cannot be searched: it changes what {search.objective} measures")
     if name == "train.epochs" and (sets_epochs or search.epochs):
-        raise ConfigError("space.train.epochs: cannot be searched: epochs, or hyperband, sets it")
+        raise ConfigError(
+            "space.train.epochs: cannot be searched: the setting epochs, or hyperband, determines it"
+        )
 
 
 def _check_value(name: str, settings: Mapping[str, Any], config: Config) -> None:
@@ -200,14 +204,15 @@ def _check_value(name: str, settings: Mapping[str, Any], config: Config) -> None
     differing = [setting for setting in old if old[setting] != new[setting]]
     if differing:
         raise ConfigError(
-            f"space.{name}: {differing[0]}={new[differing[0]]} needs other data than is prepared in mode "
-            f"{config.mode} ({old[differing[0]]}); search features in mode audio, and not the sample rate",
+            f"space.{name}: {differing[0]}={new[differing[0]]} does not match the data prepared in mode "
+            f"{config.mode} ({old[differing[0]]}); search features only in mode audio, "
+            "and never the sample rate",
             remedy="mode",
         )
 
 
 def searched_settings(search: Search, config: Config) -> list[str]:
-    """The dotted names of all settings that differ between trials, for tables."""
+    """Return the dotted names of all settings that differ between trials, for tables."""
     names = []
     for name, entry in search.entries():
         condition = {entry.condition[0]: entry.condition[1][0]} if entry.condition else {}

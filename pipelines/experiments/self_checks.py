@@ -1,4 +1,4 @@
-"""Quick checks that a set-up can learn at all, before hours are spent on it."""
+"""Quick checks that a set-up can learn at all, before a long training."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from tfkey.settings import AugmentConfig, LossConfig
 from tfkey.training.fit import compile_model
 
 ENOUGH = 0.02
-"""A loss, in nats, that only a network that has learned a batch by heart reaches."""
+"""A loss, in nats, that a network reaches only by overfitting a batch."""
 
 _CHECKED_AT_A_TIME = 25
 
 
 def overfit(config: Config, most_steps: int = 500) -> tuple[int, float]:
-    """Train on one batch over and over: if network and training are right, they learn it by heart.
+    """Train on one batch over and over: if network and training are correct, the network overfits it.
 
-    Augmentation, dropout, weight decay and the softness of targets are left out, as they are there to
-    prevent it.
+    Augmentation, dropout, weight decay and soft targets are switched off, as their purpose is to prevent
+    overfitting.
 
     Returns:
-        How many steps it took, and the mean loss of the last 25.
+        The number of steps it took, and the mean loss of the last 25.
 
     Raises:
-        TfkeyError: the loss has not come down to :data:`ENOUGH` after ``most_steps``.
+        TfkeyError: the loss is still above :data:`ENOUGH` after ``most_steps``.
     """
     settings = {**config.model.settings}
     if hasattr(model_settings(config.model.name, **settings), "dropout"):
@@ -69,13 +69,13 @@ def overfit(config: Config, most_steps: int = 500) -> tuple[int, float]:
     if loss <= ENOUGH:
         return steps, loss
     raise TfkeyError(
-        f"one batch of {len(labels)} intervals is not learned by heart: loss {loss:.3f} after {steps} "
-        f"steps, {ENOUGH:g} was to be reached; look at train.learning_rate, the model's size and the labels"
+        f"the network cannot overfit one batch of {len(labels)} intervals: the loss is {loss:.3f} after "
+        f"{steps} steps and should be {ENOUGH:g}; check train.learning_rate, the model's size and the labels"
     )
 
 
 def one_step(config: Config) -> dict[str, float]:
-    """One training step, one validation step, a checkpoint, and the best network loaded: all in a moment.
+    """Run one training step and one validation step, write a checkpoint, and load the best network.
 
     Returns:
         The figures of that epoch.
@@ -84,7 +84,7 @@ def one_step(config: Config) -> dict[str, float]:
 
 
 def one_percent(config: Config) -> dict[str, float]:
-    """One epoch on 1 % of the tracks.
+    """Train for one epoch on 1 % of the tracks.
 
     Returns:
         The figures of that epoch.
@@ -95,13 +95,15 @@ def one_percent(config: Config) -> dict[str, float]:
 def _for_a_trial(
     config: Config, changes: dict[str, float], most_steps: int | None = None
 ) -> dict[str, float]:
-    """Train in a folder that is gone afterwards."""
+    """Train in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         update = {"runs_dir": Path(folder), "train": config.train.model_copy(update=changes)}
         trial = config.model_copy(update=update)
         run, history = train(trial, "trial", most_steps=most_steps)
         run.load_network()
-        # Called again, it loads the checkpoint and finds that there is nothing left to train.
+        # The second call loads the checkpoint and must find that there is nothing left to train.
         if train(trial, "trial", most_steps=most_steps)[1] != history:
-            raise TfkeyError("the checkpoint of a finished run was trained on; this is a fault of tfkey")
+            raise TfkeyError(
+                "training continued from the checkpoint of a finished run; this is a bug in tfkey"
+            )
     return history[-1]

@@ -1,4 +1,4 @@
-"""Training experiments: a configuration and prepared data to a trained run."""
+"""Training experiments: from a configuration and prepared data to a trained run."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Experiment:
 
     Attributes:
         config: everything about the run.
-        training: the intervals to train on.
-        validation: the intervals to choose the best network by.
+        training: the intervals for training.
+        validation: the intervals for choosing the best network.
     """
 
     config: Config
@@ -52,9 +52,9 @@ class Experiment:
         """Open the data that a configuration names.
 
         Raises:
-            DataError: the data is not prepared, damaged, or of other parameters; a split is empty.
-            UsageError: intervals or bands that are too small for the network; a network that takes waveforms
-                in another mode than audio; datasets that hold the same recordings.
+            DataError: the data is not prepared, is damaged or has other parameters, or a split is empty.
+            UsageError: intervals or bands are too small for the network, a network that takes waveforms is
+                used outside audio mode, or datasets contain the same recordings.
         """
         check_mode(config.model.name, config.mode, config.augment)
         _check_frames(config)
@@ -76,13 +76,13 @@ class Experiment:
         return cls(config, training, validation)
 
     def seed(self) -> None:
-        """Seed all that draws numbers, before the network is built."""
+        """Seed all random number generators; called before the network is built."""
         keras.utils.set_random_seed(self.config.seed)
         if self.config.train.deterministic:
             tf.config.experimental.enable_op_determinism()
 
     def network(self) -> keras.Model:
-        """An untrained network that computes in the configured precision; its weights are float32 in any."""
+        """Return an untrained network that computes in the configured precision, with float32 weights."""
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.config.train.precision)
         try:
@@ -91,7 +91,10 @@ class Experiment:
             keras.config.set_dtype_policy(before)
 
     def frontend(self) -> keras.Model | None:
-        """In audio mode, what turns waveforms into pictures on the device, unless the network does."""
+        """Return the model that turns waveforms into spectrograms on the device in audio mode.
+
+        None in other modes, and for networks that take waveforms.
+        """
         config = self.config
         if config.mode != "audio" or takes_waveforms(config.model.name):
             return None
@@ -99,22 +102,22 @@ class Experiment:
         return build_frontend(config.features, samples, wide=self.training.wide)
 
     def batches(self, epoch: int) -> tf.data.Dataset:
-        """Training batches without end, from the start of an epoch."""
+        """Return training batches without end, from the start of an epoch."""
         size, seed = self.config.train.batch_size, self.config.seed
         return training_batches(self.training, size, seed=seed, first_epoch=epoch)
 
     def suspects(self, epoch: int, batch: int) -> tuple[list[str], list[str]]:
-        """Which files were in a training batch, and which of them hold values that are not finite."""
+        """Return the files in a training batch, and those of them that contain NaN or infinity."""
         size, seed = self.config.train.batch_size, self.config.seed
         return batch_members(self.training, size, seed=seed, epoch=epoch, batch=batch)
 
     def data(
         self, meter: InputMeter | None = None, most_steps: int | None = None, devices: int = 1
     ) -> TrainingData:
-        """What :func:`tfkey.training.fit.fit` takes; an epoch of ``most_steps`` batches at most.
+        """Return the data for :func:`tfkey.training.fit.fit`, with at most ``most_steps`` batches per epoch.
 
         Raises:
-            UsageError: batches that several devices cannot share.
+            UsageError: the devices cannot share the batches.
         """
         size = self._shared_size(devices)
         steps = (
@@ -133,10 +136,10 @@ class Experiment:
         )
 
     def _shared_size(self, devices: int) -> int:
-        """The size of a validation batch, chosen so that no device is ever left without an interval.
+        """Return the size of a validation batch, chosen so that every device always gets an interval.
 
-        Of the last batch, which may be smaller, each device in turn takes as many as it takes of any other;
-        a network that is given none at all fails, or reports what is no number.
+        The last batch may be smaller; the devices then take their full shares in turn until it is used up. A
+        network without any input fails or returns NaN.
         """
         size = self.config.train.batch_size
         if devices == 1:
@@ -144,8 +147,8 @@ class Experiment:
         if size % devices or len(self.training.rows) < size:
             raise UsageError(
                 f"train.batch_size={size}: {devices} GPUs cannot share batches of {size} out of "
-                f"{len(self.training.rows)} intervals; take a multiple of {devices} that is no larger, "
-                "or let CUDA_VISIBLE_DEVICES name one GPU"
+                f"{len(self.training.rows)} intervals; choose a multiple of {devices} that is not larger, "
+                "or select one GPU with CUDA_VISIBLE_DEVICES"
             )
         count = len(self.validation.rows)
         for share in range(size // devices, 0, -1):
@@ -153,39 +156,39 @@ class Experiment:
             if rest == 0 or rest > share * (devices - 1):
                 return share * devices
         raise UsageError(
-            f"validation: {devices} GPUs cannot share {count} intervals; prepare more, or let "
-            "CUDA_VISIBLE_DEVICES name one GPU"
+            f"validation: {devices} GPUs cannot share {count} intervals; prepare more, or select one GPU "
+            "with CUDA_VISIBLE_DEVICES"
         )
 
 
 def train(
     config: Config, name: str, report: OnEpoch | None = None, *, most_steps: int | None = None
 ) -> tuple[Run, list[dict[str, float]]]:
-    """Train a network on prepared data, or go on with a run that was interrupted.
+    """Train a network on prepared data, or continue an interrupted run.
 
     Args:
         config: everything about the run.
-        name: of the run's folder below ``config.runs_dir``.
+        name: the name of the run's folder below ``config.runs_dir``.
         report: called after every epoch.
-        most_steps: batches an epoch at most, for a trial.
+        most_steps: maximum number of batches per epoch, for a trial.
 
     Returns:
         The run, and the figures of its epochs.
 
     Raises:
         DataError: see :meth:`Experiment.open`.
-        UsageError: see there; a run of that name and of another configuration or of other data exists.
+        UsageError: see there; or a run of that name exists with another configuration or other data.
     """
     experiment = Experiment.open(config)
     experiment.seed()
     strategy = _strategy()
-    # Across devices no one step waits for a batch.
+    # Waiting cannot be measured across several devices.
     devices = strategy.num_replicas_in_sync if strategy else 1
     data = experiment.data(InputMeter() if strategy is None else None, most_steps, devices)
     scope = strategy.scope() if strategy else contextlib.nullcontext()
     with naming_damage(experiment.training, experiment.validation), scope:
         network = experiment.network()
-        # Only now that nothing is wrong with the configuration is there a folder.
+        # Create the folder only now that the configuration has proved valid.
         with alone_in(run_folder(config, name)):
             run = create_run(config, name)
             remember(run, (experiment.training, experiment.validation))
@@ -194,7 +197,7 @@ def train(
 
 
 def find_learning_rate(config: Config, steps: int = 150) -> Sweep:
-    """Try learning rates on a network that is thrown away (see :mod:`tfkey.training.learning_rate`)."""
+    """Try learning rates on a temporary network (see :mod:`tfkey.training.learning_rate`)."""
     experiment = Experiment.open(config)
     experiment.seed()
     with naming_damage(experiment.training):
@@ -202,7 +205,7 @@ def find_learning_rate(config: Config, steps: int = 150) -> Sweep:
 
 
 def _strategy() -> tf.distribute.Strategy | None:
-    """Several GPUs take a share of every batch each; one device needs no strategy."""
+    """Return the strategy that shares every batch among several GPUs; None for a single device."""
     if len(tf.config.list_logical_devices("GPU")) < 2:
         return None
     return tf.distribute.MirroredStrategy()
@@ -214,22 +217,22 @@ def _check_frames(config: Config) -> None:
     if frames < least:
         raise UsageError(
             f"intervals.seconds={config.intervals.seconds:g} gives {frames} frames, "
-            f"{config.model.name} needs {least}; raise it, or "
+            f"but {config.model.name} needs {least}; raise it, or "
             f"lower features.hop_length={config.features.hop_length}"
         )
 
 
 def _check_recordings(config: Config) -> None:
-    """Refuse datasets of the same recordings: each has splits of its own, so one would be on two sides."""
+    """Refuse datasets with the same recordings: a recording could be in different splits of each dataset."""
     _refuse_same(same_by_catalogue(config.datasets, config.datasets, config.catalogue))
     for name in config.datasets:
         if config.datasets.count(name) > 1:
-            raise UsageError(f"datasets: {name} is named twice; name it once")
+            raise UsageError(f"datasets: {name} is named twice; name it only once")
 
 
 def _refuse_same(pair: tuple[str, str] | None) -> None:
     if pair:
         raise UsageError(
-            f"datasets: {pair[0]} and {pair[1]} hold the same recordings, which would be trained on and "
-            "validated on at once; take one of them"
+            f"datasets: {pair[0]} and {pair[1]} contain the same recordings, which would be used for both "
+            "training and validation; use only one of them"
         )

@@ -1,4 +1,4 @@
-"""Training in a process of its own, whose memory goes when it ends."""
+"""Training in a separate process, which frees its memory when it ends."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tfkey.runs import read_history
 
 
 def train_apart(config: Config, name: str) -> list[dict[str, float]]:
-    """Train in a process of its own, which ends with this one however this one ends.
+    """Train in a separate process, which ends when this one ends, for whatever reason.
 
     Raises:
         TfkeyError: the training failed, or its process was killed.
     """
     (complaint,) = in_processes(_open_trainer, [(config, name)], workers=1)
     if isinstance(complaint, Crash):
-        complaint = f"its process ended with {complaint.reason}; signal 9 most often means: out of memory"
+        complaint = f"its process ended with {complaint.reason}; signal 9 usually means that memory ran out"
     if complaint:
         raise TfkeyError(complaint)
     return read_history(config.runs_dir / name / "history.csv")
@@ -37,8 +37,8 @@ def _open_trainer() -> Callable[[tuple[Config, str]], str]:
 
 
 def _train(stderr: int, task: tuple[Config, str]) -> str:
-    """What the process of a trial does; returns what went wrong, or nothing."""
-    # Such processes are mute, but where TensorFlow aborts, what it prints is all there is to go by.
+    """Train in the process of a trial; return an error message, or an empty text."""
+    # Worker processes write nothing to stderr, but if TensorFlow aborts, its output is the only clue.
     os.dup2(stderr, 2)
     config, name = task
     try:
@@ -54,7 +54,7 @@ def _train(stderr: int, task: tuple[Config, str]) -> str:
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent ends; a training would notice only when it is done."""
+    """End this process when its parent ends; a training would not notice until it is finished."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

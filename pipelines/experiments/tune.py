@@ -1,18 +1,18 @@
-"""Searching for the settings that train best: keras-tuner chooses, each trial is a training run of its own.
+"""Searching for the settings that train best: keras-tuner chooses them, and each trial is a training run.
 
-``runs/<name>/`` of a search:
+The folder of a search, ``runs/<name>/``:
 
 | file | content |
 |---|---|
 | ``search.yaml`` | the search and the configuration that it varies |
 | ``trials/<id>/`` | a run folder for each trial |
-| ``trials.csv`` | what was tried, and what came of it |
-| ``best.yaml`` | the configuration of the best trial, which ``tfkey train --config`` takes |
+| ``trials.csv`` | the settings and outcomes of the trials |
+| ``best.yaml`` | the configuration of the best trial, for ``tfkey train --config`` |
 | ``tuner/`` | keras-tuner's state after the last step of the search |
-| ``tensorboard/`` | what the HParams page shows of the trials |
+| ``tensorboard/`` | what the HParams page shows about the trials |
 
-Each trial trains in a process of its own, so that what it leaves in memory goes with it, on a GPU, too, and
-one that the system kills takes nothing else along.
+Each trial trains in a separate process: the process frees its memory when it ends, also on a GPU, and if the
+system kills it, nothing else is lost.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from tfkey.runs import FREE_SETTINGS, MONITOR, run_folder
 from tfkey.training.tensorboard_events import EventLog, experiment
 
 Trainer = Callable[[Config, str], list[dict[str, float]]]
-"""Trains a configuration under a name and gives the figures of every epoch; TfkeyError if that fails."""
+"""Trains a configuration under a name and returns the figures of every epoch; TfkeyError if that fails."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Trial:
     """One trial of a search.
 
     Attributes:
-        name: of its run below ``trials/``.
-        settings: what was searched, by dotted name.
-        value: the objective at the epoch that the run keeps; None if it failed or is not finished.
-        reason: why it failed; empty if it did not.
-        finished: whether it is over.
+        name: the name of its run below ``trials/``.
+        settings: the searched settings by dotted name.
+        value: the objective at the epoch whose network is kept; None if the trial failed or is unfinished.
+        reason: why the trial failed; empty if it did not.
+        finished: whether the trial has ended.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Trial:
 
 
 OnTrial = Callable[[Trial, int, Trial | None], None]
-"""Called after each trial with it, the number of finished ones, and the best so far."""
+"""Called after each trial with the trial, the number of finished trials, and the best so far."""
 
 
 def tune(
@@ -77,17 +77,17 @@ def tune(
     report: OnTrial | None = None,
     train: Trainer | None = None,
 ) -> tuple[Path, list[Trial]]:
-    """Search for the best settings, or go on with a search that was interrupted.
+    """Search for the best settings, or continue an interrupted search.
 
-    Finished trials are not repeated; one that was under way goes on after its last finished epoch. With
-    Hyperband, a configuration that is promoted is trained anew for more epochs, since the learning rate's
-    schedule depends on their number.
+    Finished trials are not repeated; an interrupted one continues after its last finished epoch. With
+    Hyperband, a configuration that is promoted is trained from the start for more epochs, because the
+    learning rate schedule depends on the number of epochs.
 
     Args:
-        config: all settings that are not searched.
-        search: what to search; with more ``trials`` than before, a search goes on where it ended.
+        config: the settings that are not searched.
+        search: what to search; with more ``trials`` than before, a finished search is extended.
         algorithm: one of :data:`ALGORITHMS`.
-        name: of the search's folder below ``config.runs_dir``.
+        name: the name of the search's folder below ``config.runs_dir``.
         report: called after every trial.
         train: trains a trial; None for :func:`train_apart`.
 
@@ -95,8 +95,8 @@ def tune(
         The folder, and all trials in the order in which they began.
 
     Raises:
-        ConfigError: a space that cannot be searched.
-        UsageError: an unknown algorithm, or a folder that holds something else.
+        ConfigError: the space cannot be searched.
+        UsageError: the algorithm is unknown, or the folder contains something else.
         DataError: the data is not prepared.
         TfkeyError: no trial succeeded.
     """
@@ -117,7 +117,7 @@ def tune(
         _write_experiment(folder, config, search)
         tuner = _Tuner(config, search, algorithm, folder, Path(workplace), report, train or train_apart)
         try:
-            # It prints a traceback for every trial that fails; the reason is in the table.
+            # keras-tuner prints a traceback for every failed trial; the reason is in the table.
             with redirect_stderr(io.StringIO()):
                 tuner.search(verbose=0)
         except FatalError as error:
@@ -126,14 +126,14 @@ def tune(
         tuner.write_tables()
     if all(trial.value is None for trial in trials):
         raise TfkeyError(
-            f"{folder}: none of {len(trials)} trials succeeded, the last: {trials[-1].reason}; "
-            f"{folder / 'trials.csv'} has all reasons"
+            f"{folder}: none of {len(trials)} trials succeeded; reason of the last: {trials[-1].reason}; "
+            f"{folder / 'trials.csv'} lists all reasons"
         )
     return folder, trials
 
 
 def best_of(trials: Sequence[Trial], search: Search) -> Trial | None:
-    """The first of the best trials."""
+    """Return the best trial, the first of them if several are equal; None if none succeeded."""
     found = [trial for trial in trials if trial.value is not None]
     sign = -1 if search.objective == "val_loss" else 1
     return max(found, key=lambda trial: sign * (trial.value or 0.0), default=None)
@@ -142,8 +142,8 @@ def best_of(trials: Sequence[Trial], search: Search) -> Trial | None:
 class _Tuner(BaseTuner):
     """keras-tuner's loop around whole training runs.
 
-    keras-tuner writes its state in several files, one after the other. It does so in ``workplace``, and what
-    is whole is put in the search's folder at once.
+    keras-tuner writes its state to several files, one after another. It does so in ``workplace``; the
+    complete state then replaces that in the search's folder in one step.
     """
 
     def __init__(
@@ -165,14 +165,14 @@ class _Tuner(BaseTuner):
         self._entries = list(search.entries())
         if (folder / "tuner").is_dir():
             shutil.copytree(folder / "tuner", self._state)
-        # It prints where it reads its state from.
+        # keras-tuner prints where it reads its state from.
         with redirect_stdout(io.StringIO()):
             super().__init__(
                 build_oracle(search, algorithm, config), directory=workplace, project_name="tuner"
             )
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
-        """Train a trial, or take the figures of an earlier one with the same settings."""
+        """Train a trial, or return the figures of an earlier one with the same settings."""
         try:
             self._keep()
             settings = self._settings(trial)
@@ -185,14 +185,14 @@ class _Tuner(BaseTuner):
             config = changed(self._config, settings, "the search space")
             config = config.model_copy(update={"runs_dir": self._folder / "trials"})
             history = self._train(config, trial.trial_id)
-            # The network that is kept, whatever is searched for.
+            # The epoch whose network is kept, whatever the objective.
             best = max(history, key=lambda line: line[MONITOR])
         except (TfkeyError, ValueError) as error:
             raise FailedTrialError(" ".join(str(error).split())) from error
         return {self._search.objective: best[self._search.objective]}
 
     def on_trial_end(self, trial: Any) -> None:
-        """Write everything down."""
+        """Save the state and the tables, and report the trial."""
         super().on_trial_end(trial)
         self._keep()
         self.write_tables()
@@ -203,7 +203,7 @@ class _Tuner(BaseTuner):
             self._report(ended, done, best_of(trials, self._search))
 
     def trials(self) -> list[Trial]:
-        """All trials in the order in which they began."""
+        """Return all trials in the order in which they began."""
         found = []
         for name in self.oracle.start_order:
             trial = self.oracle.trials[name]
@@ -237,14 +237,14 @@ class _Tuner(BaseTuner):
             write_text(self._folder / "best.yaml", title + config.to_yaml())
 
     def _settings(self, trial: Any) -> dict[str, Any]:
-        """What a trial sets, by dotted name."""
+        """Return the settings of a trial by dotted name."""
         values = trial.hyperparameters.values
         settings = {}
         for name, entry in self._entries:
             parent, wanted = entry.condition or ("", [])
             if name in values and (not parent or json.loads(values[parent]) in wanted):
                 value = values[name]
-                # Bayesian search can come out one above a whole number's greatest.
+                # Bayesian search can exceed the maximum of a whole number by one.
                 value = json.loads(value) if entry.choice is not None else min(value, entry.bounds[1])
                 settings[name] = value
         if "tuner/epochs" in values:
@@ -259,7 +259,7 @@ class _Tuner(BaseTuner):
 
 
 def _document(config: Config, search: Search, algorithm: str) -> str:
-    """What makes a search the one that it is, as YAML."""
+    """Return what identifies a search, as YAML."""
     settings = {name: value for name, value in flat_settings(config).items() if name not in FREE_SETTINGS}
     search_values = search.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     search_values |= {"objective": search.objective, "trials": search.trials, "seed": search.seed}
@@ -268,10 +268,10 @@ def _document(config: Config, search: Search, algorithm: str) -> str:
 
 
 def _claim(folder: Path, config: Config, search: Search, algorithm: str) -> None:
-    """Refuse a folder that holds something else than this very search."""
+    """Refuse a folder that contains anything other than this search."""
     path = folder / "search.yaml"
     if (folder / "config.yaml").exists():
-        raise UsageError(f"{folder}: holds a training run; give the search another name", remedy="name")
+        raise UsageError(f"{folder}: contains a training run; give the search another name", remedy="name")
     if not path.is_file():
         return
     try:
@@ -279,24 +279,25 @@ def _claim(folder: Path, config: Config, search: Search, algorithm: str) -> None
         before, now = dict(before), yaml.safe_load(_document(config, search, algorithm))
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UsageError(
-            f"{path}: damaged; give the search another name, or delete the folder", remedy="name"
+            f"{path}: is damaged; give the search another name, or delete the folder", remedy="name"
         ) from error
     if before.get("trials", 0) > now["trials"]:
         raise UsageError(
-            f"{folder}: holds a search of {before['trials']} trials (now {now['trials']}); give that or more"
+            f"{folder}: contains a search with {before['trials']} trials (now {now['trials']}); "
+            f"give at least {before['trials']}"
         )
     old, new = (_flat(document) for document in (before, now))
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if names:
         details = ", ".join(f"{name}={old.get(name)} (now {new.get(name)})" for name in names)
         raise UsageError(
-            f"{folder}: holds a search with {details}; give the search another name, or delete the folder",
+            f"{folder}: contains a search with {details}; give the search another name, or delete the folder",
             remedy="name",
         )
 
 
 def _flat(document: dict[str, Any]) -> dict[str, Any]:
-    """What must be the same for a search to go on, by names that tell the search from the configuration."""
+    """Return what must not change in a resumed search, under names that distinguish search and settings."""
     search = {name: value for name, value in document.items() if name not in ("space", "settings", "trials")}
     return {
         **{f"search.{name}": value for name, value in search.items()},
@@ -306,6 +307,6 @@ def _flat(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_experiment(folder: Path, config: Config, search: Search) -> None:
-    """Tell the HParams page, once, which settings and figures make its columns."""
+    """Write, once, which settings and figures are the columns of the HParams page."""
     if not (folder / "tensorboard").is_dir():
         EventLog(folder / "tensorboard", 0).write(0, [experiment(searched_settings(search, config))])

@@ -1,6 +1,6 @@
-"""Acquiring the originals of a catalogue dataset: fetched from its mirrors, or taken from the user, verified.
+"""Acquiring and verifying the originals of a catalogue dataset, from its mirrors or from the user.
 
-They are never changed. Where they lie: :mod:`pipelines.data_folders`.
+Originals are never changed. For their location see :mod:`pipelines.data_folders`.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from tfkey.errors import DataError, UsageError
 T = TypeVar("T")
 
 _ALL = slice(None)
-_AT_ONCE = 8  # connections; the network is waited for, not the processor
+_AT_ONCE = 8  # connections; the network is the bottleneck, not the processor
 
 
 @dataclass(frozen=True)
 class Acquirer:
-    """Gets what a dataset consists of.
+    """Gets the parts of a dataset.
 
     Attributes:
         spec: the dataset.
-        config: where data lies.
-        source: a folder of the user's that holds the files under the names they are published with (or one
-            of these files, for a dataset of archives); they are verified and copied from there, and the
-            network is left alone. None to fetch them.
-        progress: called with how far the fetching is.
+        config: the configuration, with the data folder.
+        source: the user's folder with the files under their published names (or one of these files, for a
+            dataset of archives); they are verified and copied from there, without using the network. None to
+            fetch them.
+        progress: called with the progress of the downloads.
     """
 
     spec: DatasetSpec
@@ -56,18 +56,18 @@ class Acquirer:
 
     @property
     def folders(self) -> DataFolders:
-        """Where the originals lie."""
+        """The folders of the dataset."""
         return DataFolders(self.config.data_dir, self.spec.name)
 
     def tracks(self) -> tuple[list[Track], list[LeftOut]]:
         """Fetch the audio and the labels of the configured subset.
 
         Returns:
-            The tracks that are there, each with its split, and what was left out: labels that state no one
-            key, files that could not be fetched.
+            The available tracks, each with its split, and what was left out: labels that are not exactly one
+            key, and files that could not be fetched.
 
         Raises:
-            UsageError: the dataset has no audio to fetch, or no such subset.
+            UsageError: the dataset has no audio to fetch, or the subset is unknown.
             DataError: an archive cannot be fetched.
         """
         subset = self.config.subsets.get(self.spec.name, "default")
@@ -93,29 +93,29 @@ class Acquirer:
                 )
         else:
             raise UsageError(
-                f"dataset {self.spec.name}: its audio cannot be fetched; give a source of your own",
+                f"dataset {self.spec.name}: its audio cannot be fetched; give your own source",
                 remedy="source",
             )
         if not found:
-            # The first that failed says what is wrong; later ones are not even asked for from a dead server.
+            # The first failure shows what is wrong; later files are not even requested from a dead server.
             telling = [item for item in left_out if not item.by_choice][:1] or left_out[:2]
             reasons = "; ".join(f"{item.source}: {item.reason}" for item in telling)
             raise DataError(f"dataset {self.spec.name}: none of its audio could be fetched ({reasons})")
         return policy_splits(found, self.spec.split, self.config.split), left_out
 
     def has_source(self, archive: Archive | None) -> bool:
-        """Whether the user's source holds an archive under the name that it is published with."""
+        """Whether the user's source contains an archive under its published name."""
         if archive is None or self.source is None:
             return False
         name = _name(archive.urls[0])
         return self.source.name == name if self.source.is_file() else (self.source / name).is_file()
 
     def images(self) -> Path:
-        """Fetch the archive of pre-generated spectrograms; the folder in which its splits or keys lie.
+        """Fetch the archive of pre-generated spectrograms; return the folder with its splits or keys.
 
         Raises:
-            UsageError: the dataset has none.
-            DataError: it cannot be fetched.
+            UsageError: the dataset has no such archive.
+            DataError: the archive cannot be fetched.
         """
         if self.spec.images is None:
             raise UsageError(
@@ -124,7 +124,7 @@ class Acquirer:
         return self.unpacked(self.spec.images)
 
     def archive(self, archive: Archive, mirrors: slice = _ALL) -> Path:
-        """Fetch one archive. The user's own, if nothing is known to verify it by, is used where it lies."""
+        """Fetch one archive. The user's own archive is used in place if it has no checksum to verify."""
         name = _name(archive.urls[0])
         own = self._own(name)
         if own is not None and own.is_file() and archive.checksum is None:
@@ -133,9 +133,9 @@ class Acquirer:
         return fetch(item, self.folders.archives, self.progress)
 
     def unpacked(self, archive: Archive) -> Path:
-        """Fetch an archive and unpack it, once; the folder in which its splits, keys or files lie.
+        """Fetch an archive and unpack it, once; return the folder with its splits, keys or files.
 
-        What no checksum vouches for can prove damaged here: it is thrown away, and the next mirror asked.
+        If an archive without a checksum turns out to be damaged, it is deleted and the next mirror is tried.
 
         Raises:
             DataError: no mirror has it intact.
@@ -153,7 +153,7 @@ class Acquirer:
         raise DataError("; ".join(dict.fromkeys(troubles)))
 
     def _files(self, audio: FileAudio, labels: Sequence[TrackLabel]) -> tuple[list[Track], list[LeftOut]]:
-        """The tracks whose file was fetched, in the order of the labels, and the files that could not be."""
+        """Fetch the files; return their tracks, in the order of the labels, and the failures."""
         names = {label.id: _name(audio.track_urls(label.id)[0]) for label in labels}
         items = [
             Item(
@@ -172,27 +172,27 @@ class Acquirer:
         return unique_names(tracks), report.failures
 
     def _own(self, name: str) -> Path | None:
-        """Where a file of this name would lie among the user's own; None without a source."""
+        """Return the path of a file of this name in the user's source; None without a source."""
         if self.source is None:
             return None
         return self.source.with_name(name) if self.source.is_file() else self.source / name
 
     def _places(self, name: str, urls: Sequence[str]) -> tuple[str, ...]:
-        """Where to get a file: its mirrors, or with a source nothing but the user's own copy."""
+        """Return where to get a file: its mirrors, or, with a source, only the user's own copy."""
         own = self._own(name)
         return tuple(urls) if own is None else (own.resolve().as_uri(),)
 
 
 def _name(url: str) -> str:
-    """The name that a file is published with."""
+    """Return the published name of a file."""
     return Path(urlparse(url).path).name
 
 
 def fetch(item: Item, folder: Path, progress: OnDownload | None = None) -> Path:
-    """Get one file into a folder, verified.
+    """Fetch one file into a folder and verify it.
 
     Raises:
-        DataError: none of its places has it.
+        DataError: no mirror has an intact copy.
     """
     report = download([item], folder, progress=progress)
     if report.failures:
@@ -201,6 +201,6 @@ def fetch(item: Item, folder: Path, progress: OnDownload | None = None) -> Path:
 
 
 def _by_choice(selected: tuple[list[T], list[LeftOut]]) -> tuple[list[T], list[LeftOut]]:
-    """What was left out because its label, or its folder's name, states no one key."""
+    """Mark what was left out as left out by choice: its label or folder name is not exactly one key."""
     labels, left_out = selected
     return labels, [replace(item, by_choice=True) for item in left_out]

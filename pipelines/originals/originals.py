@@ -1,4 +1,4 @@
-"""The originals of a dataset: found, fetched or made, and listed as tracks with a split each."""
+"""The originals of a dataset: found, fetched or generated, and listed as tracks with splits."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tfkey.keys import Key
 def original_tracks(
     acquirer: Acquirer, *, workers: int, progress: Progress | None = None
 ) -> tuple[list[Track], list[LeftOut]]:
-    """The tracks of a dataset, their audio on disk.
+    """Return the tracks of a dataset, with their audio on disk.
 
     Args:
-        acquirer: of the dataset. Its source may also be the user's own data (see
-            :func:`pipelines.originals.own_data.read_source`), maybe in an archive, which is only read.
-        workers: how many files to make at a time.
-        progress: called with the number of files that are made, and of all.
+        acquirer: the acquirer of the dataset. Its source may also be the user's own data (see
+            :func:`pipelines.originals.own_data.read_source`), possibly in an archive, which is only read.
+        workers: the number of files to generate in parallel.
+        progress: called with the number of finished files and the total.
 
     Returns:
-        Tracks, all with a split, in a stable order; and what was left out.
+        The tracks, all with a split, in a stable order; and what was left out.
     """
     spec, config, source = acquirer.spec, acquirer.config, acquirer.source
     if spec.name == DEMO and source is None:
@@ -42,14 +42,14 @@ def original_tracks(
 
 
 def _archive(spec: DatasetSpec, config: Config) -> Archive | None:
-    """The archive of the configured subset's audio, if it comes in one."""
+    """Return the archive with the audio of the configured subset; None if there is no archive."""
     if not isinstance(spec.audio, ArchiveAudio):
         return None
     return spec.audio.archives[str(spec.subset(config.subsets.get(spec.name, "default")).archive)]
 
 
 def _demo_tracks(folder: Path, *, workers: int, progress: Progress | None = None) -> list[Track]:
-    """Render the demo dataset (once) and list it. A piece of music is in one split only."""
+    """Render the demo dataset (once) and list it. Each piece of music is in only one split."""
     from pipelines.demo import render_demo
 
     listing = render_demo(folder, workers=workers, progress=progress)

@@ -1,6 +1,6 @@
-"""The user's own data, and originals that were fetched: audio files and their keys, listed as tracks.
+"""The user's own data, and fetched originals: audio files and their keys, listed as tracks.
 
-Three ways to state keys: folders named by key, a CSV file of path and key, and tags in the files.
+There are three ways to state keys: folders named by key, a CSV file of path and key, and tags in the files.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Labels = Literal["folders", "csv", "tags"]
 
 _NAME_COLUMNS = ("path", "file", "track")
 _KEY_COLUMNS = ("key", "reference")
-_SPELLING = "write it like 'Ab minor', 'F# major', 'Abm', '1A' or '6m'"
+_SPELLING = "write a key like 'Ab minor', 'F# major', 'Abm', '1A' or '6m'"
 
 
 @dataclass
 class _Scan:
-    """Tracks as they are found, and what is left out on the way."""
+    """The tracks found so far, and what was left out."""
 
     tracks: list[Track]
     left_out: list[LeftOut]
@@ -41,7 +41,7 @@ class _Scan:
         self.left_out.append(LeftOut(source, reason))
 
     def finish(self, nothing: str) -> tuple[list[Track], list[LeftOut]]:
-        """Name the tracks apart; ``nothing`` is the error if there are none."""
+        """Give the tracks unique names; ``nothing`` is the error message if there are no tracks."""
         if not self.tracks:
             detail = f" ({self.left_out[0].source}: {self.left_out[0].reason})" if self.left_out else ""
             raise DataError(f"{nothing}{detail}")
@@ -50,25 +50,25 @@ class _Scan:
 
 
 def read_source(path: Path, labels: Labels | None = None) -> tuple[list[Track], list[LeftOut]]:
-    """List the tracks of the user's own data; nothing of it is changed.
+    """List the tracks of the user's own data without changing it.
 
     Args:
-        path: one of three. A folder in the layout ``[<split>/]<key>/<file>``. A CSV file (see
-            :mod:`tfkey.key_tables`) with the columns path (or file) and key (or tonic and mode), and maybe
-            split and group (or artist); paths begin in its folder, or else in the current one; tracks of one
-            group or artist never stand on two sides. A folder of tagged files, in ``[<split>/]`` or any other
-            folders.
-        labels: which of these it is; None for: a CSV file if it is a file, key folders if any folder is
-            named by a key, tags otherwise.
+        path: one of three sources. A folder in the layout ``[<split>/]<key>/<file>``. A CSV file (see
+            :mod:`tfkey.key_tables`) with the columns path (or file) and key (or tonic and mode), and
+            optionally split and group (or artist); paths are relative to its folder or else to the current
+            one; tracks of one group or artist never end up in two splits. A folder of tagged files, in
+            ``[<split>/]`` or any other folders.
+        labels: which of these the source is; None to choose: CSV for a file, key folders if any folder is
+            named by a key, and tags otherwise.
 
     Returns:
-        Tracks sorted by source, with names of their own, and a split if their folder or line states one;
-        and what was left out, why, and what puts it right.
+        The tracks, sorted by source, with unique names, and with a split if their folder or line states one;
+        and what was left out, with the reason and the remedy.
 
     Raises:
-        UsageError: ``labels`` does not go with the path.
-        DataError: missing or unreadable, no track with a key at all (says what was looked for), or a group
-            that the CSV file puts in two splits.
+        UsageError: ``labels`` does not fit the path.
+        DataError: the source is missing or unreadable, no track has a key (says what was looked for), or a
+            group is in two splits.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; give a folder of audio or a CSV file of path,key")
@@ -90,7 +90,7 @@ def _has_key_folders(folder: Path) -> bool:
     parents = [folder, *(folder / split for split in SPLITS)]
     names = [item.name for parent in parents if parent.is_dir() for item in parent.iterdir() if item.is_dir()]
     keys = [name for name in names if _is_key(name)]
-    # A library filed under its artists' first letters is not in seven major keys.
+    # Folders A to G are not keys if there are others such as H: the library is filed by artist.
     by_letter = all(len(name) == 1 for name in keys)
     return bool(keys) and not (by_letter and any(len(name) == 1 and name not in keys for name in names))
 
@@ -104,11 +104,11 @@ def _is_key(text: str) -> bool:
 
 
 def find_labelled(labels: Sequence[TrackLabel], folder: Path) -> tuple[list[Track], list[LeftOut]]:
-    """Find the audio of labelled tracks below a folder, by the numbers in the files' names.
+    """Find the audio of labelled tracks below a folder, by the numbers in the file names.
 
     Returns:
-        Tracks in the order of the labels, without a split, those of the same file in one group; and the
-        labels without a file.
+        The tracks in the order of the labels, without splits, grouped as in the labels; and the labels
+        without a file.
     """
     files: dict[str, Path] = {}
     for path in find_audio(folder):
@@ -142,22 +142,22 @@ def _read_csv(path: Path) -> tuple[list[Track], list[LeftOut]]:
             for line, other in others:
                 scan.refuse(other.source, f"line {line}: the same file as in line {first}; delete one")
             continue
-        # Nothing says which of them is right.
+        # There is no way to know which of the keys is right.
         stated = ", ".join(f"{other.key} in line {line}" for line, other in same)
         scan.refuse(track.source, f"is given more than one key ({stated}); delete the wrong lines")
     _check_groups(path, scan.tracks)
-    return scan.finish(f"{path}: no line has both a key and an audio file that is there")
+    return scan.finish(f"{path}: no line has both a key and an existing audio file")
 
 
 def _csv_track(table: Path, row: Row) -> Track:
-    """The track of one line; ``DataError`` with the reason if the line cannot be used."""
+    """Return the track of one line; ``DataError`` with the reason if the line cannot be used."""
     split = row.cells.get("split", "").strip().lower() or None
     key = parse_key(table, row.line, row.key_text)
     if key is None:
         raise DataError(f"no key; {_SPELLING}")
     path = find_file(row.names, table.parent)
     if path is None:
-        raise DataError("no such file; give its path, from the folder of the CSV file or from the root")
+        raise DataError("no such file; give its path, absolute or relative to the folder of the CSV file")
     if split not in {None, *SPLITS}:
         raise DataError(f"split {split!r} is not one of {', '.join(SPLITS)}")
     named = (row.cells.get("group") or row.cells.get("artist") or "").strip()
@@ -166,7 +166,7 @@ def _csv_track(table: Path, row: Row) -> Track:
 
 
 def _own_group(path: Path) -> str:
-    """Files of one folder that differ in their suffix only are one recording."""
+    """Return a group for files of one folder that differ only in their suffix: they are one recording."""
     return f"file {path.with_suffix('')}"
 
 
@@ -178,14 +178,18 @@ def _check_groups(path: Path, tracks: Sequence[Track]) -> None:
     for group, found in splits.items():
         if len(found) > 1:
             sides = " and ".join(sorted(found))
-            raise DataError(f"{path}: {printable(group)} is in the splits {sides}; put all of it in one")
+            raise DataError(
+                f"{path}: {printable(group)} is in the splits {sides}; put all of it in one split"
+            )
 
 
 def _read_tags(folder: Path) -> tuple[list[Track], list[LeftOut]]:
     scan = _Scan([], [])
 
     def refuse_folder(error: OSError) -> None:
-        scan.refuse(printable(str(error.filename)), f"cannot be opened ({error.strerror}); check its rights")
+        scan.refuse(
+            printable(str(error.filename)), f"cannot be opened ({error.strerror}); check its permissions"
+        )
 
     for path in _walk(folder, refuse_folder):
         relative = path.relative_to(folder)
@@ -199,19 +203,19 @@ def _read_tags(folder: Path) -> tuple[list[Track], list[LeftOut]]:
         scan.tracks.append(Track(safe_name(path.stem), path, key, split, source, _own_group(relative)))
     _check_groups(folder, scan.tracks)
     if not scan.tracks and not scan.left_out:
-        raise DataError(f"{folder}: holds no audio files ({', '.join(sorted(TAGGED_EXTENSIONS))})")
+        raise DataError(f"{folder}: contains no audio files ({', '.join(sorted(TAGGED_EXTENSIONS))})")
     return scan.finish(
-        f"{folder}: no keys found: no folder is named by a key (such as C-maj), and no audio file has one in "
-        "its tags (TKEY, INITIALKEY, KEY); give a CSV file of path,key",
+        f"{folder}: no keys found: no folder is named by a key (such as C-maj), and no audio file has a key "
+        "in its tags (TKEY, INITIALKEY, KEY); give a CSV file of path,key",
     )
 
 
 def _read_key_tag(path: Path) -> Key:
-    """The key that an audio file states in its tags (see :mod:`tfkey.tags.key_tags`).
+    """Return the key in the tags of an audio file (see :mod:`tfkey.tags.key_tags`).
 
     Raises:
-        DataError: the tags are unreadable, or state no key, or more than one; the message is a reason for a
-            list of what was left out.
+        DataError: the tags are unreadable, or contain no key or several; the message is the reason for
+            leaving out the file.
     """
     try:
         stated = stated_keys(path)
@@ -222,12 +226,12 @@ def _read_key_tag(path: Path) -> Key:
         try:
             keys.setdefault(Key.parse(text), name)
         except KeyParseError:
-            raise DataError(f"its tag {name} {printable(text)!r} is no key; {_SPELLING}") from None
+            raise DataError(f"the tag {name} {printable(text)!r} is not a key; {_SPELLING}") from None
     if not keys:
-        raise DataError("no key in its tags (TKEY, INITIALKEY, KEY); tag it, or name it in a CSV file")
+        raise DataError("no key in its tags (TKEY, INITIALKEY, KEY); tag it, or list it in a CSV file")
     if len(keys) > 1:
         several = ", ".join(f"{name}: {key}" for key, name in keys.items())
-        raise DataError(f"its tags state more than one key ({several}); delete the wrong one")
+        raise DataError(f"the tags contain more than one key ({several}); delete the wrong one")
     return next(iter(keys))
 
 

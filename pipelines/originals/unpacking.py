@@ -1,4 +1,4 @@
-"""Archives: whatever was fetched is unpacked safely (:mod:`pipelines.publishing.packing` writes archives)."""
+"""Safe unpacking of fetched archives (:mod:`pipelines.publishing.packing` writes archives)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MAX_BYTES = 100 * 1000**3
 _MAX_FILLING = 1 << 30
 _MARK = ".unpacked-from.json"
 _DISTRUST = "get it from a source you trust"
-# What the readers of tar, zip and their compressions raise; RuntimeError: a zip that is encrypted, or
-# compressed in a way that Python does not know.
+# Exceptions of the readers of tar, zip and their compressions. RuntimeError: the zip is encrypted, or
+# compressed with a method that Python does not support.
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, ArithmeticError,
     RuntimeError,
@@ -33,17 +33,17 @@ _DAMAGE = (
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file's name is that of an archive."""
+    """Whether the name of a file has the suffix of an archive."""
     return path.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".txz"))
 
 
 def unpack_once(archive: Path, folder: Path) -> Path:
     """Unpack an archive (see :func:`unpack`) to ``<folder>/<its name>``, unless that has been done.
 
-    Two modes may be prepared at once: the second call waits and finds what the first unpacked.
+    If two modes are prepared simultaneously, the second call waits and uses what the first unpacked.
 
     Returns:
-        Where it was unpacked to. An archive that has changed (size, time of change) is unpacked anew.
+        The folder of its content. An archive that has changed (size, modification time) is unpacked again.
     """
     target = folder / archive.name
     status = archive.stat()
@@ -62,7 +62,7 @@ def _has_mark(folder: Path, mark: str) -> bool:
 
 
 def content_root(folder: Path) -> Path:
-    """Go down through lone folders that are neither a split nor a key, such as the dataset's name."""
+    """Descend through single folders that are neither a split nor a key, such as the dataset's name."""
     while True:
         folders = [item for item in folder.iterdir() if item.is_dir() and not item.name.startswith(".")]
         if len(folders) != 1 or folders[0].name in SPLITS:
@@ -85,19 +85,19 @@ def unpack(
 ) -> None:
     """Unpack a tar (plain, gz, bz2, xz) or zip archive; ``folder`` appears only once it is complete.
 
-    What macOS adds of its own to archives (``__MACOSX``) is left out.
+    The entries that macOS adds to archives (``__MACOSX``) are left out.
 
     Args:
         archive: the archive.
-        folder: what to unpack to.
-        max_files: the most entries to take.
-        max_bytes: the most bytes to take.
+        folder: the folder to unpack to.
+        max_files: maximum number of entries.
+        max_bytes: maximum number of bytes.
         mark: a text to leave in the folder, as a hidden file.
 
     Raises:
-        DataError: not an archive or damaged; an entry that is a link or a device, or that leads out of the
-            folder; two entries of one name and different content; more than ``max_files`` entries or
-            ``max_bytes`` bytes. Nothing is left behind then.
+        DataError: the file is damaged or not an archive; an entry is a link or a device, or leads out of the
+            folder; two entries have the same name and different content; or there are more than
+            ``max_files`` entries or ``max_bytes`` bytes. Nothing is left behind in these cases.
     """
     with atomic_path(folder) as temporary:
         temporary.mkdir()
@@ -110,7 +110,7 @@ def unpack(
                     continue
                 count += 1
                 if count > max_files:
-                    raise DataError(f"{archive}: holds more than {max_files} files; {_DISTRUST}")
+                    raise DataError(f"{archive}: contains more than {max_files} files; {_DISTRUST}")
                 room -= _write_entry(archive, name, stream, temporary / relative, room)
                 if room < 0:
                     raise DataError(f"{archive}: unpacks to more than {max_bytes} bytes; {_DISTRUST}")
@@ -119,9 +119,9 @@ def unpack(
 
 
 def _write_entry(archive: Path, name: str, stream: IO[bytes], target: Path, most: int) -> int:
-    """Write a file of an archive; the bytes that were read, which may stop just above ``most``."""
+    """Write a file of an archive; return the number of bytes read, which stops just above ``most``."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Also where the file system takes names that differ in case for one.
+    # The name may exist, too, because the file system ignores case.
     before = sha256(target) if target.exists() else None
     count = 0
     with target.open("wb") as output:
@@ -129,27 +129,27 @@ def _write_entry(archive: Path, name: str, stream: IO[bytes], target: Path, most
             count += len(block)
             output.write(block)
     if count <= most and before is not None and before != sha256(target):
-        raise DataError(f"{archive}: holds two different files named {printable(name)!r}; {_DISTRUST}")
+        raise DataError(f"{archive}: contains two different files named {printable(name)!r}; {_DISTRUST}")
     return count
 
 
 @contextlib.contextmanager
 def _naming_damage(archive: Path) -> Iterator[None]:
-    """Turn what the readers and the disk say about an archive's content into one line that names it."""
+    """Turn errors of the readers and the disk about an archive's content into one line that names it."""
 
     def damaged(error: Exception) -> DataError:
         if is_archive(archive):
-            return DataError(f"{archive}: damaged ({error}); fetch it again")
-        return DataError(f"{archive}: not a whole archive ({error}); give one, or put its parts together")
+            return DataError(f"{archive}: is damaged ({error}); fetch it again")
+        return DataError(f"{archive}: is not a complete archive ({error}); give one, or join its parts")
 
     try:
         yield
     except _DAMAGE as error:
         raise damaged(error) from error
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
-        raise DataError(f"{archive}: holds a file and a folder of one name; {_DISTRUST}") from error
+        raise DataError(f"{archive}: contains a file and a folder of the same name; {_DISTRUST}") from error
     except OSError as error:
-        # A decompressor's complaint has no file name; a full disk or a missing right has an errno.
+        # A decompressor's error has no errno; a full disk or a missing permission does.
         if error.errno is None:
             raise damaged(error) from error
         raise
@@ -173,7 +173,7 @@ def _tar_entries(archive: Path, whole: IO[bytes]) -> Iterator[tuple[str, IO[byte
                     yield member.name, content
             elif not member.isdir():
                 raise DataError(f"{archive}: entry {member.name!r} is a link or a device; {_DISTRUST}")
-        # After the last entry comes filling, and behind that the checksum of the compression.
+        # The last entry is followed by padding, and then by the checksum of the compression.
         while tar.fileobj is not None and tar.fileobj.tell() < _MAX_FILLING + tar.offset:
             if not tar.fileobj.read(1 << 20):
                 break

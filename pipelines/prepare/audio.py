@@ -1,7 +1,7 @@
 """``prepare --mode audio``: tracks to intervals of audio.
 
-Intervals are stored as 16-bit mono WAV at the rate of the features: the one format that TensorFlow
-decodes without a codec, and that anything plays.
+Intervals are stored as 16-bit mono WAV at the rate of the features, the only format that TensorFlow decodes
+without a codec and that every player supports.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def prepare_audio(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Result, int
     """Cut tracks into ``<split>/<key>/<track>-<NNN>.wav`` in the job's folder.
 
     Returns:
-        The rows and what was left out, and how many tracks were worked on now.
+        The rows and what was left out, and the number of tracks processed by this call.
     """
     parameters = job.parameters
     units = [

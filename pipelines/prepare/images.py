@@ -1,4 +1,4 @@
-"""``prepare --mode images``: spectrogram PNGs from an archive or a folder, checked and listed."""
+"""``prepare --mode images``: checking and listing spectrogram PNGs from an archive or a folder."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from tfkey.errors import DataError
 from tfkey.files import atomic_path, sha256
 from tfkey.keys import Key
 
-_PREFIX = "akc-split-"  # file names of the archives that other systems of this kind have published
+_PREFIX = "akc-split-"  # prefix of file names in archives published by other systems of this kind
 
 
 @dataclass(frozen=True)
 class PictureTrack:
-    """A track, and the pictures that it consists of.
+    """A track and its pictures.
 
     Attributes:
         track: its ``path`` is that of the first picture, its ``group`` the name that all of them share.
-        pictures: their files, in the order of their names.
+        pictures: the files of the pictures, in the order of their names.
     """
 
     track: Track
@@ -47,7 +47,7 @@ class PictureTrack:
 
     @property
     def endings(self) -> list[str]:
-        """What follows the last ``-`` in each picture's name; the whole name where there is none."""
+        """The part after the last ``-`` in each picture's name; the whole name if there is no ``-``."""
         return [path.stem.rpartition("-")[2] for path in self.pictures]
 
     @property
@@ -58,18 +58,18 @@ class PictureTrack:
         return numbers if len(set(numbers)) == count else list(range(count))
 
     def with_track(self, **changes: Any) -> PictureTrack:
-        """The same pictures, of a track with other attributes."""
+        """Return the same pictures with other attributes of the track."""
         return replace(self, track=replace(self.track, **changes))
 
 
 @dataclass(frozen=True)
 class ListedTracks:
-    """What a dataset's list of labels says about the tracks that pictures are named after.
+    """What a dataset's list of labels says about the tracks in the names of pictures.
 
     Attributes:
-        groups: number of a track -> the first track of the list with the same recording.
-        subset: the name of the subset that is asked for; None to take whatever there is.
-        chosen: the numbers of its tracks.
+        groups: the number of a track -> the first track of the list with the same recording.
+        subset: the name of the requested subset; None to take all tracks.
+        chosen: the numbers of the tracks in the subset.
     """
 
     groups: Mapping[str, str]
@@ -78,7 +78,7 @@ class ListedTracks:
 
     @classmethod
     def of(cls, spec: DatasetSpec, config: Config) -> ListedTracks:
-        """Those of a catalogue dataset whose labels are a list; for others, nothing is known."""
+        """Return what is known for a dataset; nothing unless its labels are a list."""
         if not isinstance(spec.labels, ListLabels):
             return cls({})
         labels = {name: select_tracks(spec, name)[0] for name in spec.subsets}
@@ -87,7 +87,7 @@ class ListedTracks:
         return cls(groups, subset, {label.id for label in labels[subset]} if subset else ())
 
     def apply(self, found: Sequence[PictureTrack]) -> tuple[list[PictureTrack], list[LeftOut]]:
-        """The tracks of the subset, grouped by recording; and the others."""
+        """Return the tracks of the subset, grouped by recording, and the other tracks as left out."""
         taken, left_out = [], []
         for item in found:
             group = item.track.group
@@ -103,11 +103,11 @@ class ListedTracks:
 def prepare_images(job: PrepareJob) -> tuple[Result, int]:
     """Copy PNGs of the right size to ``<split>/<key>/<track>-<NNN>.png`` in the job's folder, as 8-bit grey.
 
-    They come from the job's source, or else from the archive of the catalogue: an archive, or a folder, in
-    the layout ``[<dataset>/][<split>/]<key>/<file>.png``.
+    They come from the job's source or else from the archive of the catalogue: an archive or a folder in the
+    layout ``[<dataset>/][<split>/]<key>/<file>.png``.
 
     Returns:
-        The rows and what was left out, and how many tracks were worked on now.
+        The rows and what was left out, and the number of tracks processed by this call.
     """
     root = content_root(_open_source(job))
     _check_description(root, job)
@@ -125,11 +125,11 @@ def prepare_images(job: PrepareJob) -> tuple[Result, int]:
 
 
 def _open_source(job: PrepareJob) -> Path:
-    """The folder that holds the pictures; an archive is fetched if need be, and unpacked."""
+    """Return the folder with the pictures, after fetching and unpacking an archive if necessary."""
     acquirer, source = job.acquirer, job.source
     if source is None or acquirer.has_source(job.spec.images):
         return acquirer.images()
-    # A picture archive that goes by another name is taken as it is.
+    # A picture archive under another name is used without verification.
     if source.is_file():
         return unpack_once(source, job.folders.unpacked)
     if not source.is_dir():
@@ -141,11 +141,11 @@ def find_pictures(root: Path) -> tuple[list[PictureTrack], list[LeftOut]]:
     """Read the layout ``[<split>/]<key>/<track>-<part>.png``.
 
     Returns:
-        The tracks, sorted by source and named apart; those of one name in two folders are two tracks. And
-        what was left out: see :func:`pipelines.tracks.key_folders`.
+        The tracks, sorted by source and with unique names (the same name in two folders gives two tracks),
+        and what was left out (see :func:`pipelines.tracks.key_folders`).
 
     Raises:
-        DataError: ``root`` is missing or holds no picture.
+        DataError: ``root`` is missing or contains no pictures.
     """
     folders, left_out = key_folders(root)
     found: list[PictureTrack] = []
@@ -166,16 +166,16 @@ def find_pictures(root: Path) -> tuple[list[PictureTrack], list[LeftOut]]:
 
 
 def track_stem(path: Path) -> str:
-    """The track that a picture belongs to: its name up to the last ``-``, without a known prefix."""
+    """Return the track that a picture belongs to: its name up to the last ``-``, without a known prefix."""
     stem = path.stem.removeprefix(_PREFIX)
     return stem.rpartition("-")[0] or stem
 
 
 def _reunite(found: Sequence[PictureTrack]) -> list[PictureTrack]:
-    """Make one track of those whose pictures lie in several splits, and leave its split open.
+    """Merge tracks whose pictures are spread over several splits into one track without a split.
 
-    Published archives that were split by interval have one recording on two sides: pictures of one name and
-    key in several splits, no two with the same number.
+    Published archives that were split by interval have a recording in two splits: pictures with the same
+    name and key in several splits, and with different numbers.
     """
     by_name: dict[tuple[Key, str], list[PictureTrack]] = defaultdict(list)
     for item in found:
@@ -192,19 +192,19 @@ def _reunite(found: Sequence[PictureTrack]) -> list[PictureTrack]:
             tracks.append(whole.with_track(split=None))
     if reunited:
         logging.getLogger(__name__).warning(
-            "%d tracks had pictures in more than one split; each was put into one, as a whole", reunited
+            "%d tracks had pictures in more than one split; each track was moved to a single split", reunited
         )
     return sorted(tracks, key=lambda item: item.track.source)
 
 
 def _check_description(root: Path, job: PrepareJob) -> None:
-    """Compare the parameters that an archive states, if it does, with those asked for."""
+    """Compare the parameters in an archive's description, if there is one, with those requested."""
     description = root / "dataset.json"
     if description.is_file():
         try:
             found = json.loads(description.read_text(encoding="utf-8"))["parameters"]
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{description}: damaged; fetch the archive again") from error
+            raise DataError(f"{description}: is damaged; fetch the archive again") from error
         check_parameters(root, found, job.parameters)
 
 
@@ -224,7 +224,7 @@ def _copy_pictures(job: PrepareJob, root: Path, item: PictureTrack) -> Result:
 
 
 def _copy_picture(config: Config, path: Path, target: Path) -> str:
-    """Copy a picture as 8-bit grey; the SHA-256 of the copy."""
+    """Copy a picture as 8-bit grey; return the SHA-256 of the copy."""
     is_grey = _check_picture(config, path)
     with atomic_path(target) as temporary:
         if is_grey:
@@ -236,29 +236,29 @@ def _copy_picture(config: Config, path: Path, target: Path) -> str:
 
 
 def _check_picture(config: Config, path: Path) -> bool:
-    """Whether a picture is stored as 8-bit grey (else: grey stored as RGB).
+    """Whether a picture is stored as 8-bit grey; False for grey stored as RGB.
 
     Raises:
-        DataError: unreadable, of another size than the parameters give, or coloured.
+        DataError: the picture is unreadable or coloured, or its size does not match the parameters.
     """
     features = config.features
     wanted = (features.frames(config.intervals.samples(features.sample_rate)), features.stored_bins)
     try:
         with Image.open(path) as image:
             if image.format != "PNG":
-                raise DataError(f"a {image.format}, not a PNG; convert it")
-            # Before any pixel is decoded: a small file can hold a picture that fills the memory.
+                raise DataError(f"is {image.format}, not PNG; convert it")
+            # Check before decoding any pixel: a small file may contain a picture that fills the memory.
             if image.size != wanted:
                 raise DataError(
-                    f"{image.width} wide, {image.height} high; the settings need {wanted[0]} (frames) by "
-                    f"{wanted[1]} (n_bins)"
+                    f"is {image.width} wide and {image.height} high; the settings need "
+                    f"{wanted[0]} (frames) by {wanted[1]} (n_bins)"
                 )
             image.load()
             mode, channels = image.mode, np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"not a readable PNG ({type(error).__name__}); fetch it again") from error
+        raise DataError(f"is not a readable PNG ({type(error).__name__}); fetch it again") from error
     if mode == "L":
         return True
     if mode not in {"RGB", "RGBA"} or np.ptp(channels[..., :3], axis=2).any():
-        raise DataError(f"a picture in mode {mode}, not 8-bit grey; convert it")
+        raise DataError(f"is a picture in mode {mode}, not 8-bit grey; convert it")
     return False

@@ -1,4 +1,4 @@
-"""What a preparation is asked to do, in one object."""
+"""The parameters of a preparation, in one object."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class PrepareJob:
     """One dataset, to be prepared in one mode.
 
     Attributes:
-        config: the mode, the parameters, and where data lies.
+        config: the mode, the parameters, and the data folder.
         spec: the dataset.
-        source: the user's own data; None to fetch or make it.
-        workers: files worked on at a time.
-        png: in spectrograms mode, write every spectrogram as a PNG, too.
-        replace: take the place of what was prepared with other settings.
-        progress: called with the number of finished units of work, and of all.
-        fetching: called with how far downloads are.
+        source: the user's own data; None to fetch or generate it.
+        workers: number of files processed in parallel.
+        png: in spectrograms mode, also write every spectrogram as a PNG.
+        replace: replace what was prepared with other settings.
+        progress: called with the number of finished units of work and the total.
+        fetching: called with the progress of downloads.
     """
 
     config: Config
@@ -45,12 +45,12 @@ class PrepareJob:
 
     @property
     def folders(self) -> DataFolders:
-        """Where the dataset lies."""
+        """The folders of the dataset."""
         return DataFolders(self.config.data_dir, self.spec.name)
 
     @property
     def folder(self) -> Path:
-        """Where the prepared dataset goes."""
+        """The folder of the prepared dataset."""
         return self.folders.prepared(self.config.mode)
 
     @property
@@ -60,18 +60,18 @@ class PrepareJob:
 
     @property
     def acquirer(self) -> Acquirer:
-        """What gets the originals."""
+        """The acquirer of the originals."""
         return Acquirer(self.spec, self.config, self.source, self.fetching)
 
     def row(self, track: Track, part: int, path: str, digest: str, source: str | None = None) -> Row:
-        """The manifest's row for an interval.
+        """Return the manifest's row for an interval.
 
         Args:
-            track: the interval's track, which has its split.
-            part: its number within the track.
-            path: its file, relative to :attr:`folder`.
+            track: the interval's track, with its split.
+            part: the interval's number within the track.
+            path: the interval's file, relative to :attr:`folder`.
             digest: see :class:`pipelines.prepared.manifest.Row`.
-            source: where it came from; None for where the track came from.
+            source: the interval's original; None for that of the track.
         """
         seconds = self.config.intervals.seconds
         return Row(
@@ -85,8 +85,8 @@ class PrepareJob:
 
         Args:
             units: all units of the job.
-            work: does one of them.
-            at_once: units worked on at a time; None for ``workers``.
+            work: does one unit.
+            at_once: number of units processed in parallel; None for ``workers``.
         """
         journal = Journal(self.folder)
         return run_units(units, work, journal, workers=at_once or self.workers, progress=self.progress)

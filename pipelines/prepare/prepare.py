@@ -23,13 +23,13 @@ from tfkey.files import remove_partial
 
 @dataclass(frozen=True)
 class Summary:
-    """What a call of :func:`prepare` came to.
+    """The outcome of a call of :func:`prepare`.
 
     Attributes:
-        folder: where the prepared dataset lies.
-        intervals: in the manifest.
-        tracks: in the manifest.
-        fresh: units of work done in this call; 0 if all had been done before.
+        folder: the folder of the prepared dataset.
+        intervals: the number of intervals in the manifest.
+        tracks: the number of tracks in the manifest.
+        fresh: the number of units done by this call; 0 if all had been done before.
         left_out: what was not prepared, and why; also in ``left_out.csv``.
     """
 
@@ -51,25 +51,25 @@ def prepare(
     progress: Progress | None = None,
     fetching: OnDownload | None = None,
 ) -> Summary:
-    """Prepare one dataset in ``config.mode``; work that an earlier call finished is not done again.
+    """Prepare one dataset in ``config.mode``; work that an earlier call finished is not repeated.
 
     Args:
-        config: the mode, the parameters, and where data lies.
-        dataset: a name in the catalogue, or one of the user's own with ``source``.
-        source: the user's own data: audio as :func:`pipelines.originals.own_data.read_source` takes it; in
-            images mode PNGs in the layout ``[<split>/]<key>/<file>``, in a folder or an archive. For a
-            catalogue dataset, a folder with its files or archives as they are published.
-        workers: files worked on at a time.
-        png: in spectrograms mode, write every spectrogram as a PNG, too.
-        replace: take the place of what was prepared with other settings.
-        progress: called with the number of finished units of work, and of all.
-        fetching: called with how far downloads are.
+        config: the mode, the parameters, and the data folder.
+        dataset: a name in the catalogue, or with ``source`` a name for the user's own data.
+        source: the user's own data: audio as in :func:`pipelines.originals.own_data.read_source`; in images
+            mode, PNGs in the layout ``[<split>/]<key>/<file>``, in a folder or an archive. For a catalogue
+            dataset, a folder with its files or archives as published.
+        workers: number of files processed in parallel.
+        png: in spectrograms mode, also write every spectrogram as a PNG.
+        replace: replace what was prepared with other settings.
+        progress: called with the number of finished units of work and the total.
+        fetching: called with the progress of downloads.
 
     Raises:
         UsageError: see :func:`pipelines.catalogue.specs.check_request`.
-        DataError: nothing at all could be prepared; the dataset is there, of other settings, and not to be
-            replaced.
-        TfkeyError: a folder that cannot be written, a damaged archive.
+        DataError: nothing could be prepared, or the dataset exists with other settings and ``replace`` is
+            not set.
+        TfkeyError: a folder cannot be written, or an archive is damaged.
     """
     spec = check_request(config, dataset, source)
     job = PrepareJob(config, spec, source, workers, png, replace, progress, fetching)
@@ -79,12 +79,12 @@ def prepare(
 
 
 def _publish_demo(job: PrepareJob) -> PrepareJob:
-    """Publish the demo's archive of PNGs on this machine, from its own spectrograms.
+    """Create the demo's archive of PNGs on this machine, from its spectrograms.
 
     Returns:
         The job, with the archive as its source.
     """
-    # What can be refused is refused before minutes of work.
+    # Refuse before minutes of work, not after.
     _check_replacement(job)
     spectrograms = job.config.model_copy(update={"mode": "spectrograms"})
     _prepare(dataclasses.replace(job, config=spectrograms, png=False))
@@ -118,7 +118,7 @@ def _check_replacement(job: PrepareJob) -> None:
 
 
 def _reasons(left_out: Sequence[LeftOut]) -> str:
-    """Why tracks were left out: each reason once, with the first track that had it."""
+    """Return why tracks were left out: each reason once, with the first track that it applies to."""
     first: dict[str, str] = {}
     for item in left_out:
         first.setdefault(item.reason, item.source)
@@ -127,7 +127,7 @@ def _reasons(left_out: Sequence[LeftOut]) -> str:
 
 
 def _run_mode(job: PrepareJob) -> tuple[Result, int]:
-    # Each mode imports its own: copying pictures needs no TensorFlow.
+    # Each mode imports only what it needs: copying pictures does not need TensorFlow.
     if job.config.mode == "images":
         from pipelines.prepare.images import prepare_images
 

@@ -1,11 +1,11 @@
 """``prepare --mode spectrograms``: tracks to sharded TFRecords, and PNGs on request.
 
-Sixteen tracks of one split make a shard (its format: :mod:`pipelines.prepared.records`); a shard is written
-whole or not at all.
+Sixteen tracks of one split make a shard (for its format see :mod:`pipelines.prepared.records`); a shard is
+written completely or not at all.
 
-A worker is a thread that takes a track from its file to serialised examples: decoders and TensorFlow run
-outside of Python's lock, so that workers are processors at work. Two shards and more are open at a time, so
-that no worker waits for a shard's last track. What a track comes to depends on nothing but the track.
+A worker is a thread that turns the file of a track into serialised examples. Decoders and TensorFlow run
+outside Python's lock, so each worker keeps a processor busy. At least two shards are open at a time, so that
+no worker waits for the last track of a shard. The examples of a track depend only on the track.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ TRACKS_PER_SHARD = 16
 def prepare_spectrograms(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Result, int]:
     """Write ``<split>-<NNNNN>.tfrecord`` in the job's folder, and with ``png`` also pictures.
 
-    These go to ``png/<split>/<key>/<track>-<NNN>.png``.
+    The pictures go to ``png/<split>/<key>/<track>-<NNN>.png``.
 
     Returns:
-        The rows and what was left out, and how many shards were made now.
+        The rows and what was left out, and the number of shards written by this call.
     """
     parameters = {**job.parameters, "png": job.png}
     units = []
@@ -59,14 +59,14 @@ def prepare_spectrograms(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Resu
         transform = pool.submit(lambda: picture_function(job.config).get_concrete_function())
         maker = _Maker(job, transform)
         work = partial(_write_shard, job, lambda track: pool.submit(maker.examples, track))
-        # Enough open shards that tracks wait for workers and never the other way.
+        # Enough open shards that tracks wait for workers, never workers for tracks.
         return job.run(units, work, at_once=2 + job.workers // TRACKS_PER_SHARD)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def picture_function(config: Config) -> Any:
-    """A compiled function from waveforms ``[batch, samples]`` to stored pictures ``[batch, frames, bins]``"""
+    """Compile a function from waveforms ``[batch, samples]`` to pictures ``[batch, frames, bins]``."""
     samples = config.intervals.samples(config.features.sample_rate)
     frontend = build_frontend(config.features, samples, wide=True)
     return tf.function(
@@ -77,7 +77,7 @@ def picture_function(config: Config) -> Any:
 
 @dataclass(frozen=True)
 class _Made:
-    """What a track comes to: pairs of a serialised example and its row's digest, by the interval's number."""
+    """The result of a track: pairs of a serialised example and its row's digest, by interval number."""
 
     examples: dict[int, tuple[bytes, str]]
     left_out: LeftOut | None
@@ -85,7 +85,7 @@ class _Made:
 
 @dataclass(frozen=True)
 class _Maker:
-    """What all tracks have in common."""
+    """Turns tracks into examples; holds what all tracks have in common."""
 
     job: PrepareJob
     transform: Future[Callable[[Any], tf.Tensor]]
@@ -95,7 +95,7 @@ class _Maker:
         intervals, left_out = sounding_intervals(self.job.config, track)
         examples = {}
         for part, waveform in intervals:
-            # One at a time: to stack them costs more than a larger batch gains.
+            # One at a time: stacking costs more than a larger batch gains.
             picture = self.transform.result()(tf.constant(waveform[np.newaxis])).numpy()[0]
             stored = picture.astype(np.float16)
             digest = hashlib.sha256(stored.tobytes()).hexdigest()
@@ -114,7 +114,7 @@ def _write_shard(
     with atomic_path(job.folder / name) as temporary, record_writer(temporary) as writer:
         waiting = deque(submit(track) for track in tracks)
         for track in tracks:
-            # Popped, so that a track's examples go once they are written.
+            # Popped, so that a track's examples are freed once they are written.
             made = waiting.popleft().result()
             if made.left_out:
                 result.left_out.append(made.left_out)

@@ -1,9 +1,9 @@
 """Decoding audio, and pictures of spectrograms, inside a TensorFlow graph.
 
-16-bit WAV, which ``prepare --mode audio`` writes, goes through core TensorFlow; FLAC, Ogg Vorbis and MP3
-through tensorflow-io. Where tensorflow-io does not load (it is bound to one TensorFlow version), those
-are decoded by libsndfile in a Python call, slower under load but with the same result. What has another
-sample rate is resampled by soxr, as it is everywhere else.
+Core TensorFlow decodes 16-bit WAV, which ``prepare --mode audio`` writes; tensorflow-io decodes FLAC, Ogg
+Vorbis and MP3. If tensorflow-io does not load (it is bound to one TensorFlow version), libsndfile decodes
+these in a Python call, slower under load but with the same result. soxr resamples audio of another sample
+rate, as everywhere else.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import tensorflow as tf
 
 @functools.cache
 def tensorflow_io() -> Any | None:
-    """The tensorflow-io module, or None where it cannot be loaded."""
+    """Return the tensorflow-io module; None if it cannot be loaded."""
     try:
         import tensorflow_io
 
-        # Its kernels load at the first use; a missing symbol shows only then.
+        # Its kernels load at the first use; only then does a missing symbol show.
         tensorflow_io.audio.resample(tf.zeros([64, 1]), 2, 1)
     except (ImportError, NotImplementedError, RuntimeError, tf.errors.OpError):
         return None
@@ -35,11 +35,11 @@ def decode_clip(path: tf.Tensor, samples: int, sample_rate: int, *, only_wav: bo
 
     Args:
         path: string scalar; the suffix names the format (wav, flac, ogg, mp3).
-        samples: the wanted length; a longer file is cut at the end, a shorter one padded with zeros.
-        sample_rate: the wanted rate in Hz; another one is resampled.
-        only_wav: every file is a WAV, as what ``prepare`` writes is. tensorflow-io is left out of the graph
-            then: its operations have a state, and where operations are to be deterministic, which is the
-            default in training, tf.data lets nothing that has one run in parallel or ahead.
+        samples: the desired length; a longer file is cut at the end, a shorter one padded with zeros.
+        sample_rate: the desired rate in Hz; other rates are resampled.
+        only_wav: every file is a WAV, as written by ``prepare``. The graph then omits tensorflow-io, whose
+            operations are stateful: if operations must be deterministic, the default in training, tf.data
+            does not run stateful ones in parallel or ahead.
 
     Returns:
         float32 ``[samples]``.
@@ -56,7 +56,7 @@ def decode_clip(path: tf.Tensor, samples: int, sample_rate: int, *, only_wav: bo
         is_pcm16, lambda: _decode_wav(content), lambda: _decode_other(path, content, only_wav)
     )
     waveform = tf.cond(rate == sample_rate, lambda: waveform, lambda: _resample(waveform, rate, sample_rate))
-    # What is of the right length already, as prepared audio is, need not be copied.
+    # Audio that already has the right length, such as prepared audio, need not be copied.
     clip = tf.cond(
         tf.shape(waveform)[0] == samples,
         lambda: waveform,
@@ -66,13 +66,13 @@ def decode_clip(path: tf.Tensor, samples: int, sample_rate: int, *, only_wav: bo
 
 
 def _decode_wav(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """16-bit PCM WAV; the mono files that ``prepare`` writes by a shorter way than TensorFlow's decoder."""
+    """Decode 16-bit PCM WAV; the mono files that ``prepare`` writes bypass TensorFlow's slower decoder."""
     size = _little_endian(content, 40)
     is_plain = (
         (tf.strings.substr(content, 22, 2) == b"\x01\x00")  # one channel
         & (tf.strings.substr(content, 36, 4) == b"data")
         & (size % 2 == 0)
-        # A file that was cut is left to the decoder that complains of it.
+        # A truncated file is left to TensorFlow's decoder, which reports the error.
         & (tf.strings.length(content) >= 44 + size)
     )
 
@@ -96,7 +96,7 @@ def _little_endian(content: tf.Tensor, place: int) -> tf.Tensor:
 
 
 def _decode_other(path: tf.Tensor, content: tf.Tensor, only_wav: bool) -> tuple[tf.Tensor, tf.Tensor]:
-    """Whatever is not 16-bit PCM WAV, told apart by its first bytes."""
+    """Decode anything but 16-bit PCM WAV, recognised by its first bytes."""
     if only_wav or tensorflow_io() is None:
         return _decode_by_libsndfile(path)
     magic = tf.strings.substr(content, 0, 4)
@@ -113,7 +113,7 @@ def _decode_other(path: tf.Tensor, content: tf.Tensor, only_wav: bool) -> tuple[
 
 
 def _decode_by_io(path: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decode by tensorflow-io; whole numbers are left-aligned in ``dtype``."""
+    """Decode with tensorflow-io; integers are left-aligned in ``dtype``."""
     module: Any = tensorflow_io()
     audio = module.audio.AudioIOTensor(path, dtype=dtype)
     waveform = tf.cast(audio.to_tensor(), tf.float32)
@@ -123,7 +123,7 @@ def _decode_by_io(path: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tenso
 
 
 def _flac_bits(content: tf.Tensor) -> tf.Tensor:
-    """Bits per sample from a FLAC file's STREAMINFO block (RFC 9639, section 8.2); 0 for a stump."""
+    """Bits per sample in a FLAC file's STREAMINFO block (RFC 9639, section 8.2); 0 if it is cut short."""
     header = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 20, 2), tf.uint8), tf.int32)
     return tf.cond(tf.size(header) == 2, lambda: (header[0] % 2) * 16 + header[1] // 16 + 1, lambda: 0)
 
@@ -138,8 +138,8 @@ def _decode_by_libsndfile(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _resample(waveform: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.Tensor:
-    # Not by tensorflow-io, whose resampler delays the sound by 32 samples and more. Prepared audio has the
-    # right rate, so that this is the way of foreign files alone.
+    # Not with tensorflow-io, whose resampler delays the audio by 32 samples or more. Prepared audio has the
+    # right rate, so only other files are resampled here.
     def by_soxr(values: np.ndarray, rate_in: np.int64) -> np.ndarray:
         return soxr.resample(values, int(rate_in), sample_rate).astype(np.float32)
 

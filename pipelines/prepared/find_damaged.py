@@ -1,4 +1,4 @@
-"""Finding out which file of prepared data cannot be read."""
+"""Finding the file of prepared data that cannot be read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfkey.files import sha256
 
 
 def find_damaged(dataset: PreparedDataset, rows: Sequence[Row]) -> Path | None:
-    """The first file of ``rows`` that is not what was written, or None. Reads them all."""
+    """Return the first file of ``rows`` that is not as it was written; None if all are. Reads all files."""
     for row in rows:
         path = dataset.folder / row.path
         if dataset.mode != "spectrograms" and (not path.is_file() or sha256(path) != row.digest):
@@ -31,7 +31,7 @@ def find_damaged(dataset: PreparedDataset, rows: Sequence[Row]) -> Path | None:
 
 @contextlib.contextmanager
 def naming_damage(*used: SplitIntervals) -> Iterator[None]:
-    """Turn TensorFlow's complaint about a file that it cannot read into one line that names the file."""
+    """Turn TensorFlow's error about an unreadable file into one line that names the file."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -39,7 +39,7 @@ def naming_damage(*used: SplitIntervals) -> Iterator[None]:
             for dataset, rows in intervals.parts:
                 if damaged := find_damaged(dataset, rows):
                     raise DataError(
-                        f"{damaged}: damaged; delete it and prepare {dataset.name} again",
+                        f"{damaged}: is damaged; delete it and prepare {dataset.name} again",
                         remedy="prepare",
                         details=to_prepare(intervals.config, dataset.mode, dataset.name),
                     ) from error

@@ -10,14 +10,14 @@ import tensorflow as tf
 
 
 class InputMeter:
-    """Counts what a ``tf.data`` dataset hands out, and for how long its reader waited for it.
+    """Counts the intervals from a ``tf.data`` dataset, and measures how long its reader waits for them.
 
-    The clock is read just before the last element of the pipeline is asked for the next batch and again when
-    it is there. What lies ready in a prefetch buffer costs nothing, so the sum is the time for which the
-    training step stood still; how long it took to make a batch is not in it.
+    The clock is read just before the next batch is requested from the end of the pipeline, and again when
+    the batch arrives. A batch that is ready in a prefetch buffer costs nothing. The sum is therefore the time
+    that the training step spent waiting, not the time that it took to make the batches.
 
-    It holds for one reader that asks for batches when it needs them. Under a distribution strategy a buffer
-    of the strategy's own asks ahead, and the waiting is that buffer's.
+    This is valid for one reader that requests batches when it needs them. Under a distribution strategy, the
+    strategy's buffer requests batches ahead, and the waiting is that of the buffer.
     """
 
     def __init__(self) -> None:
@@ -26,13 +26,13 @@ class InputMeter:
         self._asked = 0.0
 
     def __call__(self) -> tuple[int, float]:
-        """The intervals that were handed out so far, and the seconds that were waited for them."""
+        """Return the number of intervals delivered so far, and the seconds spent waiting for them."""
         return self._intervals, self._seconds
 
     def watch(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        """Give the same batches, tuples of clips, labels ``[batch]`` and what else there is, counted."""
+        """Return the same batches (tuples of clips, labels ``[batch]`` and anything else) with counting."""
 
-        # Python's clock: TensorFlow's own cannot be read where operations are to be deterministic.
+        # Python's clock, because TensorFlow's cannot be read if operations must be deterministic.
         def ask(number: np.ndarray) -> np.ndarray:
             self._asked = time.perf_counter()
             return number
@@ -42,8 +42,8 @@ class InputMeter:
             self._intervals += len(labels)
             return labels
 
-        # Called stateless, since tf.data takes every buffer and thread away from a deterministic pipeline
-        # with a state in it. The labels pass through, so that the call cannot be optimised away.
+        # Declared stateless, because tf.data removes all buffers and threads from a deterministic pipeline
+        # with state. The labels pass through, so that the call cannot be optimised away.
         def call(function: Callable[..., np.ndarray], *tensors: tf.Tensor) -> tf.Tensor:
             result = tf.numpy_function(function, tensors, tensors[-1].dtype, stateful=False)
             return tf.ensure_shape(result, tensors[-1].shape)
@@ -52,11 +52,11 @@ class InputMeter:
             clips, labels, *rest = batch
             return clips, call(receive, number, labels), *rest
 
-        # A zip asks its parts in turn: the time first, then the batch.
+        # A zip reads its parts in turn: the time first, then the batch.
         asked = tf.data.Dataset.counter().map(lambda number: call(ask, number))
         watched = tf.data.Dataset.zip(asked, batches).map(count)
         options = tf.data.Options()
-        # A buffer or threads behind the clock would do the waiting in the reader's place.
+        # A buffer or threads after the clock would wait instead of the reader.
         options.experimental_optimization.inject_prefetch = False
         options.experimental_optimization.map_parallelization = False
         return watched.with_options(options)

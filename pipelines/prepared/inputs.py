@@ -1,7 +1,7 @@
 """Prepared data of any mode as ``tf.data``, ready for a network or, in audio mode, for its frontend.
 
-Training datasets run on from epoch to epoch; the order within epoch ``e`` depends on the seed and ``e``
-alone, so that a run that resumes at epoch ``e`` sees what an uninterrupted one would have seen.
+Training datasets continue from epoch to epoch. The order within epoch ``e`` depends only on the seed and
+``e``, so that a run resumed at epoch ``e`` sees the same as one without a break.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class SplitIntervals:
     """The intervals of one split, of one or more prepared datasets of one mode.
 
     Attributes:
-        mode: of all of them.
-        config: says what is in them.
+        mode: the mode of all datasets.
+        config: the configuration that they were prepared with.
         parts: each dataset with its rows.
-        wide: give spectrograms as they are stored, with the extra semitones; else the network's band.
-        weighted: give the weight of each interval in the loss, too.
+        wide: whether to return spectrograms as stored, with the extra semitones, or only the network's band.
+        weighted: whether to return the weight of each interval in the loss, too.
     """
 
     mode: str
@@ -46,7 +46,7 @@ class SplitIntervals:
 
     @property
     def rows(self) -> list[Row]:
-        """All intervals in the order in which :func:`evaluation_batches` gives them."""
+        """All intervals in the order of :func:`evaluation_batches`."""
         return [row for _, rows in self.parts for row in rows]
 
     @property
@@ -56,15 +56,15 @@ class SplitIntervals:
 
     @property
     def dataset_weights(self) -> list[float]:
-        """How much an interval of each of :attr:`parts` counts, before the weight of its key."""
+        """The weight of an interval of each of :attr:`parts`, before the weight of its key."""
         return [self.config.weights.get(dataset.name, 1.0) for dataset, _ in self.parts]
 
     def key_weights(self) -> np.ndarray:
-        """How much an interval of each key counts, float32 ``[24]``; 1 is the mean over all intervals."""
+        """Return the weight of an interval of each key, float32 ``[24]``; the mean over intervals is 1."""
         counts = np.bincount(self.labels, minlength=N_CLASSES)
         weights = np.ones(N_CLASSES)
         if self.config.train.class_weights == "balanced":
-            # As if every key that occurs at all occurred equally often.
+            # As if all keys that occur were equally frequent.
             weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
         owners = np.repeat(self.dataset_weights, [len(rows) for _, rows in self.parts])
         return (weights / np.mean(owners * weights[self.labels])).astype(np.float32)
@@ -82,9 +82,9 @@ def open_intervals(
     """Take one split of prepared datasets.
 
     Args:
-        config: what is in them.
-        datasets: opened, of one mode.
-        split: its name.
+        config: the configuration that they were prepared with.
+        datasets: opened datasets of one mode.
+        split: the name of the split.
         wide: see :class:`SplitIntervals`.
         weighted: see :class:`SplitIntervals`.
         limit: share of the tracks of each dataset to take.
@@ -100,7 +100,7 @@ def open_intervals(
 
 
 def _limited(rows: tuple[Row, ...], limit: float) -> tuple[Row, ...]:
-    """The rows of a share of the tracks, at least one; keys in turns, so that few tracks are of many keys."""
+    """Return the rows of a share of the tracks, at least one; keys take turns, so that a few cover many."""
     if limit >= 1 or not rows:
         return rows
     by_key: dict[str, list[str]] = defaultdict(list)
@@ -173,24 +173,24 @@ def broken_members(intervals: SplitIntervals) -> list[str]:
 
 
 def evaluation_batches(intervals: SplitIntervals, batch_size: int) -> tf.data.Dataset:
-    """All intervals once, in the order of their rows; pairs as in :func:`training_batches`."""
+    """Return all intervals once, in the order of their rows; pairs as in :func:`training_batches`."""
     plain = replace(intervals, weighted=False)
-    # Keras has to know where a dataset ends to read it again on several devices.
+    # Keras must know the length of a dataset to read it again on several devices.
     known = tf.data.experimental.assert_cardinality(evaluation_steps(intervals, batch_size))
     return _examples(plain, None).batch(batch_size).apply(known).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_steps(intervals: SplitIntervals, batch_size: int) -> int:
-    """The number of batches that :func:`evaluation_batches` gives."""
+    """Return the number of batches of :func:`evaluation_batches`."""
     return math.ceil(len(intervals.rows) / batch_size)
 
 
 def _examples(
     intervals: SplitIntervals, order: Sequence[int | tf.Tensor] | None, *, named: bool = False
 ) -> tf.data.Dataset:
-    """Single intervals of one epoch, shuffled by the seed pair ``order`` unless that is None.
+    """Return single intervals of one epoch, shuffled with the seed pair ``order`` unless it is None.
 
-    Each is a spectrogram or waveform, its label, its weight if they are weighted, and, ``named``, its file.
+    Each is a spectrogram or waveform, its label, its weight if ``weighted``, and its file if ``named``.
     """
     if intervals.mode == "spectrograms":
         return _from_records(intervals, order, named)
@@ -223,7 +223,7 @@ def _examples(
 
 
 def _finisher(intervals: SplitIntervals, named: bool) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """What puts together the parts of an interval that are asked for."""
+    """Return the function that assembles the requested parts of an interval."""
     by_key = tf.constant(intervals.key_weights()) if intervals.weighted else None
 
     def finish(
@@ -269,14 +269,14 @@ def _from_records(
     if order is None:
         records = tf.data.Dataset.from_tensor_slices((shards, weights)).flat_map(opened)
     else:
-        # Shards in a new order, several read in turns, then a buffer: far from any order on disk.
+        # Shards in a new order, several read in turns, then a buffer: far from the order on disk.
         index = tf.random.experimental.stateless_shuffle(tf.range(len(files)), tf.stack(order))
         shuffled = (tf.gather(shards, index), tf.gather(weights, index))
         records = tf.data.Dataset.from_tensor_slices(shuffled).interleave(
             opened, cycle_length=_OPEN_SHARDS, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
-        # This is traced into a dataset's function, where it sets the seed of that function alone: the
-        # program's must not matter, and 0 would be compared with a tensor.
+        # This is traced into a dataset's function, where it sets only the seed of that function: the
+        # program's seed must not matter, and 0 would be compared with a tensor.
         tf.random.set_seed(1)
         mixed = tf.cast(order[0], tf.int64) * 1_000_003 + tf.cast(order[1], tf.int64)
         records = records.shuffle(intervals.config.train.shuffle_buffer, seed=mixed)
@@ -284,7 +284,7 @@ def _from_records(
 
 
 def _wanted(intervals: SplitIntervals) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
-    """Tells whether a record of a shard is wanted: a limit leaves some tracks out. None if all are."""
+    """Return a filter for the records of a shard if a limit leaves out some tracks; None if all are used."""
     if all(len(rows) == len(dataset.split(rows[0].split)) for dataset, rows in intervals.parts if rows):
         return None
     # Two datasets may have tracks of the same name.
@@ -302,7 +302,7 @@ def _wanted(intervals: SplitIntervals) -> Callable[[tf.Tensor, tf.Tensor], tf.Te
 
 
 def _band(intervals: SplitIntervals, picture: tf.Tensor) -> tf.Tensor:
-    """The bands of a stored spectrogram ``[frames, bins, 1]`` that are asked for."""
+    """Return the requested bins of a stored spectrogram ``[frames, bins, 1]``."""
     if intervals.wide:
         return picture
     features = intervals.config.features

@@ -1,4 +1,4 @@
-"""What lies beside prepared data: ``manifest.csv``, ``dataset.json`` and ``left_out.csv``."""
+"""The files beside prepared data: ``manifest.csv``, ``dataset.json`` and ``left_out.csv``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Row:
     Attributes:
         track: the name of its track.
         part: its number within the track, from 0.
-        path: the file that holds it, relative to the dataset's folder, ``/`` as separator.
+        path: the file that contains it, relative to the dataset's folder, ``/`` as separator.
         key: the long name of its key.
         split: ``train``, ``validation`` or ``test``.
         seconds: its length.
@@ -52,11 +52,11 @@ class PreparedDataset:
     """A prepared dataset on disk, opened and checked by :func:`open_prepared`.
 
     Attributes:
-        name: of the dataset.
+        name: the name of the dataset.
         mode: ``audio``, ``spectrograms`` or ``images``.
-        folder: where it lies.
+        folder: the folder of the dataset.
         rows: its intervals, in the manifest's order.
-        parameters: what it was prepared with: ``features`` (not in audio mode) and ``intervals``.
+        parameters: the parameters of its preparation: ``features`` (not in audio mode) and ``intervals``.
     """
 
     name: str
@@ -66,14 +66,14 @@ class PreparedDataset:
     parameters: dict[str, Any]
 
     def split(self, name: str) -> tuple[Row, ...]:
-        """The rows of one split."""
+        """Return the rows of one split."""
         return tuple(row for row in self.rows if row.split == name)
 
 
 def preparation_parameters(config: Config, mode: str) -> dict[str, Any]:
-    """The settings that prepared data depends on, flat: ``features.hop_length`` and so on.
+    """Return the settings that prepared data depends on, flat: ``features.hop_length`` and so on.
 
-    In audio mode the constant-Q transform is computed in training, so only the sample rate counts.
+    In audio mode, the constant-Q transform is computed during training; only the sample rate matters.
     """
     features = config.features.model_dump(mode="json")
     if mode == "audio":
@@ -85,7 +85,7 @@ def preparation_parameters(config: Config, mode: str) -> dict[str, Any]:
 
 
 def selection_parameters(config: Config, dataset: str) -> dict[str, Any]:
-    """The settings that say which tracks prepared data holds and in which splits they are, flat."""
+    """Return the settings that select the tracks of prepared data and their splits, flat."""
     split = {f"split.{name}": value for name, value in config.split.model_dump(mode="json").items()}
     return {**split, f"subsets.{dataset}": config.subsets.get(dataset, "default")}
 
@@ -98,9 +98,9 @@ def write_prepared(
     description: dict[str, Any],
     parameters: dict[str, Any],
 ) -> None:
-    """Write the three files; ``dataset.json`` last, since its presence says that the data is complete.
+    """Write the three files; ``dataset.json`` last, because its presence means that the data is complete.
 
-    A file that would not change is left alone.
+    A file that would not change is not written.
     """
     reasons = [["source", "reason"], *([item.source, item.reason] for item in left_out)]
     _write_changed(folder / "left_out.csv", csv_lines(reasons))
@@ -130,7 +130,7 @@ def read_manifest(path: Path) -> list[Row]:
     """Read ``manifest.csv``.
 
     Raises:
-        DataError: a file that is missing, or a line edited into something that cannot be; names the line.
+        DataError: the file is missing, or a line is invalid (names the line).
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def read_manifest(path: Path) -> list[Row]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     if set(reader.fieldnames or ()) != {field.name for field in fields(Row)}:
         wanted = ", ".join(field.name for field in fields(Row))
-        raise DataError(f"{path}: its first line must name the columns {wanted}; prepare the dataset again")
+        raise DataError(f"{path}: the first line must name the columns {wanted}; prepare the dataset again")
     return [_parse_row(path, reader.line_num, values) for values in reader]
 
 
@@ -155,24 +155,22 @@ def _parse_row(path: Path, line: int, values: dict[str, str]) -> Row:
             float(values["seconds"]), values["source"], values["digest"],
         )  # fmt: skip
     except (KeyParseError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path}, line {line}: {error}; correct the line or prepare the dataset again"
-        ) from error
+        raise DataError(f"{path}, line {line}: {error}; fix the line or prepare the dataset again") from error
 
 
 def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
-    """Open prepared data and compare its parameters with those asked for.
+    """Open prepared data and compare its parameters with those requested.
 
     Raises:
-        DataError: not prepared (or not wholly), prepared with other parameters (both are named), or a
-            file is missing or of another size than was written.
+        DataError: the data is not prepared (or not completely), was prepared with other parameters (both are
+            named), or a file is missing or has a different size than when it was written.
     """
     folder = DataFolders(config.data_dir, dataset).prepared(mode)
     details = to_prepare(config, mode, dataset)
     document = read_description(config, mode, dataset)
     found = document["parameters"]
     check_parameters(folder, found, preparation_parameters(config, mode))
-    # Evaluated on other splits than it was trained on, a network would meet what it has learned.
+    # With other splits than in training, a network would be evaluated on its training data.
     check_parameters(folder, document.get("selection", {}), selection_parameters(config, dataset))
     rows = tuple(read_manifest(folder / "manifest.csv"))
     counts = document.get("intervals", {})
@@ -180,8 +178,8 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
         found_rows = sum(row.split == split for row in rows)
         if found_rows != counts.get(split, found_rows):
             raise DataError(
-                f"{folder / 'manifest.csv'}: has {found_rows} rows of the {split} split, dataset.json says "
-                f"{counts[split]}; put the manifest back, or prepare {dataset} again",
+                f"{folder / 'manifest.csv'}: has {found_rows} rows of the {split} split, but dataset.json "
+                f"says {counts[split]}; restore the manifest, or prepare {dataset} again",
                 remedy="prepare",
                 details=details,
             )
@@ -190,7 +188,7 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
         size = path.stat().st_size if path.is_file() else 0
         expected = document.get("files", {}).get(name, size)
         if size == 0 or size != expected:
-            state = f"{size} bytes, {expected} were written" if size else "missing or empty"
+            state = f"has {size} bytes instead of {expected}" if size else "is missing or empty"
             raise DataError(
                 f"{path}: {state}; delete it and prepare {dataset} again", remedy="prepare", details=details
             )
@@ -198,7 +196,7 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
 
 
 def to_prepare(config: Config, mode: str, dataset: str) -> dict[str, str]:
-    """The arguments that prepare a dataset, for errors; one's own data needs a source, too."""
+    """Return the arguments that prepare a dataset, for errors; the user's own data needs a source, too."""
     details = {"mode": mode, "dataset": dataset}
     if dataset not in dataset_names(config.catalogue):
         details["source"] = "YOUR_DATA"
@@ -206,11 +204,11 @@ def to_prepare(config: Config, mode: str, dataset: str) -> dict[str, str]:
 
 
 def as_prepared(config: Config, mode: str, dataset: str) -> Config:
-    """A configuration with the features, intervals and selection that prepared data was made with.
+    """Return a configuration with the features, intervals and selection of prepared data.
 
     Raises:
-        DataError: not prepared, or its ``dataset.json`` is damaged.
-        ConfigError: it states parameters that cannot be.
+        DataError: the data is not prepared, or its ``dataset.json`` is damaged.
+        ConfigError: ``dataset.json`` contains invalid parameters.
     """
     document = read_description(config, mode, dataset)
     values = config.model_dump(mode="json")
@@ -222,17 +220,17 @@ def as_prepared(config: Config, mode: str, dataset: str) -> Config:
 
 
 def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
-    """The ``dataset.json`` of prepared data.
+    """Return the ``dataset.json`` of prepared data.
 
     Raises:
-        DataError: not prepared, or damaged.
+        DataError: the data is not prepared, or the file is damaged.
     """
     path = DataFolders(config.data_dir, dataset).prepared(mode) / "dataset.json"
     details = to_prepare(config, mode, dataset)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(document["parameters"], dict):
-            raise TypeError("parameters are no table")
+            raise TypeError("parameters are not a mapping")
     except OSError as error:
         raise DataError(
             f"{path.parent}: dataset {dataset!r} is not prepared in mode {mode}; prepare it with this "
@@ -242,21 +240,21 @@ def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: damaged; prepare {dataset} again", remedy="prepare", details=details
+            f"{path}: is damaged; prepare {dataset} again", remedy="prepare", details=details
         ) from error
     return document
 
 
 def check_replacement(config: Config, mode: str, dataset: str) -> None:
-    """Refuse to prepare over a whole dataset of other settings, which would be lost.
+    """Refuse to overwrite a complete dataset that was prepared with other settings.
 
     Raises:
-        DataError: there is one; names what differs.
+        DataError: there is such a dataset; names the differences.
     """
     try:
         document = read_description(config, mode, dataset)
     except DataError:
-        # None, or one that nobody can open.
+        # There is no dataset, or none that can be opened.
         return
     found = {**document["parameters"], **document.get("selection", {})}
     wanted = {**preparation_parameters(config, mode), **selection_parameters(config, dataset)}
@@ -266,32 +264,32 @@ def check_replacement(config: Config, mode: str, dataset: str) -> None:
 def check_parameters(
     where: Path, found: dict[str, Any], wanted: dict[str, Any], *, replaceable: bool = False
 ) -> None:
-    """Compare the parameters that data was made with and those asked for.
+    """Compare the parameters of data with those requested.
 
     Args:
         where: the data.
         found: its parameters.
-        wanted: those asked for; what ``found`` says nothing of is taken for the same.
-        replaceable: whether it can be replaced in this call, which the error offers then.
+        wanted: the requested parameters; those missing from ``found`` count as equal.
+        replaceable: whether this call can replace the data; the error then offers that.
 
     Raises:
-        DataError: they differ; names each with both values.
+        DataError: parameters differ; names each with both values.
     """
     differing = [name for name in wanted if name in found and found[name] != wanted[name]]
     if differing:
         details = ", ".join(
-            f"{name}={_as_yaml(found[name])} (asked for: {_as_yaml(wanted[name])})" for name in differing
+            f"{name}={_as_yaml(found[name])} (requested: {_as_yaml(wanted[name])})" for name in differing
         )
-        replacing = ", or replace it, which throws that away" if replaceable else ""
+        replacing = ", or replace (and lose) the old data" if replaceable else ""
         raise DataError(
-            f"{where}: was prepared with {details}; ask for what it has, or prepare into another data folder"
-            f"{replacing}",
+            f"{where}: was prepared with {details}; use the same settings, or prepare into another data "
+            f"folder{replacing}",
             remedy="replace" if replaceable else "parameters",
         )
 
 
 def _as_yaml(value: Any) -> str:
-    """A setting's value as the user would write it."""
+    """Return the value of a setting as the user would write it."""
     return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -1,6 +1,6 @@
-"""The TFRecord format of prepared spectrograms: one ``tf.train.Example`` an interval.
+"""The TFRecord format of prepared spectrograms: one ``tf.train.Example`` per interval.
 
-An example holds ``spectrogram`` (float16, ``[frames, bins]`` in row order, values in [0, 1]), ``shape``,
+An example contains ``spectrogram`` (float16, ``[frames, bins]`` in row order, values in [0, 1]), ``shape``,
 ``label`` (class index), ``track`` and ``part``.
 """
 
@@ -21,7 +21,7 @@ Picture = np.ndarray  # float32 [frames, bins] in [0, 1]
 
 @contextlib.contextmanager
 def record_writer(path: Path) -> Iterator[tf.io.TFRecordWriter]:
-    """A writer that fails as files do: with an OSError, and not with one of TensorFlow's."""
+    """Yield a writer that fails with an OSError, as files do, instead of one of TensorFlow's errors."""
     path.touch()
     try:
         with tf.io.TFRecordWriter(str(path)) as writer:
@@ -50,7 +50,7 @@ def to_example(spectrogram: np.ndarray, label: int, track: str, part: int) -> by
 
 
 def parse_example(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The inverse of :func:`to_example` in the graph; ``spectrogram`` float32 ``[frames, bins]``."""
+    """Invert :func:`to_example` in the graph; ``spectrogram`` is float32 ``[frames, bins]``."""
     specification = {
         "spectrogram": tf.io.FixedLenFeature([], tf.string),
         "shape": tf.io.FixedLenFeature([2], tf.int64),
@@ -66,7 +66,7 @@ def parse_example(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def iter_pictures(prepared: PreparedDataset) -> Iterator[tuple[Row, Picture]]:
-    """All pictures of a dataset prepared in spectrograms mode, in the order of its manifest."""
+    """Yield all pictures of a dataset prepared in spectrograms mode, in the order of its manifest."""
     paths = list(dict.fromkeys(row.path for row in prepared.rows))
     examples = tf.data.TFRecordDataset([str(prepared.folder / path) for path in paths]).map(parse_example)
     for row, example in zip(prepared.rows, examples.as_numpy_iterator(), strict=True):

@@ -17,16 +17,17 @@ from tfkey.files import sha256
 
 
 def demo_archive(config: Config, progress: Progress | None = None) -> Path:
-    """Publish the PNG archive of the prepared demo spectrograms, and fetch it as any other archive.
+    """Create the PNG archive of the prepared demo spectrograms, and fetch it like any other archive.
 
     Args:
-        config: of a demo dataset that has been prepared in spectrograms mode.
+        config: the configuration of a demo dataset that has been prepared in spectrograms mode.
+        progress: called with the number of packed spectrograms and the total.
     """
     prepared = open_prepared(config, "spectrograms", DEMO)
     manifest = prepared.folder / "manifest.csv"
     folders = DataFolders(config.data_dir, DEMO)
     archive = folders.published / f"{DEMO}-{sha256(manifest)[:12]}.tar.xz"
-    # Two calls that publish at once would write into each other's archive.
+    # Two simultaneous calls would write into each other's archive.
     with alone_in(folders.published):
         checksum = read_checksum(archive) or pack(prepared, archive, progress)
     item = Item(archive.name, (archive.resolve().as_uri(),), f"sha256:{checksum}")

@@ -1,7 +1,7 @@
-"""Packing: prepared spectrograms to an archive of PNGs that anybody can publish.
+"""Packing: from prepared spectrograms to an archive of PNGs that anybody can publish.
 
-It is laid out as ``<dataset>/[<split>/]<key>/<track>-<part>.png``: 8-bit grey, one row a bin, the lowest
-first, with ``<dataset>/dataset.json``, which states the parameters.
+Its layout is ``<dataset>/[<split>/]<key>/<track>-<part>.png``: 8-bit grey, one row per bin, the lowest first.
+``<dataset>/dataset.json`` contains the parameters.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ def pack(
 ) -> str:
     """Write the PNG archive (``.tar.xz``) of a dataset prepared in spectrograms mode.
 
-    The same spectrograms give the same bytes: entries are sorted and carry no time and no owner. Beside it
-    goes ``<archive>.sha256``, in the form that ``sha256sum --check`` reads.
+    The same spectrograms give the same bytes: entries are sorted and have no times or owners. The file
+    ``<archive>.sha256`` beside it has the format of ``sha256sum --check``.
 
     Args:
         prepared: the dataset.
-        archive: where to write.
-        progress: called with the number of packed spectrograms, and of all.
-        licence: what others may do with it; None for what the dataset states.
-        citation: how to cite it; None for what the dataset states.
+        archive: the archive to write.
+        progress: called with the number of packed spectrograms and the total.
+        licence: the licence of the archive; None for that of the dataset.
+        citation: how to cite the archive; None as for the dataset.
 
     Returns:
         The SHA-256 of the archive.
     """
-    # PNG is compressed already; the container's preset only costs time.
+    # PNG is compressed already; a higher preset of the container would only cost time.
     with atomic_path(archive) as temporary:
         with tarfile.open(temporary, "w:xz", preset=0) as tar:
             description = json.loads((prepared.folder / "dataset.json").read_text(encoding="utf-8"))
@@ -65,12 +65,12 @@ def pack(
 
 
 def checksum_file(archive: Path) -> Path:
-    """The file that states an archive's checksum."""
+    """Return the file with an archive's checksum."""
     return archive.with_name(f"{archive.name}.sha256")
 
 
 def read_checksum(archive: Path) -> str | None:
-    """The SHA-256 that :func:`pack` wrote beside an archive; None if either of them is not there."""
+    """Return the SHA-256 that :func:`pack` wrote beside an archive; None if either file is missing."""
     stated = checksum_file(archive)
     if not (archive.is_file() and stated.is_file()):
         return None

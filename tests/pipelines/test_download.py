@@ -168,7 +168,7 @@ def test_a_half_file_is_resumed_in_a_later_call(checksum: str | None, serve: Ser
     server = serve().fail(Fault(cut_after=100_000), times=1)
     settings = FAST.model_copy(update={"retries": 0})
     reason = only_reason(get(tmp_path, item(server, checksum=checksum), settings=settings))
-    assert "cut after 100000 bytes" in reason
+    assert "closed after 100000 bytes" in reason
     assert visible(tmp_path) == []
     report = get(tmp_path, item(server, checksum=checksum))
     assert report.paths["a.mp3"].read_bytes() == CONTENT
@@ -241,7 +241,7 @@ def test_a_web_page_in_place_of_the_file_is_told_as_such(
 ) -> None:
     server = serve().fail(Fault(html=True))
     reason = only_reason(get(tmp_path, item(server, checksum=checksum, size=size)))
-    assert "web page (HTML) in place of the file" in reason
+    assert "web page (HTML) instead of the file" in reason
     assert len(server.requests) == 1
     assert visible(tmp_path) == []
 
@@ -292,7 +292,7 @@ def test_a_file_that_cannot_be_replaced_by_the_right_one_stays_and_is_told(
     serve: Serve, tmp_path: Path
 ) -> None:
     (tmp_path / "a.mp3").write_bytes(OTHER)
-    assert "is not it" in only_reason(get(tmp_path, item(serve().fail(Fault(status=404)))))
+    assert "has other content" in only_reason(get(tmp_path, item(serve().fail(Fault(status=404)))))
     assert (tmp_path / "a.mp3").read_bytes() == OTHER
 
 
@@ -309,7 +309,7 @@ def test_what_could_not_be_had_is_told_and_the_rest_goes_on(serve: Serve, tmp_pa
     (failure,) = report.failures
     assert failure.source == "lost.mp3"
     assert (
-        f"{first.url('lost.mp3')}: 404 Not Found; {second.url('lost.mp3')}: wrong content (md5:"
+        f"{first.url('lost.mp3')}: 404 Not Found; {second.url('lost.mp3')}: has the wrong content (md5:"
         in failure.reason
     )
     assert f"put the file at {tmp_path / 'lost.mp3'} yourself" in failure.reason
@@ -520,7 +520,7 @@ def test_a_disk_that_is_full_ends_the_call_and_keeps_what_is_there(serve: Serve,
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        with pytest.raises(TfkeyError, match=r"a\.mp3: cannot be written .*make room") as error:
+        with pytest.raises(TfkeyError, match=r"a\.mp3: cannot be written .*free some space") as error:
             get(tmp_path, item(server))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

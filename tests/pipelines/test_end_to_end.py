@@ -223,7 +223,7 @@ def test_a_dataset_that_cannot_be_had_leaves_the_others(files, servers, tmp_path
     assert "did you mean gs_mtg" in err[0]
     code, _, err = tfkey("prepare", "-o", f"catalogue={tmp_path / 'none'}", "--dataset", "gs_key")
     assert (code, len(err)) == (2, 1)
-    assert "none' is no folder" in err[0]
+    assert "none' is not a folder" in err[0]
 
 
 def test_files_that_are_wrong_everywhere_are_listed_and_fetched_by_the_next_call(
@@ -241,7 +241,7 @@ def test_files_that_are_wrong_everywhere_are_listed_and_fetched_by_the_next_call
     assert code == 1
     assert out[0].endswith("4 intervals of 2 tracks; done")
     assert err[0] == "gs_key: left out (2):"
-    assert "web page (HTML) in place of the file" in err[1]
+    assert "web page (HTML) instead of the file" in err[1]
     assert "404 Not Found" in err[2]
     assert [line.partition(": ")[0] for line in err[1:]] == ["  10089.LOFI.mp3", "  61415.LOFI.mp3"]
     before = times(tmp_path / "data" / "originals" / "gs_key" / "audio")
@@ -300,7 +300,7 @@ def test_pictures_of_one_track_on_two_sides_are_put_on_one(make_config, files, s
 
 def test_datasets_of_the_same_recordings_are_not_trained_on_together(make_config, tmp_path):
     for names in (["gs_mtg", "beatport"], ["beatport", "ncs", "gs_mtg"], ["gs_key", "gs_plus"]):
-        with pytest.raises(UsageError, match="hold the same recordings") as caught:
+        with pytest.raises(UsageError, match="contain the same recordings") as caught:
             train(make_config(datasets=names), "leak")
         assert "\n" not in str(caught.value)
     for names in (["gs_mtg", "gs_key", "ncs"], ["mine", "gs_plus"]):

@@ -44,7 +44,7 @@ def test_a_killed_process_frees_the_folder_and_a_waiting_one_says_so(tmp_path: P
             holder.kill()
             assert entered.wait(60)
         thread.join()
-    assert caplog.messages == [f"{tmp_path}: another call is at work there; waiting"]
+    assert caplog.messages == [f"{tmp_path}: another call is working in this folder; waiting"]
 
 
 def test_a_folder_is_made_and_may_be_entered_again(tmp_path: Path, caplog) -> None:

@@ -59,7 +59,7 @@ def test_predict_goes_on_and_lists_what_it_cannot_judge(tfkey, lab, tmp_path):
     # Silence is no failure: it has no key.
     assert (judged["silence.wav"]["key"], judged["silence.wav"]["reason"]) == ("", bad.pop("silence.wav"))
     assert [row["reference"] for row in judged.values()].count("8B") == 2
-    assert any("of 2 as in" in line for line in err)
+    assert any("of 2 keys agree with" in line for line in err)
     listed = err[err.index(f"not analysed ({len(bad) + 1}):") + 1 :]
     assert len(listed) == len(bad) + 1
     for name, words in {**bad, "missing.wav": "no such file"}.items():
@@ -96,7 +96,7 @@ def test_prepared_data_that_does_not_fit_or_is_damaged(tfkey, lab, tracks_master
         assert (code, out, len(err)) == (1, [], 1)
         return err[0]
 
-    assert "features.db_min=-50.0 (asked for: -40.0)" in complaint("spectrograms")
+    assert "features.db_min=-50.0 (requested: -40.0)" in complaint("spectrograms")
     assert complaint("images").endswith(
         "is not prepared in mode images; prepare it with this configuration "
         "(run tfkey prepare --mode images --dataset small --source YOUR_DATA)"
@@ -108,32 +108,32 @@ def test_prepared_data_that_does_not_fit_or_is_damaged(tfkey, lab, tracks_master
     shard = data / "spectrograms" / "small" / "test-00000.tfrecord"
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-1000])
-    assert f"{shard}: {len(whole) - 1000} bytes, {len(whole)} were written; delete it" in complaint(
+    assert f"{shard}: has {len(whole) - 1000} bytes instead of {len(whole)}; delete it" in complaint(
         "spectrograms"
     )
     changed = bytearray(whole)
     changed[len(whole) // 2] ^= 1
     shard.write_bytes(changed)
-    assert f"{shard}: damaged; delete it and prepare small again (run tfkey prepare --mode" in complaint(
+    assert f"{shard}: is damaged; delete it and prepare small again (run tfkey prepare --mode" in complaint(
         "spectrograms"
     )
 
     picture = sorted((data / "images" / "small" / "test").rglob("*.png"))[0]
     Image.new("L", (FRAMES + 3, 24)).save(picture)
-    assert f"{picture}: damaged; delete it" in complaint("images")
+    assert f"{picture}: is damaged; delete it" in complaint("images")
     clip = sorted((data / "audio" / "small" / "test").rglob("*.wav"))[0]
     content = clip.read_bytes()
     for damaged in (content[:5000], b"no audio at all" * 100):
         clip.write_bytes(damaged)
-        assert f"{clip}: damaged; delete it" in complaint("audio")
+        assert f"{clip}: is damaged; delete it" in complaint("audio")
     clip.write_bytes(b"")
-    assert f"{clip}: missing or empty" in complaint("audio")
+    assert f"{clip}: is missing or empty" in complaint("audio")
 
     manifest = data / "audio" / "small" / "manifest.csv"
     manifest.write_text(manifest.read_text().replace("A minor", "A mineur?", 1))
     assert f"{manifest}, line 2: " in complaint("audio")
     (data / "audio" / "small" / "dataset.json").write_text("[]")
-    assert "dataset.json: damaged" in complaint("audio")
+    assert "dataset.json: is damaged" in complaint("audio")
 
 
 def test_outputs_that_cannot_be_written(tfkey, lab, tracks_master, tmp_path):

@@ -79,7 +79,7 @@ def test_packed_served_and_prepared_the_pixels_are_the_same(tfkey, lab, tmp_path
         # Of other parameters than are asked for, or not the file that was published: one line.
         code, _, err = tfkey(*arguments, "-o", "features.db_max=41")
         assert (code, len(err)) == (1, 2)
-        assert "features.db_max=40.0 (asked for: 41.0)" in err[1]
+        assert "features.db_max=40.0 (requested: 41.0)" in err[1]
         publish(catalogue, server, "0" * 64)
         code, _, err = tfkey(*arguments[:-1], tmp_path / "elsewhere")
         assert (code, len(err)) == (1, 2)
@@ -106,8 +106,8 @@ def test_a_part_of_an_archive_is_refused_with_what_to_do(tfkey, lab, tmp_path):
     code, _, err = tfkey("prepare", "--config", settings, "--mode", "images", "--dataset", "small",
                          "--source", part, "--data-dir", tmp_path / "data")  # fmt: skip
     assert (code, len(err)) == (1, 2)
-    assert "one.tar.xz.000: not a whole archive" in err[1]
-    assert "put its parts together" in err[1]
+    assert "one.tar.xz.000: is not a complete archive" in err[1]
+    assert "join its parts" in err[1]
 
 
 def test_packing_takes_the_data_as_it_is_and_states_its_licence(tfkey, lab, tmp_path):

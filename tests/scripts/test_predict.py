@@ -350,7 +350,7 @@ def test_reader_that_has_enough(music):
         (("--null",), "give - as a path"),
         (("--skip-existing",), "needs --output or --write-tags"),
         (("--skip-existing", "--output", "keys.txt"), "a table cannot be read back"),
-        (("--run", "x", "--model", "y"), "give one of them"),
+        (("--run", "x", "--model", "y"), "give only one of them"),
         (("--notation", "folder"), "folder"),
         (("--top", "0"), "--top"),
         (("--min-confidence", "2"), "--min-confidence"),
@@ -388,7 +388,7 @@ def test_reference_beside_every_answer(tfkey, at_once):
     assert code == 0
     lines = rows(out)
     right = sum(line["relation"] == "same" for line in lines)
-    assert err[-1] == f"{right} of 5 as in {REAL / 'labels.csv'}"
+    assert err[-1] == f"{right} of 5 keys agree with {REAL / 'labels.csv'}"
     for line in lines:
         assert (Key.parse(line["reference"]) == Key.parse(line["key"])) == (line["relation"] == "same")
     _, table, _ = tfkey("predict", REAL, "--reference", REAL / "labels.csv")

@@ -125,7 +125,7 @@ def test_unknown_names(tmp_path: Path) -> None:
         load_spec("GS-MTG")
     with pytest.raises(UsageError, match="not in the catalogue"):
         load_spec("../train")
-    with pytest.raises(UsageError, match="folder's name"):
+    with pytest.raises(UsageError, match="name of a folder"):
         load_spec("../train", source=tmp_path)
     assert load_spec("my-own", source=tmp_path).name == "my-own"
     with pytest.raises(UsageError, match="default, literature, all"):
@@ -143,7 +143,7 @@ def test_lookup_in_one_catalogue_alone(tmp_path: Path) -> None:
     own = load_spec("my-own", source=tmp_path)
     assert own.folder is None
     assert "folder" not in tfkeys.model_dump()
-    with pytest.raises(ConfigError, match="is no folder"):
+    with pytest.raises(ConfigError, match="is not a folder"):
         find_spec("mine", tmp_path / "nowhere")
 
 

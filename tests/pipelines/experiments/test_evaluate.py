@@ -89,7 +89,7 @@ def test_several_datasets_each_and_together(run, tmp_path):
     assert [folder.name for _, folder in found] == [
         "small-spectrograms-test", "other-spectrograms-test", "small+other-spectrograms-test"
     ]  # fmt: skip
-    assert said == ["untested: left out, its test split is empty"]
+    assert said == ["untested: left out because its test split is empty"]
     assert [evaluation.summary.n_tracks for evaluation, _ in found] == [4, 4, 8]
     assert found[2][0].judgement.tracks[3:5] == [
         found[0][0].judgement.tracks[-1],
@@ -100,7 +100,7 @@ def test_several_datasets_each_and_together(run, tmp_path):
     # The same recordings, or said to be: they would count twice.
     (prepared / "other" / "manifest.csv").write_text(same)
     assert len(evaluate(run, config, ["small", "other"], "test", said.append)) == 2
-    assert said.pop() == "no figures of all together: small and other hold the same recordings"
+    assert said.pop() == "no combined figures: small and other contain the same recordings"
     (prepared / "other" / "manifest.csv").write_text("\n".join(others) + "\n")
     catalogue = tmp_path / "catalogue"
     catalogue.mkdir()
@@ -111,7 +111,7 @@ def test_several_datasets_each_and_together(run, tmp_path):
         )
     object.__setattr__(run, "config", run.config.model_copy(update={"catalogue": catalogue}))
     assert len(evaluate(run, config, ["small", "other"], "test", said.append)) == 2
-    assert said[-1] == "no figures of all together: small and other hold the same recordings"
+    assert said[-1] == "no combined figures: small and other contain the same recordings"
 
 
 def test_validation_data_that_is_damaged_stops_no_judgement(run, tmp_path):
@@ -131,18 +131,22 @@ def test_a_network_of_no_numbers_is_named(run):
     network = run.load_network()
     network.set_weights([np.full_like(weight, np.nan) for weight in network.get_weights()])
     network.save(run.best)
-    with pytest.raises(TfkeyError, match="gives NaN or infinity"):
+    with pytest.raises(TfkeyError, match="returns NaN or infinity"):
         evaluate(run, run.config, ["small"], "test")
 
 
 def test_recordings_that_were_learned_are_not_judged(run):
     learned = run.config.model_copy(update={"datasets": ["gs_mtg"]})
     object.__setattr__(run, "config", learned)
-    with pytest.raises(UsageError, match="was trained on gs_mtg, whose recordings beatport holds"):
+    with pytest.raises(
+        UsageError, match="was trained on gs_mtg, which contains the same recordings as beatport"
+    ):
         evaluate(run, learned, ["beatport"], "test")
     # The other direction of the same; and what is for tests alone teaches nothing.
     object.__setattr__(run, "config", learned.model_copy(update={"datasets": ["beatport"]}))
-    with pytest.raises(UsageError, match="was trained on beatport, whose recordings gs_mtg holds"):
+    with pytest.raises(
+        UsageError, match="was trained on beatport, which contains the same recordings as gs_mtg"
+    ):
         evaluate(run, learned, ["gs_mtg"], "test")
     object.__setattr__(run, "config", learned.model_copy(update={"datasets": ["gs_mtg", "gs_key"]}))
     with pytest.raises(DataError, match="'gs_plus' is not prepared"):

@@ -83,7 +83,7 @@ def test_recordings_under_two_names_are_not_trained_and_validated_on(run):
     both = run.config.model_copy(update={"datasets": ["small", "mine"]})
     Experiment.open(both)
     swap(run.config, "mine", "train", "validation")
-    with pytest.raises(UsageError, match="small and mine hold the same recordings"):
+    with pytest.raises(UsageError, match="small and mine contain the same recordings"):
         Experiment.open(both)
 
 
@@ -95,12 +95,12 @@ def test_a_run_does_not_go_on_with_other_data(run):
     remember(run, sources())
     swap(run.config, "small", "validation", "test")
     with pytest.raises(
-        UsageError, match=r"tiny: the data is not what the run began with \(\d+ intervals more, "
+        UsageError, match=r"tiny: the data has changed since the run began \(\d+ new intervals, "
     ):
         remember(run, sources())
     swap(run.config, "small", "validation", "test")
     (run.path / "learned.csv").write_text("dataset,key\nsmall,C major\n")
-    with pytest.raises(DataError, match=r"learned\.csv: damaged"):
+    with pytest.raises(DataError, match=r"learned\.csv: is damaged"):
         remember(run, sources())
 
 

@@ -160,7 +160,7 @@ def test_trial_in_a_process_of_its_own(lab: Path, tmp_path: Path) -> None:
         )
     assert load_config(folder / "best.yaml").runs_dir == tmp_path
 
-    with pytest.raises(TfkeyError, match="holds a run with"):
+    with pytest.raises(TfkeyError, match="contains a run with"):
         train_apart(config.model_copy(update={"runs_dir": folder / "trials", "seed": 9}), trials[0].name)
 
 
@@ -177,8 +177,11 @@ def test_trial_in_a_process_of_its_own(lab: Path, tmp_path: Path) -> None:
             "space.model.pooling: 'nowhere' cannot be tried",
         ),
         ({"model.depth": {"int": [1, 2]}}, "space.model.depth: .*model.depth: no such setting; allowed"),
-        ({"train.batch_size": {"int": [4, 4]}}, "train.batch_size: .*the least must be below the most"),
-        ({"train.batch_size": {"int": [0, 4], "log": True}}, "train.batch_size: .*log needs a least above 0"),
+        ({"train.batch_size": {"int": [4, 4]}}, "train.batch_size: .*the minimum must be below the maximum"),
+        (
+            {"train.batch_size": {"int": [0, 4], "log": True}},
+            "train.batch_size: .*log needs a minimum above 0",
+        ),
         ({"train.batch_size": {"int": [1, 4], "step": 9}}, "train.batch_size: .*step 9 does not fit"),
         ({"train.batch_size": {"whole": [1, 4]}}, "train.batch_size"),
         ({"train.batch_size": {}}, "has no kind; give one of choice, int, float"),
@@ -187,10 +190,13 @@ def test_trial_in_a_process_of_its_own(lab: Path, tmp_path: Path) -> None:
         ({"split.seed": {"choice": [1, 2]}}, "space.split.seed: cannot be searched"),
         ({"train": {"choice": [1, 2]}}, "space.train: cannot be searched"),
         ({"train.limit": {"float": [0.1, 1]}}, "space.train.limit: cannot be searched"),
-        ({"features.n_bins": {"choice": [60, 120]}}, "features.n_bins=60 needs other data .*in mode audio"),
+        (
+            {"features.n_bins": {"choice": [60, 120]}},
+            "features.n_bins=60 does not match the data .*in mode audio",
+        ),
         (
             {"model.dropout": {"float": [0, 0.5], "when": {"model.pooling": "time"}}},
-            "space.model.dropout: when: model.pooling is no unconditional choice",
+            "space.model.dropout: when: model.pooling is not an unconditional choice",
         ),
         ({}, "has no settings below space:"),
     ],
@@ -227,14 +233,14 @@ def test_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     (tmp_path / "runs" / "run").mkdir()
     (tmp_path / "runs" / "run" / "config.yaml").touch()
-    with pytest.raises(UsageError, match="holds a training run"):
+    with pytest.raises(UsageError, match="contains a training run"):
         tune(config, make_search(2), "random", "run", train=training)
 
 
 def test_search_of_which_every_trial_fails(tmp_path: Path) -> None:
     training = Training(tmp_path / "log", fail={"0", "1", "2", "3", "4"})
     with pytest.raises(
-        TfkeyError, match=r"none of 5 trials succeeded, the last: out of memory; .*trials\.csv"
+        TfkeyError, match=r"none of 5 trials succeeded; reason of the last: out of memory; .*trials\.csv"
     ):
         tune(configuration(tmp_path), make_search(5), "random", "s", train=training)
     assert [line["status"] for line in rows(tmp_path / "runs" / "s")] == ["failed"] * 5

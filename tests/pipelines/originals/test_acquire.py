@@ -229,7 +229,7 @@ def test_two_files_of_one_name_in_an_archive(kind, tmp_path):
     with pytest.raises(DataError, match="two different files named 'd/a'"):
         unpack(other, tmp_path / "out")
     nested = write("nested", ("d/a", "1"), ("d/a/b", "2"))
-    with pytest.raises(DataError, match="a file and a folder of one name"):
+    with pytest.raises(DataError, match="a file and a folder of the same name"):
         unpack(nested, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -238,7 +238,7 @@ def test_tags_of_every_kind(tmp_path: Path) -> None:
     assert len({track.name for track in tracks}) == len(tracks)
     reasons = {item.source: item.reason for item in left_out}
     assert set(reasons) == {"wrong.flac", "two.flac", "untagged.flac", "page.mp3", "empty.ogg"}
-    assert "'off' is no key" in reasons["wrong.flac"]
+    assert "'off' is not a key" in reasons["wrong.flac"]
     assert "more than one key" in reasons["two.flac"]
     assert "no key in its tags" in reasons["untagged.flac"]
     assert all("\n" not in reason for reason in reasons.values())

@@ -51,7 +51,7 @@ def test_packed_fetched_unpacked_prepared_the_pixels_are_the_same(make_config, t
             np.testing.assert_array_equal(np.asarray(image), to_pixels(picture))
 
     other = make_config(mode="images", features={"db_min": -50.0}, data_dir=str(tmp_path / "other"))
-    with pytest.raises(DataError, match=r"features\.db_min=-40\.0 \(asked for: -50\.0\)"):
+    with pytest.raises(DataError, match=r"features\.db_min=-40\.0 \(requested: -50\.0\)"):
         prepare(other, "small", source=fetched)
 
 
@@ -226,7 +226,7 @@ def test_pictures_that_cannot_be_used_are_listed(make_config, tmp_path):
         "text": (b"no picture" * 50, "not a readable PNG"),
         "wide": (
             picture(1, size=(FRAMES + 1, BINS))[0],
-            f"{FRAMES + 1} wide, {BINS} high; the settings need {FRAMES}",
+            f"{FRAMES + 1} wide and {BINS} high; the settings need {FRAMES}",
         ),
         "high": (picture(1, size=(FRAMES, BINS * 2))[0], f"{BINS * 2} high"),
         "palette": (picture(1, mode="P")[0], "mode P, not 8-bit grey"),
@@ -237,7 +237,7 @@ def test_pictures_that_cannot_be_used_are_listed(make_config, tmp_path):
     bad["colour"] = (colour.getvalue(), "mode RGB, not 8-bit grey")
     jpeg = io.BytesIO()
     Image.new("L", (FRAMES, BINS)).save(jpeg, format="JPEG")
-    bad["jpeg"] = (jpeg.getvalue(), "a JPEG, not a PNG")
+    bad["jpeg"] = (jpeg.getvalue(), "is JPEG, not PNG")
     for name, (content, _) in {**bad, "good": (good, ""), ".hidden": (b"", "")}.items():
         (folder / f"{name}-0.png").write_bytes(content)
     summary = prepare(make_config(mode="images"), "mine", source=tmp_path / "source")

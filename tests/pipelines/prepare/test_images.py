@@ -77,7 +77,7 @@ def test_pictures_are_grouped_by_track(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         find_pictures(tmp_path / "nowhere")
     (tmp_path / "empty" / "C-maj").mkdir(parents=True)
-    with pytest.raises(DataError, match="holds no tracks"):
+    with pytest.raises(DataError, match="contains no tracks"):
         find_pictures(tmp_path / "empty")
 
 

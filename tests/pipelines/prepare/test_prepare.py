@@ -117,13 +117,13 @@ def test_added_and_removed_sources(make_config, tracks):
 def test_new_settings_leave_nothing_of_the_old(make_config, tracks):
     folder = prepare(make_config(), "small", source=tracks).folder
     config = make_config(intervals={"seconds": 2.0, "remainder": "overlap"})
-    with pytest.raises(DataError, match=r"intervals\.seconds=1\.0 \(asked for: 2\.0\)"):
+    with pytest.raises(DataError, match=r"intervals\.seconds=1\.0 \(requested: 2\.0\)"):
         open_prepared(config, "audio", "small")
     before = contents(folder)
-    words = r"intervals\.seconds=1\.0 \(asked for: 2\.0\), .*or replace it"
+    words = r"intervals\.seconds=1\.0 \(requested: 2\.0\), .*or replace \(and lose\) the old data"
     with pytest.raises(DataError, match=words):
         prepare(config, "small", source=tracks)
-    with pytest.raises(DataError, match=r"split\.folds=null \(asked for: 5\)"):
+    with pytest.raises(DataError, match=r"split\.folds=null \(requested: 5\)"):
         prepare(make_config(split={"folds": 5}), "small", source=tracks)
     assert contents(folder) == before
     prepare(config, "small", source=tracks, replace=True)
@@ -185,7 +185,7 @@ def test_any_rate_and_channels(rate, channels, suffix, make_config, tmp_path):
 
 def test_nothing_at_all(make_config, tmp_path):
     (tmp_path / "source" / "C-maj").mkdir(parents=True)
-    with pytest.raises(DataError, match="holds no tracks"):
+    with pytest.raises(DataError, match="contains no tracks"):
         prepare(make_config(), "small", source=tmp_path / "source")
     (tmp_path / "source" / "C-maj" / "a.wav").touch()
     with pytest.raises(DataError, match=r"nothing could be prepared \(C-maj/a.wav: empty"):
@@ -199,5 +199,5 @@ def test_data_of_another_fold_is_not_taken(make_config, tracks):
     folds = {fold: make_config(mode="audio", split={"folds": 3, "fold": fold}) for fold in (0, 1)}
     prepare(folds[0], "small", source=tracks)
     assert open_prepared(folds[0], "audio", "small").rows
-    with pytest.raises(DataError, match=r"split\.fold=0 \(asked for: 1\)"):
+    with pytest.raises(DataError, match=r"split\.fold=0 \(requested: 1\)"):
         open_prepared(folds[1], "audio", "small")

@@ -185,7 +185,7 @@ def test_damaged_files_are_found(mode, make_config, tracks, prepared):
     assert find_damaged(dataset, rows) == path
     if mode == "spectrograms":
         with pytest.raises(
-            DataError, match=r"test-00000\.tfrecord: \d+ bytes, \d+ were written; delete it and"
+            DataError, match=r"test-00000\.tfrecord: has \d+ bytes instead of \d+; delete it and"
         ):
             source_of(config, "test", "small")
     path.unlink()
