@@ -1,4 +1,4 @@
-"""Arrangements: the notes of a score, set for other instruments. The harmony stays the composition's."""
+"""Arrangements: the notes of a score, set for other instruments. The harmony does not change."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ KICK, SNARE, CLAP, CLOSED_HAT, OPEN_HAT, RIDE, SHAKER = 36, 38, 39, 42, 46, 51, 
 def arrange(
     passage: Passage, arrangement: str, programs: dict[str, tuple[int, ...]], seed: str
 ) -> list[Voice]:
-    """Set a passage.
+    """Arrange a passage.
 
     Args:
-        passage: the notes, already in the key wanted.
+        passage: the notes, already in the desired key.
         arrangement: ``parts``, ``keyboard``, ``duo``, ``pads``, ``arpeggio``, ``band`` or ``electro``.
         programs: one program per role of the arrangement; four for an ensemble.
-        seed: one seed gives one setting.
+        seed: the same seed gives the same arrangement.
     """
     voices = _ARRANGERS[arrangement](passage, programs, random.Random(f"arrange {seed}"))
     return [voice for voice in voices if voice.events]
 
 
 def _into(pitch: int, lowest: int) -> int:
-    """The pitch moved by octaves into the octave that starts at ``lowest``."""
+    """Return the pitch, moved by octaves into the octave that starts at ``lowest``."""
     return lowest + (pitch - lowest) % 12
 
 
@@ -42,7 +42,7 @@ def _line(notes: Sequence[Note], shift: int, loudness: float, draw: random.Rando
 
 
 def _octave(notes: Sequence[Note], choices: Sequence[int], draw: random.Random) -> int:
-    """An octave shift that puts the middle of a line at one of the pitches to choose from."""
+    """Return an octave shift that moves the median of a line close to one of the pitches in ``choices``."""
     middle = sorted(note.pitch for note in notes)[len(notes) // 2]
     return round((draw.choice(choices) - middle) / 12) * 12
 
@@ -95,7 +95,7 @@ def _block_chords(passage: Passage, program: int, step: float, loudness: float, 
 
 
 def _joined(events: list[Event]) -> tuple[Event, ...]:
-    """Hold a pitch on where one event follows another of the same pitch: a pad does not strike again."""
+    """Join consecutive events of the same pitch into one: a pad does not strike again."""
     held: dict[int, list[Event]] = {}
     for event in sorted(events, key=lambda e: (e.start, e.pitch)):
         line = held.setdefault(event.pitch, [])
@@ -151,7 +151,7 @@ def _arpeggio(passage: Passage, programs: dict[str, tuple[int, ...]], draw: rand
 
 
 def _bass_groove(passage: Passage, program: int, pattern: str, loudness: float, draw: random.Random) -> Voice:
-    """The chord's own lowest tone, an octave or two down: ``held``, ``pulse``, ``octaves`` or ``offbeat``."""
+    """Play the lowest tone of each chord in a low octave: ``held``, ``pulse``, ``octaves`` or ``offbeat``."""
     lowest = draw.choice((28, 31, 33, 36))
     events: list[Event] = []
     for place, chord in passage.chords(1.0):
@@ -167,7 +167,7 @@ def _bass_groove(passage: Passage, program: int, pattern: str, loudness: float, 
 
 
 def _drums(passage: Passage, kit: int, groove: str, draw: random.Random) -> Voice:
-    """A beat of two drum beats to the quarter: ``rock``, ``floor`` (four to the floor), ``half``."""
+    """Play two drum beats per quarter: ``rock``, ``floor`` (four to the floor) or ``half``."""
     hat = draw.choice((CLOSED_HAT, CLOSED_HAT, RIDE, SHAKER))
     loudness = draw.uniform(60, 110)
     back = draw.choice((SNARE, SNARE, CLAP))

@@ -1,8 +1,7 @@
-"""The instruments of the demo: General MIDI programs by their role, apart for training and test.
+"""The instruments of the demo: General MIDI programs by role, separate for training and test.
 
-Of the soundfont ``TimGM6mb.sf2``, no sample is in both a training and a test palette but for three that
-serve only the top of a preset's range (Clavinet D6, Soft Trumpet C6, Brass C6) and some strokes that drum
-kits share.
+The training and test palettes share no samples of the soundfont ``TimGM6mb.sf2``, except three at the top of
+a preset's range (Clavinet D6, Soft Trumpet C6, Brass C6) and some strokes shared by drum kits.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ KIT_NAMES = {
 
 @dataclass(frozen=True)
 class Palette:
-    """Programs by role; ``ensembles`` are given from the highest part to the lowest."""
+    """Programs by role; ``ensembles`` go from the highest part to the lowest."""
 
     lead: tuple[int, ...]
     keys: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What is arranged and what comes of it: passages of a score, and the events that voices play."""
+"""The input and output of arranging: passages of a score, and the events that voices play."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Voice:
-    """What one instrument plays; ``program`` is the number of a drum kit if ``drums``."""
+    """The events of one instrument; ``program`` is the number of a drum kit if ``drums``."""
 
     program: int
     events: tuple[Event, ...]
@@ -36,19 +36,19 @@ class Passage:
     barline: float
 
     def melody(self) -> list[Note]:
-        """The highest part that is not silent, its highest note at a time."""
+        """Return the highest part that is not silent, with only its highest note at any time."""
         highest = min(note.part for note in self.notes)
         return _one_at_a_time([note for note in self.notes if note.part == highest], highest=True)
 
     def bass(self) -> list[Note]:
-        """The lowest part that is not silent, its lowest note at a time."""
+        """Return the lowest part that is not silent, with only its lowest note at any time."""
         lowest = max(note.part for note in self.notes)
         return _one_at_a_time([note for note in self.notes if note.part == lowest], highest=False)
 
     def chords(self, step: float) -> list[tuple[float, list[int]]]:
-        """What sounds at every ``step`` quarters: the place, and the pitches from the lowest up.
+        """Return what sounds at every ``step`` quarters: the place, and the pitches in ascending order.
 
-        Where nothing sounds, the chord before goes on.
+        If nothing sounds, the previous chord continues.
         """
         found: list[tuple[float, list[int]]] = []
         place = 0.0
@@ -63,7 +63,7 @@ class Passage:
 
 
 def cut(score: Score, section: str, beats: float, loop_beats: int = 0) -> Passage:
-    """Take the opening or the close of a score; what is too short is played again from its start."""
+    """Take the opening or the close of a score; a section that is too short is repeated."""
     whole = -(-score.length // 1)
     span = min(float(loop_beats) or beats, whole)
     start = 0.0 if section == "opening" else max(0.0, whole - span)

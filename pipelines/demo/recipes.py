@@ -1,7 +1,7 @@
-"""What the demo dataset consists of: one recipe for every track, drawn from names and nothing else.
+"""The content of the demo dataset: one recipe for every track, drawn only from names.
 
-A track is a piece in a transposition, an arrangement, instruments, a tempo and a tuning. The recipes are
-made without reading a score, so listing them takes milliseconds.
+A track is a piece with a transposition, an arrangement, instruments, a tempo and a tuning. The recipes are
+made without reading any score; listing them takes milliseconds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_TUNING_CENTS = 30.0
 
 @dataclass(frozen=True)
 class Style:
-    """How an arrangement is drawn: the roles it fills, its tempi in quarters per minute, its share."""
+    """How an arrangement is drawn: its roles, its tempi in quarters per minute, its share of the tracks."""
 
     roles: tuple[str, ...]
     slowest: float
@@ -54,7 +54,7 @@ STYLES: dict[str, Style] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a track is made of.
+    """Everything that defines a track.
 
     Args:
         track: its name, unique in the dataset; also the seed of everything random in it.
@@ -88,12 +88,12 @@ class Recipe:
 
     @property
     def path(self) -> str:
-        """Where the track lies below the dataset's folder."""
+        """The path of the track below the dataset's folder."""
         return f"{self.split}/{self.key.folder}/{self.track}.flac"
 
     @property
     def instruments(self) -> str:
-        """The instruments' names, each once, divided by semicolons."""
+        """The names of the instruments, each once, separated by semicolons."""
         names = [
             KIT_NAMES[program] if role == "kit" else PROGRAM_NAMES[program]
             for role, programs in self.programs.items()
@@ -120,9 +120,9 @@ class Recipe:
 
 
 def recipes(size: Size = "default") -> list[Recipe]:
-    """All recipes of the dataset in one of its sizes, by split, key and number.
+    """Return all recipes of the dataset in one of its sizes, by split, key and number.
 
-    Every key has as many tracks as any other of its split. A mode's pieces take turns, so that all of them
+    All keys of a split have the same number of tracks. The pieces of a mode take turns, so that all of them
     are used about equally often.
     """
     listed = []

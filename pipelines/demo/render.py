@@ -31,7 +31,7 @@ _FADE_OUT_SECONDS = 0.5
 
 
 def render_piece(file: str, recipes: list[Recipe], folder: Path) -> int:
-    """Render tracks of one piece, whose score is read once, below ``folder``; return how many."""
+    """Render tracks of one piece below ``folder``, reading its score once; return the number of tracks."""
     score = read_score(file)
     for recipe in recipes:
         write_flac(folder / recipe.path, render(recipe, score))
@@ -41,7 +41,7 @@ def render_piece(file: str, recipes: list[Recipe], folder: Path) -> int:
 def render(recipe: Recipe, score: Score) -> np.ndarray:
     """Play a recipe: float32 ``[samples]`` at 44.1 kHz, mono, in [-1, 1].
 
-    It starts with a note, is faded in and out, and its highest sample is the recipe's peak.
+    The audio starts with a note and is faded in and out; its largest sample is the recipe's peak.
     """
     beats = recipe.seconds * recipe.tempo / 60
     moved = tuple(Note(n.onset, n.duration, n.pitch + recipe.transposition, n.part) for n in score.notes)
@@ -54,10 +54,10 @@ def render(recipe: Recipe, score: Score) -> np.ndarray:
 
 
 def midi_bytes(voices: list[Voice], tempo: float, tuning_cents: float, seconds: float, *, seed: str) -> bytes:
-    """The Standard MIDI File (format 1) of an arrangement, with a track and a channel for each voice.
+    """Return the Standard MIDI File (format 1) of an arrangement, with a track and a channel per voice.
 
-    The tuning is a pitch bend, to a hundredth of a cent or so; drums have none. Reverberation, chorus and
-    place in the stereo field are drawn from the seed.
+    The tuning is a pitch bend, precise to about a hundredth of a cent; drums have none. Reverberation,
+    chorus and position in the stereo field are drawn from the seed.
     """
     import mido
 
@@ -94,7 +94,7 @@ def midi_bytes(voices: list[Voice], tempo: float, tuning_cents: float, seconds: 
 
 
 def write_flac(path: Path, samples: np.ndarray) -> None:
-    """Write mono samples in [-1, 1] at 44.1 kHz as 16-bit FLAC, whole or not at all."""
+    """Write mono samples in [-1, 1] at 44.1 kHz as 16-bit FLAC, atomically."""
     content = encode(samples, SAMPLE_RATE, "FLAC")
     with atomic_path(path) as partial:
         partial.write_bytes(content)
@@ -128,7 +128,9 @@ def _soundfont() -> bytes:
     spec = importlib.util.find_spec("pretty_midi")
     path = Path(spec.origin).with_name("TimGM6mb.sf2") if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise DataError("TimGM6mb.sf2, the demo's soundfont, is missing: pip install 'pretty_midi>=0.2.10'")
+        raise DataError(
+            "TimGM6mb.sf2, the demo's soundfont, is missing; run pip install 'pretty_midi>=0.2.10'"
+        )
     return path.read_bytes()
 
 

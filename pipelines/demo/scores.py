@@ -1,4 +1,4 @@
-"""The scores of the demo dataset: real compositions, read from the corpus that music21 carries."""
+"""The scores of the demo dataset: real compositions, read from the corpus bundled with music21."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def read_score(file: str) -> Score:
         )
     ]
     if not notes:
-        raise DataError(f"{path}: holds no notes; reinstall music21")
+        raise DataError(f"{path}: contains no notes; reinstall music21")
     start = min(note.onset for note in notes)
     ranked = sorted({note.part for note in notes}, key=lambda part: (-_median_pitch(notes, part), part))
     moved = (Note(n.onset - start, n.duration, n.pitch, ranked.index(n.part)) for n in notes)
