@@ -28,7 +28,7 @@ MODEL_NAMES: tuple[str, ...] = ("allconv", "allconv_rnn", "cqt_allconv", "incept
 
 def _module(name: str) -> ModuleType:
     if name not in MODEL_NAMES:
-        raise UsageError(f"model {name!r} is unknown: choose one of {', '.join(MODEL_NAMES)}")
+        raise UsageError(f"model {name!r} is unknown; choose one of {', '.join(MODEL_NAMES)}")
     return importlib.import_module(f"tfkey.models.{name}")
 
 

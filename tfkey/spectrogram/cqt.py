@@ -11,32 +11,33 @@ over the whole numbers ``|t| <= L_k / 2``, with
   ``Q = filter_scale * (a + 1) / (a - 1)``;
 - the window ``w(u)``, ``|u| <= 1/2``, a sum of cosines about its centre, for ``hann`` ``(1 + cos 2 pi u)/2``;
 - the gain ``g_k``: ``L_k``, or with ``scale`` its root, divided by the ``norm``-norm of the sampled window.
-  A sine of amplitude A at ``f_k`` so has, with the defaults, the magnitude ``A * sqrt(L_k) / 2``.
+  With the defaults, a sine of amplitude A at ``f_k`` therefore has the magnitude ``A * sqrt(L_k) / 2``.
 
-``x`` is continued beyond both ends as ``numpy.pad`` does in mode ``pad_mode``; frame m is centred on sample
-``m * hop_length`` and there are ``1 + samples // hop_length`` frames. librosa rounds each octave's filter
-lengths at a rate of its own and is centred half a sample off; its values agree to a few tenths of a percent.
+``x`` is extended beyond both ends as by ``numpy.pad`` in mode ``pad_mode``; frame m is centred on sample
+``m * hop_length``, and there are ``1 + samples // hop_length`` frames. librosa rounds the filter lengths of
+each octave at a different rate and is centred half a sample off; its values agree to a few tenths of a
+percent.
 (For a ``norm`` other than 1, librosa's gain jumps from octave to octave; here it does not.)
 
 **Method.** Multirate filtering (Crochiere and Rabiner 1983; for this transform Schörkhuber and Klapuri 2010)
-written as products of matrices. The signal is decimated step by step by factors of the hop; every bin is
-read from the lowest rate that holds its band, there with one short filter per frame. No resampler or Fourier
-transform takes part: a decimator is a block-Toeplitz matrix that makes 32 samples at once, a filter bank a
-matrix that makes a frame's bins at once, and both run as convolutions over blocks, what every device does
-best. The filters at a decimated rate are not windowed exponentials: they are the least-squares solution for
+written as matrix products. The signal is decimated step by step by factors of the hop; every bin is read from
+the lowest rate that contains its band, with one short filter per frame. No resampler or Fourier transform is
+involved: a decimator is a block-Toeplitz matrix that makes 32 samples at a time, a filter bank is a matrix
+that makes all bins of a frame at a time, and both run as convolutions over blocks, which suits every device.
+The filters at a decimated rate are not windowed exponentials: they are the least-squares solution for
 "decimators, then filter" to equal the definition, so the decimators' pass bands need not be flat.
 
 **Error.** Three terms, measured at design (:attr:`CQT.filter_errors`, per bin: at most 5e-5, mostly below
 2e-5): a filter's energy above the decimated rate's highest frequency (1e-9 of the whole), the attenuation of
 the bands that decimation folds in (100 dB, Kaiser 1974), and the cut of the least-squares solution to
 the filter's length. float32 adds about 1e-6. On GPUs that round products to TensorFloat-32 the factors
-are split in two, three products for one, unless TensorFlow is told not to round. Windows whose spectrum falls
-too slowly (``hamming``, ``boxcar``) and hops that are large primes go without decimation: exact, and slower.
+are split in two, which takes three products instead of one, unless TensorFlow is configured not to round.
+Windows whose spectrum falls too slowly (``hamming``, ``boxcar``) and hops that are large primes use no decimation: exact, but slower.
 
 **Cost.** With the defaults some 250 operations per sample, additions and multiplications: 190 in the
-decimators, 60 in the filters. The filters' part grows with the bins and with 1 / hop, hardly with
+decimators, 60 in the filters. The cost of the filters grows with the bins and with 1 / hop, hardly with
 the octaves; nothing grows faster than the signal. A Fourier transform of 30 s alone takes 50 operations per
-sample, but a processor runs those some ten times slower than a matrix product. Memory beyond input and
+sample, but a processor runs these some ten times slower than a matrix product. Memory besides input and
 result: the padded signal and its decimated copies, less than twice the input.
 
 A NaN or infinity stays in the frames around it.
@@ -72,28 +73,28 @@ class CQT(keras.layers.Layer):
     """Constant-Q transform: float32 ``[batch, samples]`` to ``[batch, frames, bins]``.
 
     It computes in float32 whatever the dtype policy, needs the TensorFlow backend, and takes any batch
-    and any number of samples, none too. The module's docstring defines the result and explains the method.
+    and any number of samples, including 0. The module's docstring defines the result and explains the method.
 
     Args:
-        sample_rate: of the signal, in Hz.
+        sample_rate: the sample rate of the signal, in Hz.
         hop_length: samples between frames, at least 1. Products of small primes are fast.
         fmin: centre frequency of bin 0 in Hz, above 0.
-        n_bins: number of bins, at least 1; the highest must lie at or below half the sample rate.
+        n_bins: number of bins, at least 1; the highest must be at or below half the sample rate.
         bins_per_octave: at least 1.
         tuning: shift of all bins, in fractions of a bin.
-        filter_scale: factor on the filters' lengths, above 0. Below 1, frames are sharper and bins wider.
+        filter_scale: factor on the filter lengths, above 0. Below 1, time resolution rises and bins widen.
         norm: order of the norm by which windows are divided: above 0, ``math.inf``, or None for no division.
         window: ``hann``, ``hamming``, ``blackman``, ``nuttall``, ``blackmanharris`` or ``boxcar``.
         scale: divide each bin by the root of its filter's length.
-        pad_mode: how the signal goes on beyond its ends: ``constant`` (zeros), ``edge``, ``reflect``,
+        pad_mode: how the signal is extended beyond its ends: ``constant`` (zeros), ``edge``, ``reflect``,
             ``symmetric`` or ``wrap``, as in ``numpy.pad``.
         output: ``magnitude`` (float32) or ``complex`` (complex64).
-        trainable: make the filters weights that start from the analytic ones. Otherwise the layer has none.
-        **kwargs: of ``keras.layers.Layer``. A ``dtype`` is ignored.
+        trainable: make the filters weights, initialised with the analytic ones; else there are no weights.
+        **kwargs: arguments of ``keras.layers.Layer``. A ``dtype`` is ignored.
 
     Raises:
-        ValueError: at construction if a parameter is out of its range; when called with an input that is
-            not floating-point or not of two dimensions.
+        ValueError: at construction if a parameter is out of range; when called with an input that is not
+            floating-point or does not have two dimensions.
     """
 
     def __init__(
@@ -189,7 +190,7 @@ class CQT(keras.layers.Layer):
         return tf.ensure_shape(result, self.compute_output_shape(inputs.shape))
 
     def _extend(self, x: Any, frames: Any) -> Any:
-        """The samples that all frames need: padded on both sides, or cut where no frame reaches."""
+        """Return the samples that all frames need: padded on both sides, or cut where no frame reaches."""
         left, n = self._plan.left, tf.shape(x)[1]
         right = frames * self.parameters.hop_length + self._plan.right - left - n
         right, body = tf.maximum(right, 0), x[:, : n + tf.minimum(right, 0)]
@@ -200,7 +201,7 @@ class CQT(keras.layers.Layer):
         n = tf.maximum(n, 1)
         before = tf.gather(x, _reflected(tf.range(-left, 0), n, self.pad_mode), axis=1)
         after = tf.gather(x, _reflected(tf.range(n, n + right), n, self.pad_mode), axis=1)
-        # The one sample that an empty signal got is part of neither.
+        # The sample that was added to an empty signal is part of neither.
         return tf.concat([before, body, after], 1)
 
     def _check(self, inputs: Any) -> None:
@@ -234,7 +235,7 @@ class CQT(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> CQT:
-        """A layer from what :meth:`get_config` gave."""
+        """Return a layer from the result of :meth:`get_config`."""
         config = dict(config)
         frozen = config.pop("frozen", False)
         layer = cls(**config)
@@ -250,7 +251,7 @@ def _correlate(signal: Any, offset: int, blocks: Any, kernel: Any, stride: int) 
     x = tf.reshape(signal[:, offset : offset + blocks * samples], [batch, blocks, samples])
     kernel = tf.convert_to_tensor(kernel)
     if _rounds_products():
-        # Of two halves' four products the smallest, 2 ** -22 of the whole, is left out.
+        # Leave out the smallest of the four products of the halves, 2 ** -22 of the whole.
         x_high, k_high = _leading_bits(x), _leading_bits(kernel)
         x = tf.concat([x_high, x - x_high, x_high], -1)
         kernel = tf.concat([k_high, k_high, kernel - k_high], 1)
@@ -267,7 +268,7 @@ def _rounds_products() -> bool:
 
 
 def _leading_bits(x: Any) -> Any:
-    """``x`` with the 10 leading bits of its fraction."""
+    """Return ``x`` with only the 10 leading bits of its fraction."""
     bits = tf.bitwise.bitwise_and(tf.bitcast(x, tf.int32), tf.constant(-1 << 13, tf.int32))
     return tf.stop_gradient(tf.bitcast(bits, tf.float32))
 
@@ -279,7 +280,7 @@ def _magnitude(real: Any, imag: Any) -> Any:
 
 
 def _reflected(index: Any, n: Any, mode: str) -> Any:
-    """The samples in ``[0, n)`` that stand at ``index`` (any whole number) under ``numpy.pad``'s ``mode``."""
+    """Return the samples in ``[0, n)`` at ``index`` (any whole number) for a ``mode`` of ``numpy.pad``."""
     if mode == "edge":
         return tf.clip_by_value(index, 0, n - 1)
     if mode == "wrap":

@@ -33,8 +33,8 @@ WINDOWS: dict[str, tuple[float, ...]] = {
 TAIL_ENERGY = 1e-9
 # Attenuation of the bands that decimation folds onto the bins, in dB.
 STOPBAND_DB = 100.0
-# Half-width of the band that decimation passes whole, in units of 1 / length, and the highest frequency
-# passed as a share of the decimated rate.
+# Half-width of the band that decimation passes completely, in units of 1 / length, and the highest frequency
+# that it passes, as a share of the decimated rate.
 MAIN_LOBE = 4.0
 PASSBAND = 0.45
 # Samples (at the decimated rate) by which a filter exceeds its window, to undo the decimator's slope.
@@ -48,7 +48,7 @@ FILTER_BLOCK = 64
 
 @dataclass(frozen=True)
 class Features:
-    """The settings of a spectrogram for naming keys: without pydantic, which takes long to import.
+    """The settings of a spectrogram for naming keys: without pydantic, which is slow to import.
 
     :class:`tfkey.settings.FeatureConfig` explains and checks them. They have no defaults: a network's
     answers are worthless on spectrograms unlike those of its training.
@@ -63,12 +63,12 @@ class Features:
     db_min: float
     db_max: float
 
-    # Room for pitch shifts is a matter of the training data.
+    # Only training data needs room for pitch shifts.
     extra_semitones: ClassVar[int] = 0
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Features:
-        """Take what is needed from the values of all settings.
+        """Take the needed ones from the values of all settings.
 
         Raises:
             KeyError: a setting is missing.
@@ -77,18 +77,18 @@ class Features:
 
     @property
     def stored_bins(self) -> int:
-        """Bins of a spectrogram: those of the network's band."""
+        """The number of bins of a spectrogram: those of the network's band."""
         return self.n_bins
 
     @property
     def decibels(self) -> float:
-        """The range of levels, in dB, that a spectrogram's [0, 1] stands for."""
+        """The range of levels, in dB, that [0, 1] in a spectrogram represents."""
         return self.db_max - self.db_min
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """The parameters of a transform, with the names and meaning that librosa gives them."""
+    """The parameters of a transform, with librosa's names and meanings."""
 
     sample_rate: float
     hop_length: int
@@ -103,7 +103,7 @@ class Parameters:
 
     @classmethod
     def of(cls, features: FeatureConfig | Features, cents: float = 0.0, wide: bool = False) -> Parameters:
-        """The transform that the settings of a spectrogram describe.
+        """Return the transform that the settings of a spectrogram describe.
 
         Args:
             features: the settings.
@@ -167,7 +167,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Level:
-    """One rate of the cascade: the decimator that leads to it (none to the first) and its bins, ascending."""
+    """One rate of the cascade: the decimator before it (None for the first) and its bins, ascending."""
 
     rate: int
     stage: Stage | None
@@ -176,10 +176,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a transform applies to a signal.
+    """Everything that a transform applies to a signal.
 
-    ``left`` and ``right`` are samples of padding: the padded signal holds ``frames * hop_length +
-    right`` samples, the first of them ``left`` samples before the first frame's centre. ``errors``
+    ``left`` and ``right`` are samples of padding: the padded signal has ``frames * hop_length + right``
+    samples, and the first of them is ``left`` samples before the centre of the first frame. ``errors``
     is, for every bin, the relative L2 distance between the filter applied and its definition.
     """
 
@@ -201,10 +201,10 @@ def atom(p: Parameters, k: int) -> np.ndarray:
 
 @lru_cache
 def band_lobes(window: str) -> float:
-    """Half-width of the band that holds a window's spectrum, in units of 1 / length.
+    """Return the half-width of the band that contains a window's spectrum, in units of 1 / length.
 
     The share of its energy above the band is :data:`TAIL_ENERGY`. Infinite for windows whose side
-    lobes fall too slowly (hamming, boxcar): before their filters nothing is decimated.
+    lobes fall too slowly (hamming, boxcar): the signal is not decimated for their filters.
     """
     step, end = 1 / 64, 64.0
     x = np.arange(0, end, step) + step / 2
@@ -242,7 +242,7 @@ def _rates(p: Parameters) -> np.ndarray:
 
 
 def _octaves(p: Parameters, bins: np.ndarray) -> list[np.ndarray]:
-    """``bins`` (ascending) cut where a filter is less than half as long as the longest of its part."""
+    """Split ``bins`` (ascending) where a filter is less than half as long as the longest of its part."""
     parts = []
     while len(bins):
         long = p.lengths[bins] > p.lengths[bins[0]] / 2
@@ -321,7 +321,7 @@ def _toeplitz(taps: np.ndarray, ratio: int, outputs: int) -> np.ndarray:
 
 
 def _starts(p: Parameters, chain: list[int], decimators: list, banks: list) -> list[int]:
-    """How far each level begins before the first frame's centre, in samples of the input."""
+    """Return how far before the first frame's centre each level begins, in samples of the input."""
     starts = [0] * len(chain)
     for i in reversed(range(len(chain))):
         start = max((len(bank) // 2 * chain[i] for bank in banks[i]), default=0)

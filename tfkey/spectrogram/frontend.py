@@ -1,4 +1,4 @@
-"""From a waveform to what the networks see: constant-Q magnitudes in decibels, mapped to [0, 1]."""
+"""From a waveform to the input of the networks: constant-Q magnitudes in decibels, mapped to [0, 1]."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _TINY = 1e-10
 class LogMagnitude(keras.layers.Layer):
     """Magnitudes to decibels on a fixed range, as a one-channel picture.
 
-    ``y = clip((20 log10(x) - db_min) / (db_max - db_min), 0, 1)``: the range is fixed, not taken from the
+    ``y = clip((20 log10(x) - db_min) / (db_max - db_min), 0, 1)``: the range is fixed, not derived from the
     clip, so that a part of a recording looks the same alone and within the whole.
 
     Args:
-        db_min: dB (re magnitude 1) that becomes 0.
-        db_max: dB that becomes 1.
+        db_min: the level in dB (re magnitude 1) that maps to 0.
+        db_max: the level in dB that maps to 1.
 
     Input float ``[batch, frames, bins]``, at least 0; output float32 ``[batch, frames, bins, 1]`` in [0, 1].
     """
 
     def __init__(self, db_min: float, db_max: float, **kwargs: Any) -> None:
-        # Eight bits of mantissa are coarser than the pictures' own quantisation.
+        # Eight bits of mantissa are coarser than the quantisation of the pictures.
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         self.db_min = float(db_min)
@@ -53,13 +53,13 @@ class LogMagnitude(keras.layers.Layer):
 def build_frontend(
     features: FeatureConfig, samples: int | None = None, *, wide: bool = False, trainable: bool = False
 ) -> keras.Model:
-    """The model that turns waveforms into pictures, in TensorFlow ops.
+    """Build the model that turns waveforms into pictures, in TensorFlow ops.
 
     Args:
         features: the parameters.
         samples: the length of a clip if it is fixed; keeps the shapes of the graph static.
-        wide: with the extra semitones below and above the network's band.
-        trainable: make the filters weights, which start from the analytic ones. Otherwise there are none.
+        wide: include the extra semitones below and above the network's band.
+        trainable: make the filters weights, initialised with the analytic ones; else there are no weights.
 
     Returns:
         A model from float32 ``[batch, samples]`` at ``features.sample_rate`` to float32
@@ -75,11 +75,11 @@ def build_frontend(
 
 
 def frontend_of(network: keras.Model) -> keras.Model | None:
-    """The part of a network that turns waveforms into pictures, with its weights; None if there is none.
+    """Return the part of a network that turns waveforms into pictures, with its weights; None without one.
 
     Args:
-        network: as :func:`tfkey.models.build_model` builds it, or loaded from a file. Older files hold
-            the layers of the frontend beside the others, not in a model of their own.
+        network: a network built by :func:`tfkey.models.build_model` or loaded from a file. In older files,
+            the layers of the frontend are beside the others, not in a separate model.
     """
     for layer in network.layers:
         if isinstance(layer, keras.Model) and any(isinstance(item, LogMagnitude) for item in layer.layers):
@@ -90,7 +90,7 @@ def frontend_of(network: keras.Model) -> keras.Model | None:
 
 
 def to_pixels(picture: np.ndarray) -> np.ndarray:
-    """A picture in [0, 1] as the pixels of its PNG.
+    """Return a picture in [0, 1] as the pixels of its PNG.
 
     Args:
         picture: float ``[frames, bins]`` in [0, 1].

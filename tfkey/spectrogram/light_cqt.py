@@ -8,10 +8,10 @@ from tfkey.spectrogram.filters import Parameters, design
 
 
 class ConstantQ:
-    """Constant-Q magnitudes, as :class:`tfkey.spectrogram.cqt.CQT` gives them, padded with zeros.
+    """Constant-Q magnitudes, as from :class:`tfkey.spectrogram.cqt.CQT`, padded with zeros.
 
     Args:
-        parameters: of the transform; the highest bin lies at or below half the sample rate.
+        parameters: the parameters of the transform; the highest bin is at or below half the sample rate.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -28,7 +28,7 @@ class ConstantQ:
         """Transform float32 ``[samples]`` to float32 ``[1 + samples // hop_length, bins]``."""
         hop = self.parameters.hop_length
         frames = 1 + waveform.size // hop
-        # The first frame's centre is the waveform's first sample, the plan's frames begin before it.
+        # The centre of the first frame is the first sample of the waveform; the plan's frames begin earlier.
         signal, start = waveform, -self._plan.left
         banks: list[np.ndarray] = []
         for level, decimator, filters in zip(self._plan.levels, self._stages, self._groups, strict=True):
@@ -43,7 +43,7 @@ class ConstantQ:
                 _correlate(signal, start + group.offset, frames, group.kernel.shape[1], bank, group.stride)
                 for group, bank in zip(level.groups, filters, strict=True)
             ]
-            # A lower rate holds lower bins.
+            # A lower rate has lower bins.
             banks = found + banks
         result = np.empty((frames, self.parameters.n_bins), np.float32)
         place = 0
@@ -83,7 +83,7 @@ def _correlate(
 
 
 def _padded(signal: np.ndarray, begin: int, size: int) -> np.ndarray:
-    """``size`` samples of a signal from ``begin`` on, zeros where it has none."""
+    """Return ``size`` samples of a signal from ``begin`` on, with zeros beyond its ends."""
     part = np.zeros(size, np.float32)
     low, high = max(begin, 0), min(begin + size, signal.size)
     if low < high:
