@@ -16,8 +16,7 @@ over the whole numbers ``|t| <= L_k / 2``, with
 ``x`` is extended beyond both ends as by ``numpy.pad`` in mode ``pad_mode``; frame m is centred on sample
 ``m * hop_length``, and there are ``1 + samples // hop_length`` frames. librosa rounds the filter lengths of
 each octave at a different rate and is centred half a sample off; its values agree to a few tenths of a
-percent.
-(For a ``norm`` other than 1, librosa's gain jumps from octave to octave; here it does not.)
+percent. (For a ``norm`` other than 1, librosa's gain jumps from octave to octave; here it does not.)
 
 **Method.** Multirate filtering (Crochiere and Rabiner 1983; for this transform Schörkhuber and Klapuri 2010)
 written as matrix products. The signal is decimated step by step by factors of the hop; every bin is read from
@@ -32,7 +31,8 @@ The filters at a decimated rate are not windowed exponentials: they are the leas
 the bands that decimation folds in (100 dB, Kaiser 1974), and the cut of the least-squares solution to
 the filter's length. float32 adds about 1e-6. On GPUs that round products to TensorFloat-32 the factors
 are split in two, which takes three products instead of one, unless TensorFlow is configured not to round.
-Windows whose spectrum falls too slowly (``hamming``, ``boxcar``) and hops that are large primes use no decimation: exact, but slower.
+Windows whose spectrum falls too slowly (``hamming``, ``boxcar``) and hops that are
+large primes use no decimation: exact, but slower.
 
 **Cost.** With the defaults some 250 operations per sample, additions and multiplications: 190 in the
 decimators, 60 in the filters. The cost of the filters grows with the bins and with 1 / hop, hardly with
