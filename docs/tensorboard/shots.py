@@ -1,6 +1,6 @@
-"""Take the pictures of this folder: ``python docs/tensorboard/shots.py``, beside a TensorBoard of one's own.
+"""Take the screenshots in this folder: ``python docs/tensorboard/shots.py``, while TensorBoard is running.
 
-Needs what tfkey does not: ``pip install playwright pillow`` and a Chromium. Start TensorBoard first::
+This needs ``pip install playwright pillow`` and Chromium, which tfkey itself does not need. Start TensorBoard first::
 
     tfkey train --mode audio --config demo --name demo-audio
     tfkey tune --config demo --algorithm random --trials 4 --name search -o train.epochs=4
@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 
 
 def main(address: str = "http://localhost:6006") -> None:
-    """Open each page, wait until it is drawn, and save it with 64 colours."""
+    """Open each page, wait until it is drawn, and save it in 64 colours."""
     with sync_playwright() as play:
         browser = play.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]

@@ -51,7 +51,7 @@ def render_demo(
         The path of ``tracks.csv``.
 
     Raises:
-        UsageError: there is no such size.
+        UsageError: the size is unknown.
         DataError: scores or soundfont are missing from their packages.
         TfkeyError: the folder cannot be written to; a process that renders was killed.
     """

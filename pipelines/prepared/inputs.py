@@ -123,9 +123,9 @@ def training_batches(
     """Shuffled batches without end, :func:`steps_per_epoch` of them an epoch.
 
     Args:
-        intervals: what to train on.
-        batch_size: intervals a batch; the rest of an epoch is left over (the next one is shuffled anew).
-        seed: of the order.
+        intervals: the intervals to train on.
+        batch_size: intervals per batch; the rest of an epoch is left out (the next epoch is shuffled again).
+        seed: the seed of the order.
         first_epoch: the epoch to start at.
 
     Returns:
@@ -150,15 +150,15 @@ def batch_members(
     """Find the files of one of the :func:`training_batches` by reading it again.
 
     Args:
-        intervals: what was trained on.
-        batch_size: as it was.
-        seed: as it was.
-        epoch: from 0.
-        batch: of that epoch, from 0.
+        intervals: the intervals of the training.
+        batch_size: the batch size of the training.
+        seed: the seed of the training.
+        epoch: the epoch, from 0.
+        batch: the batch within that epoch, from 0.
 
     Returns:
-        All files of the batch, in order, and those with values that are no finite numbers. In spectrograms
-        mode a file is named as ``<track>, part <part> in <shard>``.
+        All files of the batch, in order, and those that contain NaN or infinity. In spectrograms mode, a file
+        is named ``<track>, part <part> in <shard>``.
     """
     named = _examples(intervals, [tf.constant(seed), tf.constant(epoch)], named=True)
     members = named.skip(batch * batch_size).take(batch_size)
@@ -167,7 +167,7 @@ def batch_members(
 
 
 def broken_members(intervals: SplitIntervals) -> list[str]:
-    """The files with values that are not finite numbers, named as in :func:`batch_members`."""
+    """Return the files that contain NaN or infinity, named as in :func:`batch_members`."""
     members = _examples(replace(intervals, weighted=False), None, named=True).as_numpy_iterator()
     return [name.decode("utf-8", "replace") for data, _, name in members if not np.isfinite(data).all()]
 
