@@ -1,6 +1,6 @@
 """Take the screenshots in this folder: ``python docs/tensorboard/shots.py``, while TensorBoard is running.
 
-This needs ``pip install playwright pillow`` and Chromium, which tfkey itself does not need. Start TensorBoard first::
+This also needs ``pip install playwright pillow`` and Chromium. Start TensorBoard first::
 
     tfkey train --mode audio --config demo --name demo-audio
     tfkey tune --config demo --algorithm random --trials 4 --name search -o train.epochs=4
