@@ -93,6 +93,7 @@ SLOW = {
     "damaged chunk behind damaged chunk": (
         "chunks", b"RIFF\0\0\0\0WAVE" + b"fmt \0\0\0\0\1\1\1\1" * (MEGABYTE // 12),
     ),
+    "damage behind every page of Ogg": ("ogg", (audio.page(0, 2, b"") + b"damage") * (MEGABYTE // 34)),
     "accents in the wrong order": ("keys", ("a" + "\u0301\u0316" * (MEGABYTE // 4)).encode()),
     "a path of many folders": ("playlists", b"C:/" + b"music/" * (MEGABYTE // 6)),
     "a picture in the comments of Ogg": (
