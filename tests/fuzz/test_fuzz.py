@@ -78,7 +78,6 @@ FOUND = {
     "a number of 5000 digits in a PLS": ("playlists", b"[playlist]\nFile" + b"1" * 5000 + b"=a\nFile2=b\n"),
     "NUL in a URL": ("playlists", b"file:///a%00/b\na%00/b\n"),
     "quotes behind a blank in the first cell": ("key-tables", b' "key",path\nAm,x\n'),
-    "blanks between the cells": ("key-tables", b"sep= \npath key\nx Am\n"),
 }
 
 
