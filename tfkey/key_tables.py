@@ -217,8 +217,6 @@ def _either(first: str, *others: str) -> str:
 
 def _reader(text: str, delimiter: str, is_spaced: bool) -> Any:
     stream = io.StringIO(text, newline="")
-    # Python 3.13 refuses to skip what is the delimiter.
-    is_spaced = is_spaced and delimiter != " "
     return csv.reader(stream, delimiter=delimiter, skipinitialspace=is_spaced, strict=True)
 
 

@@ -78,7 +78,6 @@ FOUND = {
     "a number of 5000 digits in a PLS": ("playlists", b"[playlist]\nFile" + b"1" * 5000 + b"=a\nFile2=b\n"),
     "NUL in a URL": ("playlists", b"file:///a%00/b\na%00/b\n"),
     "quotes behind a blank in the first cell": ("key-tables", b' "key",path\nAm,x\n'),
-    "blanks between the cells": ("key-tables", b"sep= \npath key\nx Am\n"),
 }
 
 
@@ -93,6 +92,7 @@ SLOW = {
     "damaged chunk behind damaged chunk": (
         "chunks", b"RIFF\0\0\0\0WAVE" + b"fmt \0\0\0\0\1\1\1\1" * (MEGABYTE // 12),
     ),
+    "damage behind every page of Ogg": ("ogg", (audio.page(0, 2, b"") + b"damage") * (MEGABYTE // 34)),
     "accents in the wrong order": ("keys", ("a" + "\u0301\u0316" * (MEGABYTE // 4)).encode()),
     "a path of many folders": ("playlists", b"C:/" + b"music/" * (MEGABYTE // 6)),
     "a picture in the comments of Ogg": (
