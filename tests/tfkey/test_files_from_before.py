@@ -19,6 +19,7 @@ from tfkey.training.fit import _restore, compile_model
 BEFORE = Path(__file__).parents[1] / "data" / "before"
 
 
+# Three sines alone are not taken for music any more: hence ``least_tonality`` below.
 def waveform(samples: int = 32000, rate: int = 8000) -> np.ndarray:
     """Three partials, two of them unsteady: float32 ``[samples]``."""
     t = np.arange(samples) / rate
@@ -31,14 +32,16 @@ def waveform(samples: int = 32000, rate: int = 8000) -> np.ndarray:
 @pytest.mark.parametrize("name", ["spectrograms", "waveforms"])
 def test_a_run_gives_the_same_answer(name: str) -> None:
     answer = json.loads((BEFORE / name / "answer.json").read_text())
-    estimate = KeyEstimator.from_run(BEFORE / name).estimate(waveform())
+    estimate = KeyEstimator.from_run(BEFORE / name, least_tonality=0).estimate(waveform())
     np.testing.assert_allclose(estimate.probabilities, answer, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["keras", "litert"])
 def test_an_export_gives_the_same_answer(kind: str) -> None:
     answer = json.loads((BEFORE / "spectrograms" / "answer.json").read_text())
-    estimate = KeyEstimator.from_export(BEFORE / "spectrograms" / "export" / kind).estimate(waveform())
+    estimate = KeyEstimator.from_export(BEFORE / "spectrograms" / "export" / kind, least_tonality=0).estimate(
+        waveform()
+    )
     np.testing.assert_allclose(estimate.probabilities, answer, atol=1e-5)
 
 
