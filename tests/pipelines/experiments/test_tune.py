@@ -184,7 +184,7 @@ def test_trial_in_a_process_of_its_own(lab: Path, tmp_path: Path) -> None:
         ),
         ({"train.batch_size": {"int": [1, 4], "step": 9}}, "train.batch_size: .*step 9 does not fit"),
         ({"train.batch_size": {"whole": [1, 4]}}, "train.batch_size"),
-        ({"train.batch_size": {}}, "has no kind; give one of choice, int, float"),
+        ({"train.batch_size": {}}, "has no kind; give exactly one of choice, int, float"),
         ({"train.batch_size": {"choice": []}}, "train.batch_size"),
         ({"train.batch_size": {"choice": [2, 2]}}, "names a value twice"),
         ({"split.seed": {"choice": [1, 2]}}, "space.split.seed: cannot be searched"),

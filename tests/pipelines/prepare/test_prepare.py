@@ -156,7 +156,7 @@ def test_what_cannot_be_used_is_listed_and_the_rest_is_prepared(make_config, tra
         "empty.wav": "no samples",
         "short.wav": r"shorter \(0.70 s\) than an interval of 1 s; .*intervals\.remainder=pad",
         "silence.wav": "silen",
-        "Unknown": "no key; rename it",
+        "Unknown": "not a key; rename it",
     }.items():
         assert re.search(words, listed[name]), (name, listed[name])
     assert len(listed) == 8
