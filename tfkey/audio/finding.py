@@ -20,7 +20,7 @@ VIDEO_EXTENSIONS = frozenset({
     ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".avi", ".wmv", ".mpg", ".mpeg", ".flv",
 })  # fmt: skip
 EXTENSIONS = AUDIO_EXTENSIONS | VIDEO_EXTENSIONS
-"""Suffixes (lower case) of the files that are taken when a folder is searched."""
+"""Suffixes (lower case) of the files that a search of a folder finds."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Listing:
     """What paths stand for.
 
     Attributes:
-        files: in order, each once.
+        files: in order, each listed once.
         failures: paths that stand for nothing, and why.
     """
 
@@ -39,12 +39,12 @@ class Listing:
 def find_audio(folder: Path, on_error: Callable[[OSError], None] | None = None) -> list[Path]:
     """All audio and video files below a folder, sorted by path.
 
-    What is hidden is left out, below the folder itself. Links are followed; a folder that links lead to twice
-    is searched once.
+    Hidden files and folders below it are left out. Links are followed; a folder that several links lead to is
+    searched once.
 
     Args:
         folder: the folder.
-        on_error: is told of folders that cannot be opened.
+        on_error: called with the error of each folder that cannot be opened.
     """
     return [Path(path) for path in _search(os.fspath(folder), on_error or (lambda error: None))]
 
@@ -53,11 +53,12 @@ def list_files(paths: Iterable[Path]) -> Listing:
     """Find the files that paths stand for.
 
     A folder stands for what :func:`find_audio` finds, a playlist for its entries (see
-    :func:`tfkey.audio.playlists.read_playlist`), whatever else for itself, be it there or not. A file that is
-    met again, through a link, too, is left out; a playlist that is met again, in a circle, too, adds nothing.
+    :func:`tfkey.audio.playlists.read_playlist`), and any other path for itself, whether or not it exists. A
+    file that was listed before, even through a link, is left out. A playlist that was read before, even one
+    that contains itself, adds nothing.
 
     Args:
-        paths: of files, folders and playlists.
+        paths: files, folders and playlists.
     """
     finder = _Finder()
     for path in paths:
@@ -66,9 +67,9 @@ def list_files(paths: Iterable[Path]) -> Listing:
 
 
 def identity(path: Path) -> str:
-    """An absolute name that is the same for all ways in which links lead to one file."""
+    """An absolute name that is the same for all paths to one file, through whatever links."""
     folder, name = os.path.split(os.fspath(path))
-    # The folder that a relative name begins in may change while a process lives.
+    # The working directory may change while a process runs.
     real = os.path.join(_real_folder(os.path.join(os.getcwd(), folder)), name)
     return os.path.realpath(real) if name in ("..", ".") or os.path.islink(real) else real
 
@@ -82,7 +83,7 @@ class _Finder:
         self._lists: set[str] = set()
 
     def add(self, path: Path) -> None:
-        """Add what a path stands for, without recursion: playlists may be nested without end."""
+        """Add what a path stands for, without recursion: playlists may be nested to any depth."""
         waiting = [path]
         while waiting:
             path = waiting.pop()
@@ -167,7 +168,7 @@ def _search(folder: str, on_error: Callable[[OSError], None]) -> Iterator[str]:
             try:
                 is_folder = item.is_dir()
                 is_wanted = is_folder or (Path(item.name).suffix.lower() in EXTENSIONS and item.is_file())
-            except OSError:  # a link that leads round in a circle
+            except OSError:  # a circular link
                 continue
             if is_wanted:
                 waiting.append((item.path, is_folder))
