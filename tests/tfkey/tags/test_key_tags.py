@@ -301,8 +301,8 @@ def complaint(path: Path, *arguments: Any, **options: Any) -> str:
 
 UNTAGGABLE = {
     "empty": (b"", "is empty"),
-    "text": (b"This is not music, but it is called so. " * 9, "not of a known format"),
-    "Matroska": (b"\x1aE\xdf\xa3" + bytes(99), "is Matroska or WebM, where there is no place for a key tag"),
+    "text": (b"This is not music, but it is called so. " * 9, "is a file of unknown format"),
+    "Matroska": (b"\x1aE\xdf\xa3" + bytes(99), "is Matroska or WebM, which has no supported key tag"),
     "RF64": (b"RF64\xff\xff\xff\xffWAVEds64" + bytes(99), "is RF64"),
     "WavPack": (b"wvpk" + bytes(99), "is WavPack"),
     "AVI": (b"RIFF\x63\0\0\0AVI " + bytes(99), "is AVI"),
@@ -383,7 +383,7 @@ def test_files_that_cannot_be_tagged(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "read-only" in complaint(path, "Am", dry_run=True)
     path.chmod(0o644)
     encode(tmp_path / "a.mka", "flac", chord(0.2, channels=2), container="matroska")
-    assert "no place for a key tag" in complaint(tmp_path / "a.mka", "Am")
+    assert "no supported key tag" in complaint(tmp_path / "a.mka", "Am")
     assert "cannot be read" in complaint(tmp_path / "gone.mp3", "Am")
     (tmp_path / "bad.flac").write_bytes(b"fLaC" + bytes(50))
     assert "cannot be read" in complaint(tmp_path / "bad.flac", "Am")
