@@ -78,7 +78,7 @@ def test_a_music_folder_with_files_broken_in_ten_ways(tfkey, tmp_path):
         assert "; " in line
 
 
-def test_what_is_cut_is_judged_with_a_warning(tfkey, at_once, music):
+def test_cut_file_is_analysed_with_a_warning(tfkey, at_once, music):
     cut = music / "c.wav"
     cut.write_bytes(cut.read_bytes()[:-44100])
     warning = "truncated (1.5 of 2.0 s)"
