@@ -368,7 +368,7 @@ def test_nothing_to_judge_and_nowhere_to_write(tfkey, tmp_path, music):
     (tmp_path / "empty").mkdir()
     code, out, err = tfkey("predict", tmp_path / "empty")
     assert code == 1
-    assert "holds no audio files" in err[-1]
+    assert "contains no audio files" in err[-1]
     blocked = tmp_path / "file"
     blocked.write_text("")
     code, out, err = tfkey("predict", music, "--output", blocked / "keys.csv")

@@ -230,7 +230,7 @@ class _Sndfile(SndfileReader):
         return f"{left} bytes were not decoded" if has_audio else None
 
     def _beyond_header(self) -> int:
-        """How many bytes of an MP3 lie beyond the length at which libsndfile stops.
+        """How many bytes of an MP3 follow the length at which libsndfile stops.
 
         It reads ahead: it reads all bytes of a short file, however much it decodes.
         """

@@ -36,7 +36,7 @@ _DEMUXERS = {"mp3": "mp3", "aac": "aac"}
 
 # Sample entries of Apple's FairPlay, Common Encryption (ISO/IEC 23001-7) and Audible.
 _ISO_ENCRYPTED = {"drms", "enca", "aavd"}
-_PROTECTED = "protected by DRM; give a copy without (bought anew, or recorded)"
+_PROTECTED = "protected by DRM; give a copy without protection"
 
 
 class ContainerReader:

@@ -1,4 +1,4 @@
-"""Finding the audio files that paths stand for: files, folders, playlists."""
+"""Finding the audio files that paths name: files, folders, playlists."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ EXTENSIONS = AUDIO_EXTENSIONS | VIDEO_EXTENSIONS
 
 @dataclass(frozen=True)
 class Listing:
-    """What paths stand for.
+    """The result of a search.
 
     Attributes:
         files: in order, each listed once.
-        failures: paths that stand for nothing, and why.
+        failures: paths for which no file was found, and why.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -50,10 +50,10 @@ def find_audio(folder: Path, on_error: Callable[[OSError], None] | None = None) 
 
 
 def list_files(paths: Iterable[Path]) -> Listing:
-    """Find the files that paths stand for.
+    """Find the files that paths name.
 
-    A folder stands for what :func:`find_audio` finds, a playlist for its entries (see
-    :func:`tfkey.audio.playlists.read_playlist`), and any other path for itself, whether or not it exists. A
+    A folder means the files that :func:`find_audio` finds, a playlist its entries (see
+    :func:`tfkey.audio.playlists.read_playlist`), and any other path itself, whether or not it exists. A
     file that was listed before, even through a link, is left out. A playlist that was read before, even one
     that contains itself, adds nothing.
 
@@ -83,7 +83,7 @@ class _Finder:
         self._lists: set[str] = set()
 
     def add(self, path: Path) -> None:
-        """Add what a path stands for, without recursion: playlists may be nested to any depth."""
+        """Add the files that a path names, without recursion: playlists may be nested to any depth."""
         waiting = [path]
         while waiting:
             path = waiting.pop()
@@ -104,7 +104,9 @@ class _Finder:
         before = len(failures)
         found = find_audio(path, lambda error: self._refuse(path, error))
         if not found and len(failures) == before:
-            failures.append((str(path), "holds no audio files; give one with some, or the files"))
+            failures.append(
+                (str(path), "contains no audio files; give a folder with audio files, or the files")
+            )
         for file in found:
             self._add_file(file)
 
@@ -132,11 +134,11 @@ class _Finder:
             failures.append((str(path), "an empty playlist; give one with entries"))
         for entry in entries:
             if entry.path is None:
-                failures.append((entry.name, f"in {path}: an address, not a file; save what it plays to one"))
+                failures.append((entry.name, f"in {path}: an address, not a file; save its audio to a file"))
         return [entry.path for entry in entries if entry.path is not None]
 
     def _refuse(self, path: Path, error: OSError) -> None:
-        reason = f"cannot be opened ({error.strerror}); check name and rights"
+        reason = f"cannot be opened ({error.strerror}); check its name and permissions"
         self.listing.failures.append((str(error.filename or path), reason))
 
 

@@ -75,7 +75,7 @@ def kind(content: bytes, frames: int = 3) -> str:
 
 
 def has_frame(content: bytes) -> bool:
-    """Whether a frame of MPEG audio lies in some bytes, from its start to its end."""
+    """Whether some bytes contain a complete frame of MPEG audio."""
     place = content.find(b"\xff")
     while place >= 0:
         found = frame(content, place)

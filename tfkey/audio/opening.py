@@ -69,7 +69,9 @@ def opened(path: Path) -> Iterator[Opened]:
             raise AudioError(f"{path}: a folder, not a file; give an audio file")
         stream = path.open("rb", buffering=0)
     except OSError as error:
-        raise AudioError(f"{path}: cannot be opened ({error.strerror}); check name and rights") from error
+        raise AudioError(
+            f"{path}: cannot be opened ({error.strerror}); check its name and permissions"
+        ) from error
     with stream:
         try:
             size = os.fstat(stream.fileno()).st_size
