@@ -118,7 +118,7 @@ def _edit(
         place, field = read(data, place)
         if place > len(data):
             raise UntaggableError(
-                "its ASF attributes are damaged (one ends behind their end); write its tags again"
+                "its ASF attributes are damaged (one extends beyond their end); write its tags again"
             )
         fields.append(field)
     found.fields.extend(fields)

@@ -65,7 +65,7 @@ def _edited(content: bytes, text: str | None, found: Plan, *, add: bool) -> byte
             return content
         if content.strip(b"\0"):
             raise UntaggableError(
-                "its ID3 chunk holds no whole ID3 tag; write its tags again in a tag editor"
+                "its ID3 chunk holds no complete ID3 tag; write its tags again in a tag editor"
             )
         return id3.new_tag(text)
     fields, new = id3.edit_tag(content[:size], text, add=add)
@@ -106,5 +106,5 @@ def _counted(source: Source, chunks: list[_Chunk], order: Order) -> tuple[list[_
         if inside and end <= source.size and end in (inside[-1].end, inside[-1].padded_end):
             return inside, end
     raise UntaggableError(
-        "its header states other lengths than it has (an unfinished recording, as a rule); convert it first"
+        "its header states wrong lengths (usually an unfinished recording); convert it first"
     )

@@ -27,7 +27,7 @@ _UNSUPPORTED: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1aE\xdf\xa3", "Matroska or WebM"),
     (0, b"RF64", "RF64, the WAV of large files"),
     (0, b"BW64", "BW64, the WAV of large files"),
-    (0, b"RIFX", "RIFX, the WAV of other byte order"),
+    (0, b"RIFX", "RIFX, the WAV with big-endian byte order"),
     (0, b"riff\x2e\x91\xcf\x11", "Wave64"),
     (0, b"MAC ", "Monkey's Audio"),
     (0, b"wvpk", "WavPack"),
@@ -84,7 +84,9 @@ def _planner(source: Source) -> tuple[_Planner, bool]:
         ("AIFF", chunks.plan, True, head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC")),
     ):
         if fits and start:
-            raise UntaggableError(f"is {name} behind an ID3 tag, where none belongs; remove that tag first")
+            raise UntaggableError(
+                f"is {name} after an ID3 tag, which does not belong there; remove that tag first"
+            )
         if fits:
             return planner, has_off_key
     if head[:4] in (b"TTA1", b"TTA2"):

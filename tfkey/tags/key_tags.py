@@ -163,5 +163,5 @@ def _opened(path: Path, place: Path) -> Iterator[Source]:
         raise TagError(f"{path}: {problem}") from problem
     except OSError as error:
         raise TagError(
-            f"{path}: cannot be read ({error.strerror}); check that it is there and may be read"
+            f"{path}: cannot be read ({error.strerror}); check that it exists and is readable"
         ) from error

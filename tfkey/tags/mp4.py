@@ -43,7 +43,7 @@ def plan(source: Source, text: str | None) -> Plan:
     top = list(boxes(source, 0, source.size))
     movies = [item for item in top if item.name == b"moov"]
     if len(movies) != 1 or any(item.end > source.size for item in top):
-        raise UntaggableError("its MP4 boxes are damaged (a whole movie box is missing); encode it again")
+        raise UntaggableError("its MP4 boxes are damaged (there is no complete movie box); encode it again")
     place = _place(source, movies[0])
     fields = [] if place.items is None else [_field(source, item) for item in _inside(source, place.items)]
     if text is None:

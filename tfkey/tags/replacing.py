@@ -18,9 +18,9 @@ _STALE_SECONDS = 3600.0
 _REMEDIES = {
     errno.ENOSPC: "make room on its disk for a copy of it",
     errno.EDQUOT: "make room within your quota for a copy of it",
-    errno.EFBIG: "its file system or a limit on processes forbids a copy of it",
+    errno.EFBIG: "its file system or a process limit does not allow a copy of it",
     errno.EROFS: "its file system is mounted read-only",
-    errno.EACCES: "allow writing to its folder, where a copy of it is made first",
+    errno.EACCES: "allow writing to its folder, where a copy is made first",
     errno.EPERM: "allow writing to its folder and replacing the file (it may be marked as immutable)",
 }
 
@@ -36,7 +36,7 @@ def check_writable(path: Path, real: Path) -> None:
         TagError: the file is read-only.
     """
     if hasattr(os, "statvfs") and os.statvfs(real).f_flag & os.ST_RDONLY:
-        raise TagError(f"{path}: read-only, as all of its file system is; copy it elsewhere first")
+        raise TagError(f"{path}: read-only, like its whole file system; copy it elsewhere first")
     # Permissions do not stop an administrator, but whoever removed them did so on purpose.
     if not os.access(real, os.W_OK) or not real.stat().st_mode & 0o222:
         raise TagError(f"{path}: read-only; allow writing to it, or leave its tags as they are")

@@ -39,7 +39,7 @@ def edit_comments(data: bytes, text: str | None, *, add: bool = True) -> tuple[l
         end = place + 4 + _length(data, place)
         if end > len(data):
             raise UntaggableError(
-                "its comments are damaged (one ends behind their end); write its tags again"
+                "its comments are damaged (one extends beyond their end); write its tags again"
             )
         fields.append(_field(data[place:end]))
         place = end

@@ -307,7 +307,7 @@ UNTAGGABLE = {
     "WavPack": (b"wvpk" + bytes(99), "is WavPack"),
     "AVI": (b"RIFF\x63\0\0\0AVI " + bytes(99), "is AVI"),
     "AAC": (b"\xff\xf1\x50\x80\x2e\x7f\xfc" + bytes(99), "is AAC without a container"),
-    "Ogg behind ID3": (b"ID3\3\0\0\0\0\0\0OggS" + bytes(99), "is Ogg behind an ID3 tag"),
+    "Ogg behind ID3": (b"ID3\3\0\0\0\0\0\0OggS" + bytes(99), "is Ogg after an ID3 tag"),
     "cut tag": (b"ID3\3\0\0\0\0\x7f\x7f" + bytes(99), "its ID3 tag is damaged (it is longer than the file)"),
     "tag without a size": (
         b"ID3\3\0\0\xff\xff\xff\xff" + bytes(99),
@@ -348,7 +348,7 @@ def test_read_only_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path = make(tmp_path, "a.flac")
     flags = os.statvfs_result((*os.statvfs(path)[:8], os.ST_RDONLY, 255))
     monkeypatch.setattr("tfkey.tags.replacing.os.statvfs", lambda _: flags)
-    assert "as all of its file system is" in complaint(path, "Am")
+    assert "like its whole file system" in complaint(path, "Am")
 
 
 @pytest.mark.parametrize(
