@@ -73,7 +73,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
     "protected {}.m4p": ("protected by DRM", _protected),
     "text {}.flac": ("cannot be decoded", lambda path: path.write_text("<html>404</html>\n" * 99)),
     "nothing {}.wav": ("no samples", lambda path: soundfile.write(path, np.zeros(0), RATE)),
-    "numbers {}.wav": ("no numbers", _not_finite),
+    "numbers {}.wav": ("not finite", _not_finite),
 }
 """Names of files that cannot be judged, what is to be said of them, and their makers: ten ways."""
 

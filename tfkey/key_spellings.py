@@ -1,7 +1,7 @@
 """How people and programs spell keys: the tables and the reader behind :func:`tfkey.keys.parse_key`.
 
 The reader cleans a text (Unicode forms, NUL, blanks), strips what programs put around a key (``Key:``,
-``+50`` cents), splits it where it names the key twice (``8A (Am)``), and looks up each part in one of the
+``+50`` cents), splits a text that names the key twice (``8A (Am)``), and reads each part with one of these
 grammars:
 
 =========  ==========================================  ==================================================
@@ -31,17 +31,17 @@ from typing import Literal, NamedTuple
 _Mode = Literal["major", "minor"]
 
 _LONGEST = 64
-"""The most characters in any spelling of a key."""
+"""The greatest length of a spelling, in characters."""
 
 
 class Reading(NamedTuple):
-    """A key as it was read.
+    """A key, as read from a text.
 
     Attributes:
         tonic: 0 (C) to 11 (B).
         mode: ``"major"`` or ``"minor"``.
         mode_from: ``"text"``: the mode is stated; ``"capital"``: a capital English letter alone, major by
-            custom; ``"german"``: a German name alone (``H``, ``cis``), its mode by the case of the letter.
+            convention; ``"german"``: a German name alone (``H``, ``cis``), whose case gives the mode.
     """
 
     tonic: int
@@ -71,7 +71,7 @@ _ENGLISH_B = _names_with_endings(_NATURALS)
 _GERMAN = _names_with_endings({name: tonic for name, tonic in _NATURALS.items() if name != "b"} | {"h": 11})
 _GERMAN["b"] = _GERMAN.pop("hes")
 _GERMAN_ALONE = frozenset(["h", "cis", "dis", "fis", "gis", "ais", "ces", "des", "es", "ges", "as"])
-"""German names that mean a key without a mode; others (``his``, ``eis``) are rare keys and common words."""
+"""German names that mean a key without a mode; others (``his``, ``eis``) are rare keys but common words."""
 
 # Signs
 
@@ -169,7 +169,7 @@ _CODE_AT_AN_END = re.compile(
 def read(text: str) -> Reading | None:
     """Read a text that names one key unambiguously; None if it does not."""
     spelled = _SPACED_SIGN.sub("", " ".join(text.split())).translate(_SPELLING)
-    # Unicode forms of a long text may take minutes, and make a few characters one.
+    # Normalising a long text may take minutes; it joins only a few characters into one.
     if len(spelled) > 4 * _LONGEST:
         return None
     clean = " ".join(unicodedata.normalize("NFKC", spelled).translate(_SPELLING).split())
@@ -235,7 +235,7 @@ def _read_wheel(text: str) -> Reading | None:
     if match is None:
         return None
     letter = match["letter"].upper()
-    # A step on either wheel is a fifth up.
+    # Each step on either wheel is a fifth upwards.
     major = 7 * (int(match["position"]) - (8 if letter in "AB" else 1)) % 12
     return Reading((major + 9) % 12, "minor") if letter in "AM" else Reading(major, "major")
 
@@ -262,7 +262,7 @@ def _read_english(text: str) -> Reading | None:
         shift = _SHIFTS[match["word"].lower()] * (2 if match["double"] else 1)
     else:
         shift = _SIGNS[(match["sign"] or "").lower()]
-    # "B-Dur" is German and has been read before. "B# Dur" mixes two languages that differ on this letter.
+    # "B-Dur" is German and was read earlier. "B# Dur" mixes two languages that differ on this letter.
     if german and letter in "Bb" and shift != -1:
         return None
     minor = match["minor"] or _GERMAN_MODES.get(german) == "minor"

@@ -1,10 +1,10 @@
-"""A music folder with broken files in it: does ``tfkey predict`` name each, and do they cost anything?
+"""A music folder with broken files: does ``tfkey predict`` name each of them, and what do they cost?
 
-``python -m tests.benchmarks.broken`` makes 1,000 short files: 950 of seven formats, from the recordings in
-``tests/data/real``, and 50 that are broken in 25 ways, so that nothing in them can be judged. It runs the
-command on this folder and on the same one without the broken files, in turns, and prints the answers, the
-lines about failures, the exit code, the time (by the clock and of the processor) and the greatest memory
-(proportional set size of the command and its processes; Linux).
+``python -m tests.benchmarks.broken`` makes 1,000 short files: 950 in seven formats, from the recordings in
+``tests/data/real``, and 50 that are broken in 25 ways and cannot be analysed. It runs the command in turns on
+this folder and on the same folder without the broken files. It prints the answers, the lines about failures,
+the exit code, the time (wall clock and CPU) and the peak memory (proportional set size of the command and its
+processes; Linux).
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ WAYS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     "WAV without samples": ("wav", lambda folder: _wav(PCM, b"")),
     "WAV of no known coding": ("wav", lambda folder: _wav(b"\x34\x12" + PCM[2:], random_bytes(40000, 2))),
     "WAV without a format": ("wav", lambda folder: b"RIFF\x10\0\0\0WAVEdata\x04\0\0\0\0\0\0\0"),
-    "WAV of no numbers": ("wav", lambda folder: _not_finite()),
+    "WAV of NaN": ("wav", lambda folder: _not_finite()),
     "AIFF header only": ("aiff", lambda folder: _sounding(folder, "aiff")[:54]),
     "FLAC header only": ("flac", lambda folder: _sounding(folder, "flac")[:42]),
     "FLAC of random frames": ("flac", lambda folder: _sounding(folder, "flac")[:42] + random_bytes(60000, 3)),

@@ -1,8 +1,8 @@
-"""How fast and how exact the constant-Q transforms are: ``python -m tests.benchmarks.cqt``.
+"""How fast and how accurate the constant-Q transforms are: ``python -m tests.benchmarks.cqt``.
 
-Every figure comes from this one run. For each number of threads one worker process per framework is kept
-alive and the rivals take turns, so that a busy machine slows all of them alike; take ratios within a run.
-nnAudio is no dependency of tfkey. To compare with it, make it an environment of its own::
+All figures come from one run. For each number of threads, one worker process per framework stays alive and
+the frameworks take turns, so that a busy machine slows all of them alike; compute ratios within a run.
+nnAudio is not a dependency of tfkey. To compare with it, give it its own environment::
 
     python -m venv nnaudio-env && nnaudio-env/bin/pip install torch==2.13.0 nnAudio
     python -m tests.benchmarks.cqt --nnaudio-python nnaudio-env/bin/python

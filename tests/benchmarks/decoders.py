@@ -1,9 +1,9 @@
 """Whether every intact file is decoded: ``python -m tests.benchmarks.decoders``.
 
-300 files each of MP3, AAC, Opus, Vorbis and FLAC, by the encoders that ffmpeg (the program), PyAV and
-libsndfile have, at five bit rates (for FLAC: levels), in several lengths, sample rates and channels, are made
-from the recordings in ``tests/data/real``. The table says how many tfkey refuses, how many it warns of, and
-by how much at most their length differs from what ffmpeg decodes.
+It makes 300 files each of MP3, AAC, Opus, Vorbis and FLAC from the recordings in ``tests/data/real``, with
+the encoders of ffmpeg (the program), PyAV and libsndfile, at five bit rates (for FLAC: levels), with several
+lengths, sample rates and numbers of channels. The table shows how many tfkey refuses, for how many it gives a
+warning, and the greatest difference between their length and what ffmpeg decodes.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """What decoding and the other steps of preparing cost: ``python -m tests.benchmarks.decoding``.
 
-The first table has the steps of ``prepare --mode spectrograms`` and of the plain script of
-``tests.benchmarks.prepare``, on MP3s of that benchmark, by one thread; beside libsndfile, with which both
-decode, the decoders of miniaudio (dr_mp3) and pedalboard (JUCE), where they are installed: ``pip install
-miniaudio pedalboard``.
-The second says what an interval costs in the formats that ``prepare --mode audio`` could have stored.
+The first table shows the steps of ``prepare --mode spectrograms`` and of the plain script in
+``tests.benchmarks.prepare``, with one thread, on MP3s of that benchmark. Both decode with libsndfile; the
+table also shows the decoders of miniaudio (dr_mp3) and pedalboard (JUCE) if they are installed:
+``pip install miniaudio pedalboard``. The second table shows what an interval costs in the formats in which
+``prepare --mode audio`` could store it.
 """
 
 from __future__ import annotations

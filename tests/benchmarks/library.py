@@ -1,9 +1,9 @@
 """A whole music folder through ``tfkey predict``, and the memory it takes.
 
 ``python -m tests.benchmarks.library`` makes 1,000 files (``--files``), 50 of them broken in ten ways
-(``--broken``), judges them by the command, and prints the exit code, how many answers and failures there
-were, the time, and the memory of the command with its processes (proportional set size), at its greatest in
-each tenth of the run.
+(``--broken``), and runs the command on them. It prints the exit code, the numbers of answers and failures,
+the time, and the peak memory of the command with its processes (proportional set size) in each tenth of the
+run.
 """
 
 from __future__ import annotations

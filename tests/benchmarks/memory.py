@@ -1,10 +1,10 @@
-"""How much memory a training takes as it goes on, and for more data: ``python -m tests.benchmarks.memory``.
+"""How much memory a training takes over time, and for more data: ``python -m tests.benchmarks.memory``.
 
-The network of the demo, trained on intervals cut from the recordings in ``tests/data/real``, with checkpoints
-and TensorBoard's pictures as ``tfkey train`` has them. Every training is a process of its own; what it prints
-is the most that was resident so far (``VmHWM``), which never falls: where a later column is as high as an
-earlier one, nothing was added. Spectrograms pass through a shuffle buffer, which is smaller here than either
-size of the data, as it is in a real training; audio and images shuffle names.
+It trains the network of the demo on intervals cut from the recordings in ``tests/data/real``, with the
+checkpoints and TensorBoard images of ``tfkey train``. Every training is a separate process. It prints its
+peak resident memory so far (``VmHWM``), which never falls: if two columns are equal, no memory was added
+between them. Spectrograms pass through a shuffle buffer, which is smaller here than either size of the data,
+as in a real training; audio and images shuffle names.
 
 The peak is read from ``/proc``: this runs on Linux.
 """

@@ -1,14 +1,14 @@
 """How many recordings that are not music are refused a key, and how many recordings of music are.
 
 ``python -m tests.benchmarks.non_music`` makes 154 clips that have no key: speech in many languages, voices,
-speeds and pitches (by ``espeak-ng``; left out, with a line, where it is not installed), noise of many colours
-and bands, applause, drum loops, and textures such as rain and engines. Each is judged at four levels. A table
-shows how many of each kind were refused; the others are listed.
+speeds and pitches (with ``espeak-ng``; without it, speech is left out and a line says so), noise of many
+colours and bands, applause, drum loops, and textures such as rain and engines. Each clip is analysed at four
+levels. A table shows how many of each kind were refused; the others are listed.
 
-``--music FOLDER`` adds the recordings of a folder, as they are and spoilt (little bandwidth, few bits, hardly
-any level, hard clipping, see :func:`spoil`): none of these may be refused. ``--more FOLDER`` adds a folder of
+``--music FOLDER`` adds the recordings in a folder, as they are and degraded (narrow bandwidth, few bits, very
+low level, hard clipping, see :func:`spoil`): none of these may be refused. ``--more FOLDER`` adds a folder of
 other recordings that are not music, such as samples of real drums. Every clip is made from a seed: two runs
-make the same ones.
+make the same clips.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sounds of things that are struck, made from noise and decaying sines, float64 ``[samples]`` at RATE."""
+"""Percussion sounds, made from noise and decaying sines, float64 ``[samples]`` at RATE."""
 
 from __future__ import annotations
 

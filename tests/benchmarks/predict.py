@@ -1,14 +1,14 @@
 """Naming the key of files: tfkey's light runtime against essentia and a librosa script, in one run.
 
-``python -m tests.benchmarks.predict`` measures, all on one thread and with decoding:
+``python -m tests.benchmarks.predict`` measures, always on one thread and including decoding:
 
 - seconds per 30 s MP3, warm;
-- start-up: seconds from nothing to the first answer in a fresh process;
+- start-up: seconds from the start of a new process to its first answer;
 - 100 MP3s of 3 minutes in one process, without the librosa script, which would take a quarter of an hour.
 
-essentia and librosa get an environment each in ``--folder``, made by ``venv`` and ``pip``; where one cannot
-be had, its row says so. The rivals take turns in every round; figures are medians and ranges over the rounds,
-ratios are taken within a round. Sounds are made from the recordings in ``tests/data/real``.
+essentia and librosa each get an environment in ``--folder``, made with ``venv`` and ``pip``; if one cannot be
+installed, its row says so. The programs take turns in every round; figures are medians and ranges over the
+rounds, and ratios are computed within a round. The audio is made from the recordings in ``tests/data/real``.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
 """How fast and in how much memory spectrograms are prepared: ``python -m tests.benchmarks.prepare``.
 
-tfkey's ``prepare --mode spectrograms`` against a plain script, one call of ``librosa.load`` and
-``librosa.cqt`` per file in a process pool, on the same MP3s with the same number of workers. Each run is a
-process of its own, and the rivals take turns, so that a busy machine slows all of them alike; take ratios
-within a run. The clock starts when the libraries are loaded (printed apart) and ends when all results are on
-disk. Memory is read in a run of its own, as reading it slows a process down: the greatest sum, over the
-processes of a run, of what is resident, pages that several share counted once (proportional set size). The
-processors are those kept busy on average; less than there are workers may also mean that others had the
-machine.
+It compares tfkey's ``prepare --mode spectrograms`` with a plain script (one call of ``librosa.load`` and
+``librosa.cqt`` per file in a process pool) on the same MP3s with the same number of workers. Each run is a
+separate process, and the two take turns, so that a busy machine slows both alike; compute ratios within a
+run. The clock starts when the libraries are loaded (that time is printed separately) and ends when all
+results are on disk. Memory is read in a separate run, as reading it slows a process down: the greatest sum of
+resident memory over the processes of a run, with shared pages counted once (proportional set size). The
+number of processors is the average number kept busy; fewer than there are workers may also mean that other
+programs used the machine.
 
-What the steps of either way cost, alone and by one thread, says ``tests.benchmarks.decoding``.
+``tests.benchmarks.decoding`` shows what the steps of both cost, separately and with one thread.
 
-The MP3s (stereo, 60 to 120 s, 96 kbit/s as the previews of the GiantSteps datasets) are cut from the
+The MP3s (stereo, 60 to 120 s, 96 kbit/s like the previews of the GiantSteps datasets) are cut from the
 recordings in ``tests/data/real`` once, which takes minutes, and kept in ``--folder``. Memory is read
 from ``/proc``: this runs on Linux.
 """
@@ -42,7 +42,7 @@ from tfkey.keys import Key
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "tests" / "data" / "real"
 RATE = 44100
-# libsndfile's 0 to 1 stands for 320 to 32 kbit/s.
+# libsndfile's 0 to 1 means 320 to 32 kbit/s.
 LEVEL_96K = (320 - 96) / (320 - 32)
 CONTENDERS = ("tfkey", "librosa")
 Measured = dict[str, float]

@@ -1,15 +1,16 @@
 """How much longer an epoch takes than the network itself: ``python -m tests.benchmarks.train``.
 
-One AllConv, one batch size, the same intervals: from each mode's prepared data, and held in memory. Beside it
-the same network in PyTorch, its data held in memory, too. Every contender is a process that stays alive; the
-contenders take turns, so that a busy machine slows all of them alike; take ratios within a run. In a turn one
-epoch is trained before the clock runs, so that nothing read ahead while others had their turn counts.
-PyTorch is no dependency of tfkey. To compare with it, make it an environment of its own::
+It trains one AllConv with one batch size on the same intervals: from each mode's prepared data, and held in
+memory. It also trains the same network in PyTorch, with its data in memory, too. Every contender is a process
+that stays alive; the contenders take turns, so that a busy machine slows all of them alike; compute ratios
+within a run. In each turn, one epoch is trained before the clock starts, so that data read ahead during the
+turns of others do not count.
+PyTorch is not a dependency of tfkey. To compare with it, give it its own environment::
 
     python -m venv torch-env && torch-env/bin/pip install torch==2.13.0 numpy
     python -m tests.benchmarks.train --torch-python torch-env/bin/python
 
-The intervals are cut from the recordings in ``tests/data/real``; what the network learns is of no interest.
+The intervals are cut from the recordings in ``tests/data/real``; what the network learns does not matter.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ def by_pytorch(pictures: Path, settings: dict[str, float], threads: int) -> Call
 
 
 class Contender:
-    """A process that trains when told to."""
+    """A process that trains on request."""
 
     def __init__(self, name: str, python: str, folder: Path, threads: int, overrides: list[str]) -> None:
         self.name = name
@@ -188,7 +189,7 @@ class Contender:
         for line in self._process.stdout:
             if line.startswith("["):
                 return json.loads(line)
-        raise SystemExit(f"{self.name}: ended before its time; its errors stand above")
+        raise SystemExit(f"{self.name}: ended too early; see its errors above")
 
     def end(self) -> None:
         """Let it go."""

@@ -1,18 +1,18 @@
-"""Which networks name keys that they never saw: ``python -m tests.benchmarks.transposition``.
+"""Which networks recognise keys that they never saw: ``python -m tests.benchmarks.transposition``.
 
-Trains ``octave``, which is equivariant to transposition by construction, and ``allconv``, which is not, on
-the tracks of three major and three minor keys of the demo dataset alone, and judges both on the demo's test
-tracks: those of the six keys, those of the other 18, and all. The six, C, E and Ab major with their relative
-minors, are as far apart as they can be: none is a fifth from another of its mode, so that mistaking these for
-each other earns no credit.
+It trains ``octave``, which is equivariant to transposition by construction, and ``allconv``, which is not,
+only on the tracks in three major and three minor keys of the demo dataset. It evaluates both on the demo's
+test tracks: those in the six keys, those in the other 18, and all. The six keys, C, E and Ab major with their
+relative minors, are as far apart as possible: none is a fifth from another key of its mode, and mistaking
+them for each other therefore earns no credit.
 
-Test pieces, and the instruments that play them, are in no training track. The score is the MIREX weighted one
-in both conventions, with a 95 % bootstrap interval over tracks. The last line is the score on all 24 keys,
-both fifths, as a share of that on the six: at least 90 % are asked of ``octave``, and ``allconv`` must miss
-them; the exit code says whether both hold.
+Test pieces, and the instruments that play them, are in no training track. The score is the MIREX weighted
+score in both conventions, with a 95 % bootstrap interval over tracks. The last line is the score on all 24
+keys (both fifths) as a share of that on the six: ``octave`` must reach at least 90 %, and ``allconv`` must
+not; the exit code says whether both are true.
 
-The demo is rendered and prepared in ``--folder`` if it is not there, which takes three minutes; trainings
-take two more each, on two processor cores. They are seeded, and a second call finds them done.
+The demo is rendered and prepared in ``--folder`` if it is not there, which takes three minutes; each training
+takes two more on two processor cores. Trainings are seeded, and a second call uses the finished ones.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def test_sound_behind_a_missing_footer_stays() -> None:
     ids=["a mark", "a free rate", "one frame at the end"],
 )
 def test_a_header_by_chance_makes_no_mp3(data: bytes) -> None:
-    with pytest.raises(UntaggableError, match="not of a known format"):
+    with pytest.raises(UntaggableError, match="a file of unknown format"):
         formats.plan(Source(audio.Counting(data)), tags.KEY)
 
 

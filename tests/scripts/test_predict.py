@@ -78,7 +78,7 @@ def test_a_music_folder_with_files_broken_in_ten_ways(tfkey, tmp_path):
         assert "; " in line
 
 
-def test_what_is_cut_is_judged_with_a_warning(tfkey, at_once, music):
+def test_cut_file_is_analysed_with_a_warning(tfkey, at_once, music):
     cut = music / "c.wav"
     cut.write_bytes(cut.read_bytes()[:-44100])
     warning = "truncated (1.5 of 2.0 s)"
@@ -368,7 +368,7 @@ def test_nothing_to_judge_and_nowhere_to_write(tfkey, tmp_path, music):
     (tmp_path / "empty").mkdir()
     code, out, err = tfkey("predict", tmp_path / "empty")
     assert code == 1
-    assert "holds no audio files" in err[-1]
+    assert "contains no audio files" in err[-1]
     blocked = tmp_path / "file"
     blocked.write_text("")
     code, out, err = tfkey("predict", music, "--output", blocked / "keys.csv")

@@ -1,8 +1,8 @@
-"""Where the samples of WAV, AIFF, AU, CAF and W64 files really lie, whatever their headers state.
+"""Where the samples of WAV, AIFF, AU, CAF and W64 files really are, whatever their headers state.
 
-Recorders that crash, writers to a pipe and careless programs leave sizes of zero, of all ones, or wrong ones.
-The chunks are walked here; where their sizes agree with the file, the file is decoded as it is, else behind a
-header that states what is there.
+Recorders that crash, writers to a pipe and careless programs leave sizes that are zero, all ones, or wrong.
+This module walks the chunks. If their sizes agree with the file, the file is decoded as it is; otherwise it
+is decoded behind a new header that states what is there.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import IO, Literal
 
 from tfkey.audio.headers import Head, read_at
 
-# From here on a size of 32 bits is what SoX, FFmpeg and others write where they know none.
+# SoX, FFmpeg and others write 32-bit sizes from here upwards if they do not know the size.
 _NO_SIZE_32 = 0x7FFFF000
 _NO_SIZE_64 = 1 << 62
 _PCM = {1, 3, 6, 7}
 _EXTENSIBLE = 0xFFFE
 _MOST_FORMAT_BYTES = 1 << 10
-# Uncompressed AIFC, of which a frame is a sample a channel.
+# Uncompressed AIFC: a frame is one sample per channel.
 _AIFC_PLAIN = (b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"in24", b"in32", b"raw ",
                b"ulaw", b"ULAW", b"alaw", b"ALAW")  # fmt: skip
 _SEARCH_BYTES = 1 << 20
@@ -29,15 +29,15 @@ _FASTEST = 1e9
 
 @dataclass(frozen=True)
 class Samples:
-    """The place of a file's samples.
+    """Where the samples of a file are.
 
     Attributes:
-        start: their first byte.
-        end: behind the last one.
-        stated: how many bytes the header states; None if it states none.
-        bytes_per_second: of the samples; 0.0 if it is not known.
-        coding: WAV's number for it, 1 for uncompressed ones of other formats.
-        header: what to put before them; empty if the file is consistent as it is.
+        start: the first byte of the samples.
+        end: the byte after the last one.
+        stated: the number of bytes that the header states; None if it does not state it.
+        bytes_per_second: the data rate of the samples; 0.0 if it is not known.
+        coding: WAV's number for the coding; 1 for uncompressed samples in other formats.
+        header: the bytes to put before the samples; empty if the file is consistent as it is.
     """
 
     start: int
@@ -49,19 +49,19 @@ class Samples:
 
     @property
     def missing_seconds(self) -> float:
-        """How much of what is stated is not there."""
+        """How much of the stated length is missing from the file."""
         if self.stated is None or not self.bytes_per_second:
             return 0.0
         return max(0, self.stated - (self.end - self.start)) / self.bytes_per_second
 
     @property
     def stated_seconds(self) -> float:
-        """The length by the header; 0.0 if it states none."""
+        """The length according to the header; 0.0 if the header does not state it."""
         return (self.stated or 0) / self.bytes_per_second if self.bytes_per_second else 0.0
 
 
 def find_samples(stream: IO[bytes], head: Head) -> Samples | None:
-    """Find the samples of a file; None if it is of no such format, or has no header to speak of."""
+    """Find the samples of a file; None if it has another format or no usable header."""
     walk = {"wav": _wav, "w64": _w64, "aiff": _aiff, "au": _au, "caf": _caf}.get(head.kind)
     try:
         return walk(stream, head) if walk else None
@@ -70,7 +70,7 @@ def find_samples(stream: IO[bytes], head: Head) -> Samples | None:
 
 
 def _extent(stream: IO[bytes], start: int, end: int, stated: int, order: Literal["little", "big"]) -> int:
-    """Where samples end that a chunk with a size of 32 bits holds: there, or with the file."""
+    """Where the samples in a chunk with a 32-bit size end: at the stated place, or at the end of the file."""
     if stated and start + stated <= end and _only_chunks(stream, start + stated, end, order):
         return start + stated
     if not stated and start < end and _only_chunks(stream, start, end, order):
@@ -79,14 +79,14 @@ def _extent(stream: IO[bytes], start: int, end: int, stated: int, order: Literal
 
 
 def _only_chunks(stream: IO[bytes], place: int, end: int, order: Literal["little", "big"]) -> bool:
-    """Whether nothing but chunks (or zeros) lies behind the samples; no more of them, that is."""
+    """Whether only chunks (or zeros) follow the samples, and not more samples."""
     for begin in (place + (place & 1), place):
         while begin + 8 <= end:
             head = read_at(stream, begin, 8)
             if not _is_name(head[:4]):
                 break
             begin += 8 + int.from_bytes(head[4:], order)
-            # The last chunk may have been cut.
+            # The last chunk may be cut.
             begin += begin & 1 if begin + 1 < end else 0
         if begin + 8 > end:
             return True
@@ -111,7 +111,7 @@ def _wav(stream: IO[bytes], head: Head) -> Samples | None:
             wide = int.from_bytes(read_at(stream, place + 16, 8), "little")
         following = place + 8 + size + (size & 1)
         if not _is_name(read_at(stream, following, 4)):
-            # A pad byte that is not there, or a size that is wrong.
+            # The pad byte is missing, or the size is wrong.
             is_regular = False
             following = place + 8 + size
             if not size & 1 or not _is_name(read_at(stream, following, 4)):
@@ -149,7 +149,7 @@ def _wav(stream: IO[bytes], head: Head) -> Samples | None:
 
 
 def _riff(form: bytes, size: int, order: Literal["little", "big"] = "little") -> bytes:
-    """The header of a WAV, or of an RF64 (EBU Tech 3306) if it is too long for that."""
+    """The header of a WAV, or of an RF64 (EBU Tech 3306) if the samples are too long for WAV."""
     form += b"\0" * (len(form) & 1)
     pack = ("<" if order == "little" else ">") + "I"
     body = b"fmt " + struct.pack(pack, len(form)) + form
@@ -168,8 +168,8 @@ def _chunk(stream: IO[bytes], place: int, order: Literal["little", "big"]) -> tu
 
 
 def _find(stream: IO[bytes], names: tuple[bytes, ...], place: int, end: int) -> int:
-    """The first place of a chunk with one of these names; 0 if there is none within a megabyte."""
-    # Piece by piece: damage after damage, a megabyte would be read for each.
+    """The first place of a chunk with one of these names; 0 if there is no such chunk within a megabyte."""
+    # Piece by piece: in a file with much damage, a megabyte would otherwise be read for each damaged place.
     last, size = min(end, place + _SEARCH_BYTES), 1 << 8
     while place < last:
         content = read_at(stream, place, min(size + 3, last - place))
@@ -256,7 +256,7 @@ def _aiff(stream: IO[bytes], head: Head) -> Samples | None:
 
 
 def _extended(ten: bytes) -> float:
-    """A number of 80 bits (IEEE 754), as AIFF has for sample rates."""
+    """An 80-bit floating-point number (IEEE 754), as AIFF stores sample rates."""
     exponent, mantissa = struct.unpack(">HQ", ten)
     return float(mantissa) * 2.0 ** ((exponent & 0x7FFF) - 16383 - 63)
 
@@ -264,7 +264,7 @@ def _extended(ten: bytes) -> float:
 def _au(stream: IO[bytes], head: Head) -> Samples | None:
     order = ">" if head.content[:1] == b"." else "<"
     offset, stated, coding, rate, channels = struct.unpack(order + "5I", head.content[4:24])
-    # Sun's numbers: mu-law, linear of 8 to 32 bits, float, double, A-law.
+    # Sun's numbers: mu-law, linear with 8 to 32 bits, float, double, A-law.
     width = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}.get(coding, 0)
     if not width:
         return None
@@ -302,7 +302,7 @@ def _caf(stream: IO[bytes], head: Head) -> Samples | None:
     behind = start + stated
     if not unknown and behind <= end and (behind + 12 > end or _is_name(read_at(stream, behind, 4))):
         end = behind
-    # A damaged rate may be any float, also less than nothing, or no number.
+    # A damaged rate may be any float, including negative ones and NaN.
     per_second = rate * width if 0 < rate < _FASTEST else 0.0
     found = Samples(start, end, None if unknown else stated, per_second)
     if not head.start and stated == end - start:

@@ -1,11 +1,11 @@
-"""What containers of compressed audio and video state of their length in bytes, and of their protection."""
+"""What containers of compressed audio and video state about their length in bytes and their protection."""
 
 from __future__ import annotations
 
 from tfkey.audio.headers import ASF, EBML
 from tfkey.audio.spans import SpanFile
 
-# From here on a size of 32 bits stands for none.
+# 32-bit sizes from here upwards mean that the size is unknown.
 _NO_SIZE_32 = 0x7FFFF000
 _SEGMENT = b"\x18\x53\x80\x67"
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -22,7 +22,7 @@ _ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 
 def promised_bytes(stream: SpanFile, size: int) -> int:
-    """The length that a container says it has, 0 if it says none."""
+    """The length in bytes that a container states; 0 if it does not state one."""
     head = stream.read(1 << 12)
     if head[4:8] in _ISO_FIRST:
         return _end_of_boxes(stream, size)
@@ -30,11 +30,11 @@ def promised_bytes(stream: SpanFile, size: int) -> int:
         return _end_of_segment(head)
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         size = int.from_bytes(head[4:8], "little")
-        # Writers to a pipe leave all ones there, or nothing.
+        # Writers to a pipe leave all ones or zero there.
         return size + 8 if 0 < size < _NO_SIZE_32 else 0
     if head[:16] == ASF:
         place = head.find(_ASF_FILE_PROPERTIES)
-        # A broadcast, which knows no length, has the first flag set.
+        # A broadcast does not know its length and sets the first flag.
         if 0 <= place < len(head) - 88 and not head[place + 88] & 1:
             return int.from_bytes(head[place + 40 : place + 48], "little")
     return 0
@@ -58,7 +58,7 @@ def _end_of_boxes(stream: SpanFile, size: int) -> int:
 
 
 def _end_of_segment(head: bytes) -> int:
-    """Where a Matroska file's segment ends (RFC 8794, 4), 0 if it is of unknown length."""
+    """Where a Matroska file's segment ends (RFC 8794, 4); 0 if its length is unknown."""
     place = head.find(_SEGMENT)
     if place < 0 or len(head) < place + 12:
         return 0
@@ -74,7 +74,7 @@ def is_encrypted_asf(head: bytes) -> bool:
 
 
 def ends_flv(stream: SpanFile, size: int) -> bool:
-    """Whether the last packet of an FLV is whole: behind each stands its length."""
+    """Whether the last packet of an FLV is complete: each packet is followed by its length."""
     stream.seek(max(0, size - 4))
     length = int.from_bytes(stream.read(4), "big")
     if not 11 <= length <= size - 4:

@@ -1,7 +1,7 @@
-"""Decoding a file by the decoders that can, until all of it is decoded.
+"""Decoding a file with whichever decoders can read it, until all of it is decoded.
 
-For each format the more dependable decoder goes first. Where it refuses the file, stops before its end or
-finds far too little in it, the next one takes over where it stopped.
+For each format the more dependable decoder goes first. If it refuses the file, stops before the end or finds
+far too little audio, the next decoder continues where it stopped.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from tfkey.errors import AudioError
 # WAV's numbers for codings that libsndfile decodes: PCM, ADPCM, float, A-law, mu-law, GSM, G.721 ...
 _SNDFILE_CODINGS = {1, 2, 3, 6, 7, 0x11, 0x31, 0x40, 0xFFFE}
 _SNDFILE_KINDS = {"wav", "w64", "aiff", "au", "caf", "flac", "vorbis", "mp3", "unknown"}
-# DTS in a WAV that calls itself PCM, in 16 and 14 bits, both byte orders.
+# DTS in a WAV that claims to be PCM, in 16 and 14 bits, both byte orders.
 _DTS = (b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\x1f\xff\xe8\x00", b"\xff\x1f\x00\xe8")
-# By so much a stated length may be missed: encoders count their padding, containers round.
+# A decoded length may fall short of the stated one by this much: encoders count padding, containers round.
 _SPARE_SECONDS = 0.1
 _SPARE_SECONDS_LOSSY = 1.0
-# Nothing below is audio, and brought to another rate it would take more memory than its file is worth.
+# Audio has no lower rate, and resampled it would take far more memory than its file is worth.
 _LEAST_RATE = 1000
-# So much audio, by the bytes that it takes, a decoder may leave unread at the end.
+# A decoder may leave the bytes of this much audio unread at the end.
 _LEFT_SECONDS = 0.04
-# What headers take at most, and the most that a second of MP3 takes (twice 320 kbit/s, at a free rate).
+# The most bytes that headers take, and that a second of MP3 takes (twice 320 kbit/s, at a free rate).
 _SPARE_BYTES = 4096
 _MP3_BYTES_PER_SECOND = 80_000
-# The most that a frame of uncompressed audio takes: eight channels of eight bytes.
+# The most bytes that a frame of uncompressed audio takes: eight channels of eight bytes.
 _FRAME_BYTES = 64
 
 
@@ -44,10 +44,10 @@ class Decoding:
     """A file while it is decoded.
 
     Attributes:
-        seconds: the length that the file states, known from the first block on; 0.0 if it states none.
+        seconds: the length that the file states, set from the first block on; 0.0 if it does not state one.
         decoded: the seconds decoded so far.
         cut: after the last block: what is missing, in words, if the file is cut or damaged.
-        doubt: after the last block: why the file may be cut, though nothing says what is missing.
+        doubt: after the last block: why the file may be cut, if nothing shows what is missing.
     """
 
     def __init__(self, opened: Opened) -> None:
@@ -59,16 +59,17 @@ class Decoding:
 
     @property
     def warning(self) -> str | None:
-        """What a reader of the result is to know; None if there is nothing."""
+        """What the user must know about the result; None if nothing is wrong."""
         return self.cut or self.doubt
 
     def blocks(self) -> Iterator[tuple[np.ndarray, int]]:
         """The mean over channels, float32 ``[n]``, block by block, each with its rate in Hz.
 
-        The rate may change between blocks. A block's memory may be used again for the next.
+        The rate may change between blocks. A block's memory may be reused for the next one.
 
         Raises:
-            AudioError: no decoder knows the format; the file is protected, or cut so that nothing is left.
+            AudioError: no decoder knows the format, or the file is protected, or so short that nothing can be
+                decoded.
             OSError: the file cannot be read.
         """
         refusals: list[UndecodableError] = []
@@ -88,14 +89,14 @@ class Decoding:
                 except UndecodableError as error:
                     refusals.append(error)
                     fault, text = error.reason, None
-                # Of two decoders the one that got further says what is missing.
+                # The decoder that got further decides what is missing.
                 missing = text if self.decoded > before else missing or text
             if fault is None:
                 break
         self._conclude(missing, fault, refusals)
 
     def _continue(self, blocks: Iterator[tuple[np.ndarray, int]]) -> Iterator[tuple[np.ndarray, int]]:
-        """The blocks without what was decoded before."""
+        """The blocks without the audio that was decoded before."""
         skip = self.decoded
         for block, rate in blocks:
             if rate < _LEAST_RATE:
@@ -126,10 +127,10 @@ class Decoding:
 
 
 def _missing(opened: Opened, decoded: float) -> str | None:
-    """What a file's own header states that is not there, in words."""
+    """What the file's own header states and the file does not hold, in words; None if nothing."""
     head, stated, spare = opened.head, 0.0, _SPARE_SECONDS
     if opened.samples is not None:
-        # The place of the samples is known to the byte, and what else the header counts does not matter.
+        # The place of the samples is known to the byte; other numbers in the header do not matter.
         stated = opened.samples.stated_seconds
         decoded = stated - opened.samples.missing_seconds
     elif head.kind == "flac":
@@ -148,7 +149,7 @@ def _missing(opened: Opened, decoded: float) -> str | None:
 
 
 def _ends_in_frame(opened: Opened) -> bool:
-    """Whether the last frame is incomplete of a stream that does not state its length."""
+    """Whether a stream does not state its length and its last frame is incomplete."""
     head = opened.head
     if head.kind not in ("mp3", "aac") or mpeg_frames.announced(head.content)[0]:
         return False
@@ -157,7 +158,7 @@ def _ends_in_frame(opened: Opened) -> bool:
 
 
 def _flac_seconds(content: bytes) -> float:
-    """The length by STREAMINFO (RFC 9639, 8.2); 0.0 if it is unknown."""
+    """The length according to STREAMINFO (RFC 9639, 8.2); 0.0 if it is unknown."""
     rate = int.from_bytes(content[18:21], "big") >> 4
     total = int.from_bytes(content[21:26], "big") & (1 << 36) - 1
     return total / rate if rate else 0.0
@@ -171,7 +172,7 @@ def _decoders(opened: Opened) -> Iterator[Callable[[], Reader]]:
         has_dts = opened.head.kind == "wav" and any(sync in start for sync in _DTS)
         is_sndfile_first = opened.samples.coding in _SNDFILE_CODINGS and not has_dts
     first = (lambda: _Sndfile(opened)) if is_sndfile_first else (lambda: _container(opened))
-    # Ogg streams that were chained have numbers of their own, as a rule.
+    # Chained Ogg streams usually have different serial numbers.
     is_joined = opened.tail is not None and opened.tail.serial not in (None, opened.head.content[14:18])
     if not is_joined:
         yield first
@@ -187,13 +188,13 @@ def _container(opened: Opened) -> ContainerReader:
     head = opened.head
     span = opened.span()
     if head.kind == "mp3" or (head.start and span.start == 0 and not span.header):
-        # FFmpeg takes what it finds behind a tag for the format, and positions for those of the whole file.
+        # FFmpeg may take what follows a tag for the format, and positions as counted from the file's start.
         span = Span(opened.stream, head.start, head.end)
     return ContainerReader(opened.path, span, head.kind)
 
 
 class _Sndfile(SndfileReader):
-    """libsndfile, with a look at how far it came."""
+    """libsndfile, with a check of how far it got."""
 
     def __init__(self, opened: Opened) -> None:
         super().__init__(opened.span())
@@ -211,7 +212,7 @@ class _Sndfile(SndfileReader):
         return self._count / self.sample_rate
 
     def fault(self) -> str | None:
-        """Bytes that were left over, or too many for what was found in them."""
+        """Whether bytes were left over, or held too little audio for their number, in words."""
         opened = self._opened
         if opened.samples is not None:
             return None
@@ -229,27 +230,27 @@ class _Sndfile(SndfileReader):
         return f"{left} bytes were not decoded" if has_audio else None
 
     def _beyond_header(self) -> int:
-        """How many bytes of an MP3 lie beyond the length at which libsndfile stops.
+        """How many bytes of an MP3 follow the length at which libsndfile stops.
 
-        It reads ahead, so that of a short file it has read all, whatever it has decoded.
+        It reads ahead: it reads all bytes of a short file, however much it decodes.
         """
         head = self._opened.head
         seconds, size = mpeg_frames.announced(head.content)
         if seconds and size:
             return head.end - head.start - size
-        # It guesses the length by the first frame, or a header tells it that does not count bytes.
+        # It guesses the length from the first frame, or takes it from a header that does not count bytes.
         has_stopped = self._count >= round(self.seconds * self.sample_rate)
         return round((head.end - head.start) * 2 * _LEFT_SECONDS / self._given) if has_stopped else 0
 
     def missing(self) -> str | None:
-        """What the formats state that are not looked at otherwise."""
+        """What is missing from files whose format is checked nowhere else."""
         if self._opened.head.kind != "unknown" or self._given >= self.seconds - _SPARE_SECONDS:
             return None
         return f"truncated ({self._given:.1f} of {self.seconds:.1f} s)"
 
 
 class _JoinedReader:
-    """The files that were joined to one, one after the other."""
+    """Several files joined into one, read one after the other."""
 
     def __init__(self, opened: Opened, parts: list[tuple[int, int]]) -> None:
         self._opened, self._parts = opened, parts
@@ -265,10 +266,10 @@ class _JoinedReader:
                 yield from Decoding(part).blocks()
 
     def fault(self) -> None:
-        """None: each part has been decoded by whatever decodes it."""
+        """None: each part has been decoded by any decoder that can read it."""
 
     def missing(self) -> None:
-        """None: the end of the last part is the file's."""
+        """None: the last part ends where the file ends."""
 
     def close(self) -> None:
         """Nothing is open."""

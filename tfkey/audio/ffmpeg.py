@@ -1,4 +1,4 @@
-"""Decoding by FFmpeg, through PyAV: AAC, ALAC, WMA, Opus, videos, and what libsndfile refuses."""
+"""Decoding with FFmpeg, through PyAV: AAC, ALAC, WMA, Opus, videos, and files that libsndfile refuses."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from tfkey.audio.readers import UndecodableError
 from tfkey.audio.spans import Span
 from tfkey.errors import AudioError
 
-# From so many planes on, one a channel, PyAV (18) reads beyond their list, and crashes.
+# With this many planes (one per channel) or more, PyAV (18) reads beyond their list and crashes.
 _PLANES = 8
-# Samples that make a block.
+# The least samples in a block.
 _BLOCK = 1 << 14
-# Frames are a fiftieth of a second; how channels are mixed is not decided on so little.
+# Frames last a fiftieth of a second, which is too little to decide how channels are mixed.
 _SETTLE_SECONDS = 0.4
-# Containers round a stream's length, and coders pad it.
+# Containers round the length of a stream, and encoders pad it.
 _SPARE_SECONDS = 1.0
 _SPARE_SECONDS_MP4 = 0.05
 _SPARE_BYTES = 16
-# The share of packets from which on a file is damaged, and that which may be damaged in one that is of use.
-# Without a container, tags and pictures between the frames are taken for damaged packets, too.
+# A file with a larger share of damaged packets than the first counts as damaged; with a larger share than the
+# second, it is of no use. Without a container, tags and pictures between the frames count as damaged packets.
 _LEAST_BAD, _MOST_BAD = 0.01, 0.05
 _LEAST_BAD_BARE, _MOST_BAD_BARE = 0.2, 0.5
-# FFmpeg's names, where it might take the content for something else.
+# FFmpeg's names for formats that it might mistake for others.
 _DEMUXERS = {"mp3": "mp3", "aac": "aac"}
 
-# Sample entries of Apple's FairPlay, of Common Encryption (ISO/IEC 23001-7) and of Audible.
+# Sample entries of Apple's FairPlay, Common Encryption (ISO/IEC 23001-7) and Audible.
 _ISO_ENCRYPTED = {"drms", "enca", "aavd"}
-_PROTECTED = "protected by DRM; give a copy without (bought anew, or recorded)"
+_PROTECTED = "protected by DRM; give a copy without protection"
 
 
 class ContainerReader:
@@ -44,14 +44,14 @@ class ContainerReader:
 
     Args:
         path: its name, for errors.
-        span: where it lies.
+        span: where the container is in the file.
         kind: its format, see :class:`tfkey.audio.headers.Head`.
 
     Attributes:
-        seconds: the announced length; 0.0 if there is none.
+        seconds: the stated length; 0.0 if no length is stated.
 
     Raises:
-        UndecodableError: it holds no audio, or none that can be decoded.
+        UndecodableError: it holds no audio that can be decoded.
         AudioError: it is protected.
     """
 
@@ -61,16 +61,16 @@ class ContainerReader:
         self._path, self._span, self._kind = path, span, kind
         self._file = span.open()
         self._good = self._bad = self._packets = 0
-        # The end of the last packet that could be decoded, in the stream's units of time.
+        # The end of the last packet that was decoded, in the stream's time base.
         self._last = 0
         self._error: str | None = None
         if kind == "asf" and is_encrypted_asf(self._file.read(1 << 16) or b""):
             raise AudioError(f"{path}: {_PROTECTED}")
         self._file.seek(0)
-        # Not by name: PyAV takes text, which file names need not be, and "a:b" for a protocol.
+        # Not by name: PyAV needs text, which file names need not be, and takes "a:b" for a protocol.
         options: dict[str, Any] = {"format": _DEMUXERS[kind]} if kind in _DEMUXERS else {}
         if int(av.__version__.split(".")[0]) < 19:
-            # From then on PyAV reads metadata in any bytes, and knows no such argument.
+            # From version 19 on, PyAV reads metadata in any bytes and has no such argument.
             options["metadata_errors"] = "replace"
         try:
             self._container = av.open(self._file, **options)
@@ -95,13 +95,13 @@ class ContainerReader:
         self._container.close()
 
     def blocks(self) -> Iterator[tuple[np.ndarray, int]]:
-        """The mean over channels, float32 ``[n]``, some frames at a time, each with its rate in Hz.
+        """The mean over channels, float32 ``[n]``, several frames per block, each block with its rate in Hz.
 
         Raises:
             UndecodableError: most of it is damaged.
             OSError: the file cannot be read.
         """
-        # Frames are short, and each block costs all that follows the same.
+        # Frames are short, and later steps have a fixed cost per block.
         held: list[np.ndarray] = []
         count = rate = 0
         frame = self._first
@@ -128,7 +128,7 @@ class ContainerReader:
         return self._damage() if self._bad > max(1, least * (self._good + self._bad)) else None
 
     def missing(self) -> str | None:
-        """What is not there, by the container's own index, lengths and times, or cannot be decoded."""
+        """What is missing according to the container's index, lengths and times, or cannot be decoded."""
         truncated = self._truncated()
         most = _MOST_BAD_BARE if self._kind in _DEMUXERS else _MOST_BAD
         if truncated is None and self._bad > max(1, most * (self._good + self._bad)):
@@ -147,13 +147,13 @@ class ContainerReader:
         by_bytes = self._missing_bytes()
         if by_bytes is not None or not self.seconds or reached >= end - _SPARE_SECONDS:
             return by_bytes
-        # Where nothing is known of the bytes, or of chunks only, which the times of packets are beyond. (Of
-        # an AVI without a length in bytes FFmpeg guesses that in seconds.)
+        # Times count only if the container states no length in bytes, or states it only for chunks, where
+        # times show more. (If an AVI states no length in bytes, FFmpeg guesses its length in seconds.)
         is_silent = "matroska" in formats and not promised_bytes(self._span.open(), self._span.size)
         return short if is_silent or formats & {"caf", "aiff", "wav"} else None
 
     def _missing_bytes(self) -> str | None:
-        """What the container states and does not hold, by its length in bytes."""
+        """What is missing according to the container's length in bytes."""
         promised, size = promised_bytes(self._span.open(), self._span.size), self._span.size
         if size < promised - _SPARE_BYTES:
             return f"truncated ({size} of {promised} bytes)"
@@ -162,7 +162,7 @@ class ContainerReader:
         return None
 
     def _first_seconds(self) -> float:
-        """When the audio of an MP4 begins, which its length does not count."""
+        """When the audio of an MP4 begins; its stated length does not include this time."""
         if "mp4" not in self._container.format.name or not self._stream.start_time:
             return 0.0
         return float(self._stream.start_time * self._stream.time_base)
@@ -182,7 +182,7 @@ class ContainerReader:
                 yield from self._container.demux(self._stream)
                 return
             except IndexError:
-                # PyAV (18) trips over a packet of a stream that begins in the middle of a file; it goes on.
+                # PyAV (18) fails on a packet of a stream that begins in the middle of a file, but can go on.
                 continue
 
     def _decode(self) -> Iterator[Any]:
@@ -194,7 +194,7 @@ class ContainerReader:
                 try:
                     frames = packet.decode()
                 except av.error.FFmpegError:
-                    # A player goes on after a damaged packet, too.
+                    # Players, too, continue after a damaged packet.
                     self._bad += 1
                     continue
                 self._good += packet.size > 0
@@ -229,7 +229,7 @@ def _sound_of(path: Path, container: Any) -> Any:
         raise UndecodableError("no audio stream found in it")
     if any(_codec_tag(stream) in _ISO_ENCRYPTED for stream in streams):
         raise AudioError(f"{path}: {_PROTECTED}")
-    # PyAV 12 cannot say which is the best.
+    # PyAV 12 cannot select the best stream.
     find_best = getattr(container.streams, "best", lambda _: None)
     stream = find_best("audio") or streams[0]
     if stream.codec_context is None:
@@ -238,7 +238,7 @@ def _sound_of(path: Path, container: Any) -> Any:
 
 
 def _codec_tag(stream: Any) -> str:
-    """The four letters of its coding in the container; empty if they are none."""
+    """The four letters of its coding in the container; empty if they are not text."""
     try:
         return getattr(stream.codec_context, "codec_tag", "")
     except UnicodeDecodeError:
@@ -246,12 +246,12 @@ def _codec_tag(stream: Any) -> str:
 
 
 def _announced_seconds(stream: Any, container: Any) -> float:
-    """The length of a stream by its container, 0.0 if that states none, or guesses."""
+    """The length of a stream according to its container; 0.0 if that does not state it or guesses."""
     formats = set(container.format.name.split(","))
     if formats & {"mp4", "avi", "caf", "aiff", "wav", "flac"} and stream.duration:
         return float(stream.duration * stream.time_base)
     if "matroska" in formats:
-        # The container's length is that of its longest stream, which may be the picture.
+        # The container's length is that of its longest stream, which may be the video.
         hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
         minutes, _, seconds = rest.partition(":")
         with contextlib.suppress(ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Finding the audio files that paths stand for: files, folders, playlists."""
+"""Finding the audio files that paths name: files, folders, playlists."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ VIDEO_EXTENSIONS = frozenset({
     ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".avi", ".wmv", ".mpg", ".mpeg", ".flv",
 })  # fmt: skip
 EXTENSIONS = AUDIO_EXTENSIONS | VIDEO_EXTENSIONS
-"""Suffixes (lower case) of the files that are taken when a folder is searched."""
+"""Suffixes (lower case) of the files that a search of a folder finds."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What paths stand for.
+    """The result of a search.
 
     Attributes:
-        files: in order, each once.
-        failures: paths that stand for nothing, and why.
+        files: in order, each listed once.
+        failures: paths for which no file was found, and why.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -39,25 +39,26 @@ class Listing:
 def find_audio(folder: Path, on_error: Callable[[OSError], None] | None = None) -> list[Path]:
     """All audio and video files below a folder, sorted by path.
 
-    What is hidden is left out, below the folder itself. Links are followed; a folder that links lead to twice
-    is searched once.
+    Hidden files and folders below it are left out. Links are followed; a folder that several links lead to is
+    searched once.
 
     Args:
         folder: the folder.
-        on_error: is told of folders that cannot be opened.
+        on_error: called with the error of each folder that cannot be opened.
     """
     return [Path(path) for path in _search(os.fspath(folder), on_error or (lambda error: None))]
 
 
 def list_files(paths: Iterable[Path]) -> Listing:
-    """Find the files that paths stand for.
+    """Find the files that paths name.
 
-    A folder stands for what :func:`find_audio` finds, a playlist for its entries (see
-    :func:`tfkey.audio.playlists.read_playlist`), whatever else for itself, be it there or not. A file that is
-    met again, through a link, too, is left out; a playlist that is met again, in a circle, too, adds nothing.
+    A folder means the files that :func:`find_audio` finds, a playlist its entries (see
+    :func:`tfkey.audio.playlists.read_playlist`), and any other path itself, whether or not it exists. A
+    file that was listed before, even through a link, is left out. A playlist that was read before, even one
+    that contains itself, adds nothing.
 
     Args:
-        paths: of files, folders and playlists.
+        paths: files, folders and playlists.
     """
     finder = _Finder()
     for path in paths:
@@ -66,9 +67,9 @@ def list_files(paths: Iterable[Path]) -> Listing:
 
 
 def identity(path: Path) -> str:
-    """An absolute name that is the same for all ways in which links lead to one file."""
+    """An absolute name that is the same for all paths to one file, through whatever links."""
     folder, name = os.path.split(os.fspath(path))
-    # The folder that a relative name begins in may change while a process lives.
+    # The working directory may change while a process runs.
     real = os.path.join(_real_folder(os.path.join(os.getcwd(), folder)), name)
     return os.path.realpath(real) if name in ("..", ".") or os.path.islink(real) else real
 
@@ -82,7 +83,7 @@ class _Finder:
         self._lists: set[str] = set()
 
     def add(self, path: Path) -> None:
-        """Add what a path stands for, without recursion: playlists may be nested without end."""
+        """Add the files that a path names, without recursion: playlists may be nested to any depth."""
         waiting = [path]
         while waiting:
             path = waiting.pop()
@@ -103,7 +104,9 @@ class _Finder:
         before = len(failures)
         found = find_audio(path, lambda error: self._refuse(path, error))
         if not found and len(failures) == before:
-            failures.append((str(path), "holds no audio files; give one with some, or the files"))
+            failures.append(
+                (str(path), "contains no audio files; give a folder with audio files, or the files")
+            )
         for file in found:
             self._add_file(file)
 
@@ -131,11 +134,11 @@ class _Finder:
             failures.append((str(path), "an empty playlist; give one with entries"))
         for entry in entries:
             if entry.path is None:
-                failures.append((entry.name, f"in {path}: an address, not a file; save what it plays to one"))
+                failures.append((entry.name, f"in {path}: an address, not a file; save its audio to a file"))
         return [entry.path for entry in entries if entry.path is not None]
 
     def _refuse(self, path: Path, error: OSError) -> None:
-        reason = f"cannot be opened ({error.strerror}); check name and rights"
+        reason = f"cannot be opened ({error.strerror}); check its name and permissions"
         self.listing.failures.append((str(error.filename or path), reason))
 
 
@@ -167,7 +170,7 @@ def _search(folder: str, on_error: Callable[[OSError], None]) -> Iterator[str]:
             try:
                 is_folder = item.is_dir()
                 is_wanted = is_folder or (Path(item.name).suffix.lower() in EXTENSIONS and item.is_file())
-            except OSError:  # a link that leads round in a circle
+            except OSError:  # a circular link
                 continue
             if is_wanted:
                 waiting.append((item.path, is_folder))

@@ -1,4 +1,4 @@
-"""What a file is by its content: tags around the audio, and the format between them."""
+"""What a file is according to its content: the tags around the audio, and the format between them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import IO
 from tfkey.audio import mpeg_frames
 
 HEAD_BYTES = 1 << 14
-"""So much of a file is read to recognise it."""
+"""The number of bytes that are read to recognise a file."""
 
 OGG_PAGE = 65307
-"""Bytes of the longest Ogg page: a header, 255 lengths, 255 times 255 bytes."""
+"""The length of the longest Ogg page in bytes: a header, 255 lengths, 255 times 255 bytes."""
 
 EBML = b"\x1a\x45\xdf\xa3"
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -27,22 +27,22 @@ _MAGIC = {
     b"\x7f\xfe\x80\x01": "dts",
 }  # fmt: skip
 _RIFF = {b"WAVE": "wav", b"AVI ": "avi"}
-# The first four bytes of formats that are looked for behind what is no format.
+# The first four bytes of formats that are searched for if the beginning of a file is not recognised.
 _SIGNATURE = re.compile(rb"fLaC|OggS|RIFF|RF64|FORM|caff|ftyp|\xff[\xe2-\xe7\xf0-\xff]|" + re.escape(EBML))
-# A tag that states a wrong size may hold a large picture.
+# A tag with a wrong size may hold a large picture.
 _SEARCH_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
 class Head:
-    """Where in a file its audio lies, and of what format it is.
+    """Where the audio of a file is, and which format it has.
 
     Attributes:
-        kind: a name for the format (``"wav"``, ``"mp3"``, ``"vorbis"`` ...); ``"unknown"`` for all else.
-        start: the first byte behind tags in front.
-        end: the first byte of tags behind.
+        kind: a name for the format (``"wav"``, ``"mp3"``, ``"vorbis"`` ...); ``"unknown"`` for all others.
+        start: the first byte after the tags in front of the audio.
+        end: the first byte of the tags after the audio.
         content: the first bytes from ``start`` on, at most :data:`HEAD_BYTES`.
-        is_found: the audio was searched for, as it does not begin where the tags say that they end.
+        is_found: whether the audio was found by a search, as it does not begin where the tags state.
     """
 
     kind: str
@@ -68,7 +68,8 @@ def read_head(stream: IO[bytes], size: int) -> Head:
         content = read_at(stream, start, HEAD_BYTES)
     kind, found = kind_of(content), 0
     if kind == "unknown":
-        # A tag with a wrong size, or bytes that belong to nothing. From its own start on: it may be too long.
+        # A tag has a wrong size, or stray bytes precede the audio. The search begins at the start of the tag,
+        # as the stated size may be too large.
         found = _search(stream, 10 if start else 1, size)
         if found:
             start, content = found, read_at(stream, found, HEAD_BYTES)
@@ -77,7 +78,7 @@ def read_head(stream: IO[bytes], size: int) -> Head:
 
 
 def part_head(stream: IO[bytes], start: int, end: int) -> Head:
-    """The head of a part of a file, which begins at a known place."""
+    """The head of a part of a file that begins at a known place."""
     content = read_at(stream, start, min(HEAD_BYTES, end - start))
     return Head(kind_of(content), start, _start_of_tags(stream, start, end), content, is_found=True)
 
@@ -85,7 +86,7 @@ def part_head(stream: IO[bytes], start: int, end: int) -> Head:
 def read_at(stream: IO[bytes], place: int, count: int) -> bytes:
     """Up to ``count`` bytes from a place on."""
     stream.seek(place)
-    # A raw file may give less than there is.
+    # An unbuffered file may return fewer bytes than there are.
     parts = []
     while count > 0 and (part := stream.read(count)):
         parts.append(part)
@@ -94,12 +95,12 @@ def read_at(stream: IO[bytes], place: int, count: int) -> bytes:
 
 
 def kind_of(content: bytes) -> str:
-    """The format of what begins with these bytes."""
+    """The format of a file that begins with these bytes."""
     for magic, kind in _MAGIC.items():
         if content.startswith(magic):
             return kind
     if content[:4] == b"OggS" and len(content) > 27:
-        # A page may be of pictures; the codecs' names stand in the pages that begin streams.
+        # A page may hold video; the names of codecs are in the first pages of streams.
         names = {b"\x01vorbis": "vorbis", b"OpusHead": "opus"}
         packet = content[27 + content[26] :][:8]
         found = [kind for name, kind in names.items() if packet.startswith(name)]
@@ -120,7 +121,7 @@ def kind_of(content: bytes) -> str:
 
 
 def _end_of_tags(stream: IO[bytes], content: bytes, size: int) -> int:
-    """Where the tags in front of the audio end: ID3v2 and APE, any number of them."""
+    """Where the tags in front of the audio (ID3v2 and APE, any number of them) end."""
     place, head = 0, content
     while True:
         length = 0
@@ -129,33 +130,33 @@ def _end_of_tags(stream: IO[bytes], content: bytes, size: int) -> int:
         elif head[:8] == b"APETAGEX":
             length = 32 + int.from_bytes(head[12:16], "little")
         if not length or place + length >= size:
-            # What is longer than the file states a wrong size; its audio is looked for.
+            # A tag longer than the file has a wrong size; the audio is searched for.
             return place + 10 if length else place
         place += length
         head = read_at(stream, place, 4096)
         padding = len(head) - len(head.lstrip(b"\0"))
-        # An MP4 begins with the length of its first box, which has zeros in front.
+        # An MP4 begins with the length of its first box, and that begins with zeros.
         if padding > 3 and head[4:8] not in _ISO_FIRST:
             place += padding
             head = head[padding:]
 
 
 def synchsafe(four: bytes) -> int:
-    """A number of ID3v2 in four bytes of seven bits; some writers use all eight."""
+    """An ID3v2 number in four bytes of seven bits; some writers use all eight bits."""
     if any(byte & 0x80 for byte in four):
         return int.from_bytes(four, "big")
     return four[0] << 21 | four[1] << 14 | four[2] << 7 | four[3]
 
 
 def _search(stream: IO[bytes], place: int, size: int) -> int:
-    """Where a known format begins at or behind a place; 0 if none does."""
+    """Where a known format begins, at or after a place; 0 if none is found."""
     block, overlap = 1 << 20, 1 << 13
     last = min(size, place + _SEARCH_BYTES)
     while place < last:
         content = read_at(stream, place, block + overlap)
         for match in _SIGNATURE.finditer(content, 0, min(block, len(content))):
             found = match.start() - (4 if match[0] == b"ftyp" else 0)
-            # Most bytes of ones begin no frame. A frame is asked for before its surroundings are copied.
+            # Most bytes 0xFF do not begin a frame. Check for a frame before copying what surrounds it.
             if match[0][0] == 0xFF and mpeg_frames.frame(content, found) is None:
                 continue
             if found >= 0 and _is_certain(content[found : found + overlap]):
@@ -165,7 +166,7 @@ def _search(stream: IO[bytes], place: int, size: int) -> int:
 
 
 def _is_certain(content: bytes) -> bool:
-    """Whether a format begins here, by more than its first bytes, which pictures and text may hold, too."""
+    """Whether a format begins here, by more than its first bytes: pictures and text may hold those, too."""
     kind = kind_of(content)
     if kind == "flac":
         return FLAC_START.match(content) is not None
@@ -177,7 +178,7 @@ def _is_certain(content: bytes) -> bool:
 
 
 def _start_of_tags(stream: IO[bytes], start: int, end: int) -> int:
-    """Where the tags behind the audio begin: ID3v1, APE, Lyrics3 and ID3v2.4, any number of them."""
+    """Where the tags after the audio (ID3v1, APE, Lyrics3 and ID3v2.4, any number of them) begin."""
     while True:
         tail = read_at(stream, max(start, end - 160), end - max(start, end - 160))
         length = 0

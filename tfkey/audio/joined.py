@@ -1,4 +1,4 @@
-"""Several files in one: chained Ogg (RFC 3533, section 4), and FLACs one behind the other."""
+"""Several files in one: chained Ogg (RFC 3533, section 4), and concatenated FLACs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _BLOCK = 1 << 20
 
 
 def find_parts(stream: IO[bytes], head: Head) -> list[tuple[int, int]]:
-    """Where each of the files starts and ends that were joined; the file is read to its end.
+    """Where each of the joined files starts and ends. The whole file is read.
 
     Args:
         stream: the file.
-        head: of the first of them.
+        head: the head of the first of them.
     """
     if head.kind == "flac":
         starts = list(_flac_starts(stream, head))
@@ -23,7 +23,7 @@ def find_parts(stream: IO[bytes], head: Head) -> list[tuple[int, int]]:
         starts = find_links(stream, head)
     else:
         return [(head.start, head.end)]
-    # Of a damaged file no start may be found.
+    # In a damaged file, no start may be found.
     return list(zip(starts, [*starts[1:], head.end], strict=False))
 
 

@@ -1,4 +1,4 @@
-"""Decoding by libsndfile: WAV, AIFF, FLAC, Ogg Vorbis, MP3 and more."""
+"""Decoding with libsndfile: WAV, AIFF, FLAC, Ogg Vorbis, MP3 and more."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tfkey.audio.mixing import Mixer, mix
 from tfkey.audio.readers import UndecodableError
 from tfkey.audio.spans import Span
 
-# libsndfile's code where, in a file that does exist, its MP3 reader finds no frame.
+# libsndfile's code if its MP3 reader finds no frame in a file that does exist.
 _NO_STREAM = 7
 _UNKNOWN_FORMAT = 1
-# Samples decoded at a time; a block of two channels stays in a processor's own cache. Between two blocks
-# there are no matrix products, extremes and comparisons: for these BLAS and NumPy take the widest registers,
-# after which many processors run slower for a while, and decoding MP3 takes a tenth longer.
+# Samples decoded at a time; a block of two channels fits in a core's cache. Do not compute matrix products,
+# extremes or comparisons between two blocks: BLAS and NumPy use the widest registers for these, after which
+# many processors run slower for a while, and decoding MP3 takes a tenth longer.
 BLOCK = 1 << 16
-# What stands for an unknown length is beyond every real one.
+# The numbers that mean an unknown length are greater than any real length.
 _NO_LENGTH = 1 << 40
 
 
@@ -34,7 +34,7 @@ class SndfileReader:
     """The audio of a span, read from start to end.
 
     Attributes:
-        seconds: the length by its header, which may be an estimate; 0.0 if there is none.
+        seconds: the length according to its header, which may be an estimate; 0.0 if it is not known.
 
     Raises:
         UndecodableError: libsndfile does not know the format.
@@ -44,8 +44,8 @@ class SndfileReader:
         self._span, self._file, self._descriptor = span, None, -1
         try:
             if os.name == "posix" and span.is_whole():
-                # By its descriptor, which is faster than by a file object, and tells how far it has come. It
-                # has a position in common with the stream, so it is set to the start.
+                # A descriptor is faster than a file object, and its position shows how far libsndfile has
+                # got. It shares this position with the stream, which must therefore be at the start.
                 self._descriptor = span.stream.fileno()
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
                 self._stream = _OneWay(self._descriptor, closefd=False)
@@ -67,10 +67,10 @@ class SndfileReader:
         return self._span.end - os.lseek(self._descriptor, 0, os.SEEK_CUR)
 
     def blocks(self) -> Iterator[tuple[np.ndarray, int]]:
-        """The mean over channels, float32 ``[n]``, and its rate in Hz. The memory is used again.
+        """The mean over channels, float32 ``[n]``, and its rate in Hz. The memory is reused.
 
         Raises:
-            UndecodableError: the decoder gives up; what it gave is good.
+            UndecodableError: the decoder gives up; the blocks that it gave before are good.
             OSError: the file cannot be read.
         """
         try:
@@ -88,13 +88,13 @@ class SndfileReader:
 
 
 def mono_blocks(stream: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """The channels mixed block by block, at last a block of no samples. The memory is used again."""
+    """The channels mixed block by block; the last block is empty. The memory is reused."""
     mixer = Mixer(stream.samplerate)
     buffer = np.empty((BLOCK, stream.channels), np.float32)
     mono = np.empty(BLOCK, np.float32)
     size = BLOCK
     while size:
-        # Not stream.blocks(): where a stream ends before its announced length, that fills up with old memory.
+        # Not stream.blocks(): if a stream ends before its stated length, that adds samples from old memory.
         size = stream.buffer_read_into(buffer, "float32")
         block = buffer[:size]
         mix(block, mixer.signs(block), mono[:size])

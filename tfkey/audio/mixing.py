@@ -6,19 +6,19 @@ import math
 
 import numpy as np
 
-# Every so many frames one is looked at. A prime, so that few tones repeat at just that interval.
+# One of this many frames is examined. A prime, so that few tones repeat at just that interval.
 _STRIDE = 251
-# Of short blocks at least so many frames are looked at.
+# In short blocks, at least this many frames are examined.
 _LEAST_FRAMES = 256
-# Energies count half after so many seconds.
+# After this many seconds, energies count half.
 _HALF_SECONDS = 10.0
-# The pause between two looks is no shorter than these seconds, and in the end as long as so many blocks.
+# The pause between two examined blocks is at least this many seconds, and in the end this many blocks.
 _PAUSE_SECONDS = 0.5
 _MOST_BLOCKS = 6
-# What is by so much louder (in power) than all before makes that silence.
+# If a block is louder by this factor (in power) than all before it, those count as silence.
 _LOUDER = 10.0
-# Channels are taken to cancel if turning some of them makes the sum as many times as strong: for two channels
-# of one loudness, if their correlation is below -0.6. Stereo recordings are mostly between 0 and 1.
+# Channels count as cancelling if inverting some of them makes the sum this many times as strong: for two
+# equally loud channels, if their correlation is below -0.6. Stereo recordings are mostly between 0 and 1.
 _CANCELLING = 4.0
 
 
@@ -26,14 +26,14 @@ class Mixer:
     """Finds which channels of a stream are in opposite phase to the others.
 
     A cable or a converter with reversed polarity makes the mean of two channels silent, or leaves in it only
-    what differs between them. Then the channels' difference is the music. The choice follows the stream: it
-    is made by the covariance of the channels up to now, of which the past is forgotten slowly, and it stays
-    until another is clearly better. Only a few frames of a block are looked at, by sums and products: see the
-    note on blocks in :mod:`tfkey.audio.libsndfile`.
+    what differs between them. The music is then in the difference of the channels. The choice follows the
+    stream: it is based on a covariance of the channels that slowly forgets the past, and it stays until
+    another choice is clearly better. Only a few frames of a block are examined, with sums and products: see
+    the note on blocks in :mod:`tfkey.audio.libsndfile`.
 
     Args:
-        sample_rate: of the stream, in Hz.
-        settle_seconds: nothing is decided before; for streams of blocks too short to tell anything.
+        sample_rate: the rate of the stream in Hz.
+        settle_seconds: no decision is made before this time; for streams with very short blocks.
     """
 
     def __init__(self, sample_rate: int, settle_seconds: float = 0.0) -> None:
@@ -44,10 +44,10 @@ class Mixer:
         self._forget(0)
 
     def signs(self, block: np.ndarray) -> np.ndarray | None:
-        """Tell how the channels of the stream's next block are to be added up.
+        """Find out how to add up the channels of the stream's next block.
 
         Args:
-            block: ``[frames, channels]``, of any numbers.
+            block: ``[frames, channels]``, of any numeric type.
 
         Returns:
             1.0 or -1.0 for each channel; None for the plain mean.
@@ -58,8 +58,8 @@ class Mixer:
         if channels != self._channels:
             self._forget(channels)
         self._waited += frames
-        # Often at first, then one of several blocks; of short ones two a second. A look costs little, but its
-        # code pushes the decoder's out of the cache.
+        # Often at first, then one of several blocks, or two a second if blocks are short. Examining a block
+        # costs little, but its code pushes the decoder's code out of the cache.
         pause = max(self._pause, min(self._seen // 2, _MOST_BLOCKS * frames))
         if self._seen < self._settled or self._waited > pause:
             self._learn(block)
@@ -69,13 +69,13 @@ class Mixer:
 
     def _forget(self, channels: int) -> None:
         self._channels = channels
-        # In Python's numbers: for the few that these are, they take a fifth of NumPy's time.
+        # Python numbers: there are so few that they take a fifth of NumPy's time.
         self._covariance = [[0.0] * channels for _ in range(channels)]
         self._seen = self._waited = 0
         self._signs: np.ndarray | None = None
 
     def _learn(self, block: np.ndarray) -> None:
-        """Add a block's frames; they stand for all since the last ones."""
+        """Add a block's frames; they represent all frames since the last examined block."""
         part = block[:: max(1, min(_STRIDE, len(block) // _LEAST_FRAMES))].T.astype(np.float32, order="C")
         count = part.shape[1]
         part -= part.sum(axis=1, keepdims=True) / np.float32(count)
@@ -83,10 +83,10 @@ class Mixer:
         keep, share = 0.5 ** (self._waited / self._half), self._waited / count
         for one, row in enumerate(self._covariance):
             for other in range(one + 1):
-                # Not by a product of matrices: that takes the widest registers.
+                # Not a matrix product: that uses the widest registers.
                 row[other] = keep * row[other] + share * float((part[one] * part[other]).sum())
                 self._covariance[other][one] = row[other]
-        # After silence all begins anew.
+        # After silence, learning starts again.
         after = sum(row[channel] for channel, row in enumerate(self._covariance))
         self._seen = self._waited + (self._seen if before * _LOUDER > after else 0)
         self._waited = 0
@@ -94,7 +94,7 @@ class Mixer:
     def _decide(self) -> None:
         loudness = [max(0.0, row[channel]) for channel, row in enumerate(self._covariance)]
         plain = max(0.0, sum(map(sum, self._covariance)))
-        # No signs make more of the channels than their amplitudes added up.
+        # No choice of signs makes the sum stronger than the channels' amplitudes added up.
         if self._signs is None and plain * _CANCELLING >= sum(map(math.sqrt, loudness)) ** 2:
             return
         covariance = np.array(self._covariance)
@@ -112,10 +112,10 @@ def mix(block: np.ndarray, signs: np.ndarray | None, out: np.ndarray) -> None:
 
     Args:
         block: float32 ``[frames, channels]``.
-        signs: of the channels, see :meth:`Mixer.signs`.
+        signs: the signs of the channels, see :meth:`Mixer.signs`.
         out: float32 ``[frames]``.
     """
-    # NumPy's own mean over a short last axis takes as long as decoding MP3.
+    # NumPy's mean over a short last axis takes as long as decoding MP3.
     channels = block.shape[1]
     if signs is None and channels == 2:
         np.add(block[:, 0], block[:, 1], out=out)
@@ -128,20 +128,20 @@ def mix(block: np.ndarray, signs: np.ndarray | None, out: np.ndarray) -> None:
 
 
 def turned(samples: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Turn the channels whose sign is negative.
+    """Invert the channels whose sign is negative.
 
     Args:
-        samples: ``[channels, frames]``, floats or integers (unsigned ones have their zero in the middle).
-        signs: of the channels.
+        samples: ``[channels, frames]``, floats or integers (zero is the middle of unsigned ones).
+        signs: the signs of the channels.
 
     Returns:
-        The same, of the same type.
+        A copy of the same shape and type.
     """
     samples = samples.copy()
     for channel in np.flatnonzero(signs < 0):
         if samples.dtype.kind == "f":
             np.negative(samples[channel], out=samples[channel])
         else:
-            # One less or more in full scale: a negative number has no counterpart at its very end.
+            # This is off by one step, as the lowest negative integer has no positive counterpart.
             np.invert(samples[channel], out=samples[channel])
     return samples

@@ -1,11 +1,11 @@
-"""Frames of MPEG audio (MP3 and its older layers) and of AAC in ADTS, as far as recognising them needs."""
+"""Frames of MPEG audio (MP3 and its older layers) and of AAC in ADTS, as far as needed to recognise them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 # kbit/s by index, for the layers I, II and III of MPEG-1 and for I and II or III of MPEG-2 (ISO/IEC 11172-3,
-# 13818-3). Index 0 is a free rate, of which a frame does not tell its length.
+# 13818-3). Index 0 is a free rate: a frame with it does not state its length.
 _RATES = {
     (1, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (1, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -22,11 +22,11 @@ class Frame:
     """The header of one frame.
 
     Attributes:
-        length: of the frame, in bytes.
-        samples: a channel's.
+        length: the length of the frame in bytes.
+        samples: the number of samples per channel.
         sample_rate: in Hz.
-        kind: ``"mp3"`` for all layers of MPEG audio, ``"aac"``.
-        form: what does not change between the frames of one stream.
+        kind: ``"mp3"`` for all layers of MPEG audio, or ``"aac"``.
+        form: the bits of the header that do not change between the frames of one stream.
     """
 
     length: int
@@ -37,7 +37,7 @@ class Frame:
 
 
 def frame(content: bytes, place: int = 0) -> Frame | None:
-    """Read the header of a frame; None if there is none, or one that does not tell its length."""
+    """Read the header of a frame; None if there is no header, or it does not state the frame's length."""
     head = content[place : place + 7]
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
@@ -61,7 +61,7 @@ def frame(content: bytes, place: int = 0) -> Frame | None:
 
 
 def kind(content: bytes, frames: int = 3) -> str:
-    """``"mp3"`` or ``"aac"`` if content begins with so many frames of one form, or consists of fewer."""
+    """``"mp3"`` or ``"aac"`` if content begins with this many frames of one form, or consists of fewer."""
     place, first = 0, None
     for number in range(frames):
         if number and place >= len(content):
@@ -75,7 +75,7 @@ def kind(content: bytes, frames: int = 3) -> str:
 
 
 def has_frame(content: bytes) -> bool:
-    """Whether a frame of MPEG audio lies in some bytes, from its start to its end."""
+    """Whether some bytes contain a complete frame of MPEG audio."""
     place = content.find(b"\xff")
     while place >= 0:
         found = frame(content, place)
@@ -89,7 +89,7 @@ def ends_in_frame(content: bytes) -> bool:
     """Whether the last frame of a stream is incomplete.
 
     Args:
-        content: some of its last bytes, several frames long.
+        content: the last bytes of the stream, several frames long.
     """
     place = content.find(b"\xff")
     while place >= 0:
@@ -102,9 +102,9 @@ def ends_in_frame(content: bytes) -> bool:
 
 
 def announced(content: bytes) -> tuple[float, int]:
-    """The length that the first frame of an MP3 states, in seconds and in bytes; 0 where it states none.
+    """The length that the first frame of an MP3 states, in seconds and in bytes; 0 if it does not state it.
 
-    By a Xing (LAME: Info) or VBRI header, which some encoders write there.
+    Some encoders write it there, in a Xing (LAME: Info) or VBRI header.
     """
     first = frame(content)
     if first is None or first.kind != "mp3":

@@ -13,9 +13,9 @@ class Tail:
     """The end of an Ogg file.
 
     Attributes:
-        is_whole: the last page is there to its last byte.
-        is_marked: the last page says that it ends its stream.
-        serial: of the last page's stream; None if no page was found.
+        is_whole: whether the last page is complete.
+        is_marked: whether the last page is marked as the end of its stream.
+        serial: the serial number of the last page's stream; None if no page was found.
     """
 
     is_whole: bool
@@ -24,7 +24,7 @@ class Tail:
 
 
 def read_tail(stream: IO[bytes], head: Head) -> Tail:
-    """Look at an Ogg file's last page."""
+    """Read the last page of an Ogg file."""
     start = max(head.start, head.end - OGG_PAGE)
     content = read_at(stream, start, head.end - start)
     place = content.rfind(b"OggS")
@@ -36,14 +36,14 @@ def read_tail(stream: IO[bytes], head: Head) -> Tail:
 
 
 def _page_length(page: bytes) -> int:
-    """The length that a page's header states; 0 if not all of the header is there."""
+    """The length that a page's header states; 0 if the header is incomplete."""
     if len(page) < 27 or len(page) < 27 + page[26]:
         return 0
     return 27 + page[26] + sum(page[27 : 27 + page[26]])
 
 
 def find_links(stream: IO[bytes], head: Head) -> list[int]:
-    """Where each of the files begins that were chained to one. All pages are visited."""
+    """Where each of the chained files begins. All pages are visited."""
     starts: list[int] = []
     was_first = False
     place = head.start
@@ -53,7 +53,7 @@ def find_links(stream: IO[bytes], head: Head) -> list[int]:
         if page[:4] != b"OggS" or not length:
             place = _next_page(stream, place + 1, head.end)
             continue
-        # Streams side by side begin one after the other, before anything else comes.
+        # The first pages of parallel streams follow each other, before any other page.
         is_first = bool(page[5] & 2)
         if is_first and not was_first:
             starts.append(place)
@@ -63,8 +63,8 @@ def find_links(stream: IO[bytes], head: Head) -> list[int]:
 
 
 def _next_page(stream: IO[bytes], place: int, end: int) -> int:
-    """Where the next page begins behind bytes that are none."""
-    # It is near, as a rule. Where pages and damage take turns, 64 KiB would be read for each.
+    """Where the next page begins after bytes that do not belong to a page."""
+    # It is usually near. If pages and damage alternate, 64 KiB would otherwise be read for each.
     size = 1 << 8
     while place < end:
         content = read_at(stream, place, min(size, end - place))

@@ -1,4 +1,4 @@
-"""Opening an audio file: once, with a look at its head."""
+"""Opening an audio file once, and reading its head."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ OGG_KINDS = ("vorbis", "opus", "ogg")
 
 @dataclass(frozen=True)
 class Opened:
-    """A file that is open.
+    """An open file.
 
     Attributes:
         path: its name.
         stream: the file, without a buffer.
         size: its length in bytes.
-        head: where its audio lies, and its format.
-        samples: where its samples lie, if its format is one of chunks.
+        head: where its audio is, and its format.
+        samples: where its samples are, if its format consists of chunks.
         tail: its last page, if it is Ogg.
     """
 
@@ -45,12 +45,12 @@ class Opened:
         return cls(path, stream, size, head, find_samples(stream, head), tail)
 
     def span(self) -> Span:
-        """The audio without what lies around it."""
+        """The audio without the bytes around it."""
         samples, head = self.samples, self.head
         if samples is not None and samples.header:
             return Span(self.stream, samples.start, samples.end, samples.header)
         if (head.kind in ("mp3", "unknown") and not head.is_found) or samples is not None:
-            # Decoders of MP3 know tags; a file as it is is the fastest to read.
+            # MP3 decoders know tags, and reading the file as it is is fastest.
             return Span(self.stream, 0, self.size)
         return Span(self.stream, head.start, head.end)
 
@@ -60,7 +60,7 @@ def opened(path: Path) -> Iterator[Opened]:
     """Open a file and recognise its format by its content.
 
     Raises:
-        AudioError: it is missing, a folder, empty, or cannot be read.
+        AudioError: the file is missing, a folder, or empty, or cannot be read.
     """
     try:
         if not path.exists():
@@ -69,7 +69,9 @@ def opened(path: Path) -> Iterator[Opened]:
             raise AudioError(f"{path}: a folder, not a file; give an audio file")
         stream = path.open("rb", buffering=0)
     except OSError as error:
-        raise AudioError(f"{path}: cannot be opened ({error.strerror}); check name and rights") from error
+        raise AudioError(
+            f"{path}: cannot be opened ({error.strerror}); check its name and permissions"
+        ) from error
     with stream:
         try:
             size = os.fstat(stream.fileno()).st_size

@@ -1,8 +1,8 @@
-"""Playlists, and plain lists of paths, as people's programs write them.
+"""Playlists, and plain lists of paths, as various programs write them.
 
 M3U and PLS files come in UTF-8, UTF-16 and the 8-bit encodings of old systems, with Windows paths, ``file:``
 URLs and addresses of streams. File names are bytes and need not be in the encoding of the list. Everything
-here works on bytes, and an entry is taken in the first reading in which a file is there.
+here works on bytes, and an entry takes the first reading for which a file exists.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from tfkey.errors import DataError
 PLAYLISTS = frozenset({".m3u", ".m3u8", ".pls"})
 """Suffixes (lower case) of playlists."""
 
-# The marks of UTF-32 begin as those of UTF-16 do.
+# UTF-32 first: its little-endian mark begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# Encodings of names and lists before UTF-8; the first that decodes is shown if no file is there.
+# Encodings of names and lists before UTF-8; the first that decodes is shown if no file is found.
 _LEGACY = (
     "cp1252", "latin-1", "iso8859-15", "cp1250", "cp1251", "koi8-r", "cp850", "mac-roman",
     "cp932", "euc-jp", "gbk", "big5", "cp949",
@@ -44,7 +44,7 @@ _PLS_ENTRY = re.compile(rb"\s*file(\d+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _WINDOWS_ROOT = re.compile(rb"[A-Za-z]:[/\\]|\\(?!\\)")
 _ROOTED = re.compile(rb"(?:([A-Za-z]):)?/+([^\\]+)", re.DOTALL)
 _MAX_LINKS = 40
-# No system opens a longer path. Each of its parts may be looked for below each folder.
+# No system opens a longer path. Each part of a path may be looked up below each folder.
 _LONGEST_PATH = 4096
 
 
@@ -53,8 +53,8 @@ class Entry:
     """An entry of a playlist.
 
     Attributes:
-        name: as it is in the list, for messages.
-        path: the file, be it there or not; None for an address, such as that of a radio station.
+        name: the entry as it is in the list, for messages.
+        path: the file, whether or not it exists; None for an address, such as that of a radio station.
     """
 
     name: str
@@ -64,17 +64,17 @@ class Entry:
 def read_playlist(path: Path) -> list[Entry]:
     """Read the entries of a playlist in M3U or PLS, in order.
 
-    Text is UTF-8, UTF-16 or UTF-32 by its byte order mark, UTF-16 also where that is evident, else 8-bit. An
-    entry stands for the first of these that is there: its bytes as they are; its text in either normal form
-    of UTF-8; its text as older encodings read or write it; with backslashes as slashes; without
-    percent-escapes. Relative entries begin in the folder of the playlist. If the playlist is a symbolic link,
-    they begin in the folder of the file that it leads to; what is not there is sought in that of the link. A
-    path from the root of a Windows drive is sought below each folder above the playlist, since the drive may
-    be mounted at any of them, and in the folders that both have in common.
+    Text is UTF-8, UTF-16 or UTF-32 according to its byte order mark, UTF-16 also if that is evident,
+    otherwise 8-bit. An entry stands for the first of these files that exists: its bytes as they are; its text
+    in either normal form of UTF-8; its text as older encodings read or write it; with backslashes as slashes;
+    without percent-escapes. Relative entries start from the folder of the playlist. If the playlist is a
+    symbolic link, they start from the folder of its target, then from the folder of the link. A path from the
+    root of a Windows drive is looked up below each folder above the playlist, since the drive may be mounted
+    at any of them, and in the folders that both have in common.
 
     Raises:
-        OSError: it cannot be read.
-        DataError: it is not text.
+        OSError: the playlist cannot be read.
+        DataError: the playlist is not text.
     """
     return parse_playlist(path.read_bytes(), path)
 
@@ -83,7 +83,7 @@ def parse_playlist(content: bytes, path: Path) -> list[Entry]:
     """The entries of a playlist whose content has been read; see :func:`read_playlist`.
 
     Raises:
-        DataError: it is not text.
+        DataError: the content is not text.
     """
     lines = [line.rstrip(b"\0") for line in re.split(rb"[\r\n]+", _as_text(content, path))]
     folders = [os.fsencode(folder) for folder in _folders(path)]
@@ -96,21 +96,21 @@ def parse_playlist(content: bytes, path: Path) -> list[Entry]:
 
 
 def looks_like_audio(head: bytes) -> bool:
-    """Whether bytes begin as a file of sound does, and no list of paths."""
+    """Whether bytes begin like an audio file and not like a list of paths."""
     return not _marked(head) and _AUDIO.match(head) is not None and b"\0" in head
 
 
 def split_list(content: bytes, *, null: bool = False) -> list[Path]:
-    """Split a list of paths, one a line.
+    """Split a list of paths, one per line.
 
-    Lines end in LF or CR LF. The list may be UTF-16 or UTF-32, and begin with a byte order mark.
+    Lines end in LF or CR LF. The list may be UTF-16 or UTF-32, and may begin with a byte order mark.
 
     Args:
         content: the list.
-        null: paths end in NUL instead; nothing but the mark of UTF-8 is understood then.
+        null: whether paths end in NUL instead; only the byte order mark of UTF-8 is recognised then.
 
     Raises:
-        DataError: it holds NUL characters without being UTF-16, or is binary data.
+        DataError: the list holds NUL characters but is not UTF-16, or it is binary data.
     """
     if null:
         names = content.split(b"\0")
@@ -126,7 +126,7 @@ def split_list(content: bytes, *, null: bool = False) -> list[Path]:
             readings.append(name.removeprefix(codecs.BOM_UTF8))
         if not null and name.endswith(b"\r"):
             readings.append(readings[-1].removesuffix(b"\r"))
-        # As it is, if that is there: these bytes may be part of a name.
+        # The name as it is, if that file exists: these bytes may be part of a name.
         best = name
         if len(readings) > 1:
             best = next((reading for reading in readings if os.path.lexists(reading)), readings[-1])
@@ -140,10 +140,10 @@ def _marked(content: bytes) -> str | None:
 
 
 def _as_utf8(content: bytes) -> bytes:
-    """Text in UTF-16 or UTF-32 in UTF-8, other bytes as they are.
+    """Convert UTF-16 or UTF-32 to UTF-8; return other bytes as they are.
 
     Raises:
-        DataError: it holds NUL characters, and is none of these.
+        DataError: the bytes hold NUL characters but are neither UTF-16 nor UTF-32.
     """
     coding = _marked(content)
     if coding is not None:
@@ -159,7 +159,7 @@ def _as_utf8(content: bytes) -> bytes:
             readings.append(text)
     if not readings:
         raise DataError("holds NUL characters, and is not UTF-16")
-    # The wrong order of bytes makes other scripts of line ends and full stops.
+    # In the wrong byte order, line ends and full stops become letters of other scripts.
     return max(readings, key=lambda text: sum(letter.isascii() for letter in text)).encode("utf-8", "replace")
 
 
@@ -176,7 +176,7 @@ def _as_text(content: bytes, path: Path) -> bytes:
 
 
 def _folders(path: Path) -> list[Path]:
-    """Where the entries of a playlist begin."""
+    """The folders from which the entries of a playlist start."""
     real = path
     for _ in range(_MAX_LINKS):
         if not real.is_symlink():
@@ -186,7 +186,7 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _number(entry: re.Match[bytes]) -> tuple[int, bytes]:
-    """The number of an entry of a PLS, for sorting: of any length, of which ``int`` takes 4300 digits."""
+    """The number of a PLS entry, for sorting. It may be longer than the 4300 digits that ``int`` takes."""
     digits = entry[1].lstrip(b"0")
     return len(digits), digits
 
@@ -228,7 +228,7 @@ def _of_url(rest: bytes) -> list[bytes]:
     drive = re.match(rb"/+([A-Za-z])[:|](?=[/\\])", rest)
     if drive:
         rest = drive[1] + b":" + rest[drive.end() :]
-    # Programs forget to escape ? and #, which in a URL end the path.
+    # Programs forget to escape ? and #, which end the path in a URL.
     found = [urllib.parse.unquote_to_bytes(rest), rest]
     found.append(urllib.parse.unquote_to_bytes(re.split(rb"[?#]", rest)[0]))
     return [path for path in dict.fromkeys(found) if path]
@@ -245,7 +245,7 @@ def _text(name: bytes) -> str:
 
 
 def _spellings(name: bytes) -> list[bytes]:
-    """The bytes that a file may have as its name if a list has these, the likeliest first."""
+    """The possible names of a file, as bytes, if a list holds this name; the likeliest first."""
     found = [name]
     if not name.isascii():
         try:
@@ -277,7 +277,7 @@ def _encoded(text: str, coding: str) -> bytes | None:
 
 
 def _places(name: bytes, folders: list[bytes], is_rooted: bool) -> Iterator[bytes]:
-    """Where a file of a name may be; ``is_rooted``: it begins at the root of a Windows drive."""
+    """Where a file of this name may be; ``is_rooted``: the name starts at the root of a Windows drive."""
     for folder in folders:
         yield os.path.join(folder, name)
     rooted = _ROOTED.fullmatch(name) if is_rooted else None
@@ -285,7 +285,7 @@ def _places(name: bytes, folders: list[bytes], is_rooted: bool) -> Iterator[byte
         return
     drive, rest = rooted[1], rooted[2]
     if drive is not None:
-        # As WSL mounts it.
+        # Where WSL mounts it.
         yield b"/mnt/" + drive.lower() + b"/" + rest
     parts = rest.split(b"/")
     above = os.path.abspath(folders[0])

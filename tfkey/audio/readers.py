@@ -1,4 +1,4 @@
-"""What decoders have in common."""
+"""The interface that decoders share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 
 class UndecodableError(Exception):
-    """A decoder cannot read a file, or no further; another one may.
+    """A decoder cannot read a file, or cannot read on; another decoder may.
 
     Args:
         reason: why, in a few words.
-        is_vague: the reason is of no help, such as that no format was recognised.
+        is_vague: whether the reason does not help, such as that no format was recognised.
         missing: what the file states and does not hold, in words; None if nothing.
     """
 
@@ -28,7 +28,7 @@ class Reader(Protocol):
     """Audio that is read from start to end.
 
     Attributes:
-        seconds: the length that is stated, which may be wrong; 0.0 if none is.
+        seconds: the stated length, which may be wrong; 0.0 if no length is stated.
     """
 
     seconds: float
@@ -36,10 +36,10 @@ class Reader(Protocol):
     def blocks(self) -> Iterator[tuple[np.ndarray, int]]:
         """The mean over channels, float32 ``[n]``, block by block, each with its rate in Hz.
 
-        A block's memory may be used again for the next.
+        A block's memory may be reused for the next one.
 
         Raises:
-            UndecodableError: the decoder gives up; what it gave so far is good.
+            UndecodableError: the decoder gives up; the blocks that it gave before are good.
         """
 
     def fault(self) -> str | None:
@@ -49,4 +49,4 @@ class Reader(Protocol):
         """After the last block: what the file states and does not hold, in words; None if nothing."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""

@@ -22,32 +22,32 @@ from tfkey.errors import AudioError
 SILENCE_DB = -80.0
 """A recording whose peak is below this level (dB re full scale) carries no music; 16-bit noise is at -90."""
 
-# Beyond the densest of lossy streams; silence in FLAC may be denser, and room is then made as it comes.
+# More than in the densest lossy streams. Silence in FLAC may be denser; memory is then added as needed.
 _MOST_SAMPLES_PER_BYTE = 64
-# Less than this of a cut file is not worth an answer.
+# If less than this is left of a cut file, the file is refused.
 _LEAST_SECONDS = 0.5
 
 
 def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
     """Read a whole audio file as a mono waveform.
 
-    Channels are averaged; those that would cancel are turned first (:mod:`tfkey.audio.mixing`). Any sample
-    rate is brought to ``sample_rate`` by soxr's high-quality resampler. The format is recognised by content,
-    whatever the suffix. What changes its rate or channels on the way is read to its end.
+    Channels are averaged; those that would cancel are inverted first (:mod:`tfkey.audio.mixing`). Any sample
+    rate is converted to ``sample_rate`` by soxr's high-quality resampler. The format is recognised by its
+    content, whatever the suffix. A file whose rate or channels change in the middle is read to its end.
 
     Args:
         path: a file in any format that libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF), or else FFmpeg
-            (AAC, ALAC, WMA, Opus, the sound of videos).
+            (AAC, ALAC, WMA, Opus, the audio of videos).
         sample_rate: the wanted rate in Hz.
 
     Returns:
-        float32 ``[samples]``, in [-1, 1]: what lies beyond full scale is clipped. Never empty, always finite.
+        float32 ``[samples]``, in [-1, 1]: samples beyond full scale are clipped. Never empty, always finite.
 
-    A file that is cut without a trace (an MP3 that does not state its length) is read up to the cut.
+    If nothing shows that a file is cut (an MP3 need not state its length), it is read up to the cut.
 
     Raises:
-        AudioError: the file is missing, empty, truncated, protected, not audio, or holds no sample or one
-            that is not finite.
+        AudioError: the file is missing, empty, truncated, protected, not audio, or holds no samples or
+            samples that are not finite.
     """
     found = read_up_to(path, sample_rate, sys.maxsize)
     assert found.waveform is not None
@@ -56,12 +56,12 @@ def read(path: Path | str, sample_rate: int = 44100) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Found:
-    """What was read of a file.
+    """What was read from a file.
 
     Attributes:
-        waveform: float32 ``[samples]``; None if it is longer than was asked for.
+        waveform: float32 ``[samples]``; None if it is longer than the limit.
         samples: the length.
-        warning: what is wrong with the file though it can be read, such as that it is cut; None if nothing.
+        warning: what is wrong with a file that can be read, such as that it is cut; None if nothing is wrong.
     """
 
     waveform: np.ndarray | None
@@ -70,12 +70,12 @@ class Found:
 
 
 def read_up_to(path: Path | str, sample_rate: int, most: int, *, cut: bool = False) -> Found:
-    """Read as :func:`read` does what is no longer than ``most`` samples; of what is longer, tell how long.
+    """Read a file of up to ``most`` samples as :func:`read` does; return only the length of a longer one.
 
     Args:
         path: the file.
         sample_rate: the wanted rate in Hz.
-        most: samples at that rate; more are never in memory.
+        most: the limit in samples at that rate; there are never more in memory.
         cut: whether a file that is cut is read up to the cut, with a warning.
 
     Raises:
@@ -84,7 +84,7 @@ def read_up_to(path: Path | str, sample_rate: int, most: int, *, cut: bool = Fal
     path = Path(path)
     with opened(path) as file:
         decoding = Decoding(file)
-        # What a header promises is not always there, and no header is worth more memory than its file.
+        # Headers may promise more than there is, so the size of the file limits the memory, too.
         densest = _MOST_SAMPLES_PER_BYTE * file.size
         waveform, size = _read_mono(path, decoding, sample_rate, most, densest)
         _check_whole(path, decoding, size, sample_rate, cut)
@@ -94,11 +94,11 @@ def read_up_to(path: Path | str, sample_rate: int, most: int, *, cut: bool = Fal
 def encode(waveform: np.ndarray, sample_rate: int, container: Literal["WAV", "FLAC"]) -> bytes:
     """A waveform as the bytes of a 16-bit file.
 
-    Not straight to a path: of a full disk libsndfile says only that something failed.
+    It does not write to a path: if the disk is full, libsndfile reports only that something failed.
 
     Args:
         waveform: float ``[samples]`` or ``[samples, channels]`` in [-1, 1].
-        sample_rate: in Hz.
+        sample_rate: the rate in Hz.
         container: the format.
     """
     stream = io.BytesIO()
@@ -107,7 +107,7 @@ def encode(waveform: np.ndarray, sample_rate: int, container: Literal["WAV", "FL
 
 
 def blocks(path: Path | str, sample_rate: int = 44100, *, cut: bool = False) -> Iterator[np.ndarray]:
-    """Read an audio file as :func:`read` does, block by block: in memory that no length of a file exceeds.
+    """Read an audio file as :func:`read` does, but block by block: memory use does not grow with the file.
 
     Args:
         path: the file.
@@ -115,11 +115,12 @@ def blocks(path: Path | str, sample_rate: int = 44100, *, cut: bool = False) -> 
         cut: whether a file that is cut is read up to the cut.
 
     Yields:
-        float32 ``[n]``, one after the other what :func:`read` gives; less than a second each as a rule. The
-        memory is used again: copy what is to be kept.
+        float32 ``[n]``, in order what :func:`read` returns as a whole; usually less than a second each. The
+        memory is reused: copy what you keep.
 
     Raises:
-        AudioError: as :func:`read` does; what shows at the end only (a truncated file) after the last block.
+        AudioError: as :func:`read` does. Faults that show only at the end (a truncated file) are raised after
+            the last block.
     """
     path = Path(path)
     size = 0
@@ -136,7 +137,7 @@ def blocks(path: Path | str, sample_rate: int = 44100, *, cut: bool = False) -> 
 def is_silent(waveform: np.ndarray) -> bool:
     """Whether no sample of a waveform reaches :data:`SILENCE_DB`."""
     least = 10 ** (SILENCE_DB / 20)
-    # Music shows in its first block. Not by abs(), which is another array of that length.
+    # Music usually shows in the first block. abs() would make another array of that length.
     return not any(
         part.max() >= least or part.min() <= -least
         for part in (waveform[start : start + BLOCK] for start in range(0, waveform.size, BLOCK))
@@ -149,11 +150,11 @@ def _read_mono(
     """Decode a file to ``sample_rate``; the result is the only array of its length.
 
     Args:
-        path: its name for errors.
+        path: its name, for errors.
         decoding: the file.
         sample_rate: the wanted rate in Hz.
-        most: samples to keep.
-        densest: samples to make room for at most, whatever the file states.
+        most: the most samples to keep.
+        densest: the most samples to allocate at first, whatever the file states.
 
     Returns:
         float32 ``[samples]`` in [-1, 1], None if there are more than ``most``; how many there are.
@@ -171,12 +172,12 @@ def _read_mono(
             waveform.resize(min(most, end + waveform.size // 4), refcheck=False)
         _put(part, part if waveform is None else waveform[size:end], path)
         size = end
-    # Not resize(), which copies all of it.
+    # Not resize(), which copies the whole array.
     return None if waveform is None else waveform[:size], size
 
 
 def _resampled(decoding: Decoding, sample_rate: int) -> Iterator[np.ndarray]:
-    """A file's blocks at another rate. Not to be kept."""
+    """A file's blocks at another rate. Their memory is reused."""
     resampler, current = None, sample_rate
     for block, rate in decoding.blocks():
         if rate != current:
@@ -187,12 +188,12 @@ def _resampled(decoding: Decoding, sample_rate: int) -> Iterator[np.ndarray]:
                 resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
         yield block if resampler is None else resampler.resample_chunk(block)
     if resampler is not None:
-        # What it has held back.
+        # The samples that it still holds.
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def _check_whole(path: Path, decoding: Decoding, size: int, sample_rate: int, cut: bool) -> None:
-    """Refuse what is cut, if that is not wanted, or holds nothing."""
+    """Refuse a file that is cut (unless that is allowed) or holds nothing."""
     if decoding.cut is not None and not (cut and decoding.decoded >= _LEAST_SECONDS):
         raise AudioError(f"{path}: {decoding.cut}; copy it again from its source")
     if not decoding.decoded:
@@ -205,10 +206,10 @@ def _put(part: np.ndarray, place: np.ndarray, path: Path) -> None:
     """Copy samples to their place, clipped to full scale."""
     if not part.size:
         return
-    # Of what is no number, no sum is one; that of numbers may go beyond all, so they are then looked at.
+    # If any sample is NaN, so is the sum. A sum of finite samples may overflow: check the samples only then.
     with np.errstate(over="ignore", invalid="ignore"):
         total = part.sum()
     if not np.isfinite(total) and not np.isfinite(part).all():
-        raise AudioError(f"{path}: holds samples that are no numbers; encode it again")
-    # Loud lossy files and resampling overshoot; 16-bit intervals cannot hold it, and all modes are to agree.
+        raise AudioError(f"{path}: holds samples that are not finite; encode it again")
+    # Loud lossy files and resampling overshoot. 16-bit intervals cannot hold this, and all modes must agree.
     np.clip(part, -1.0, 1.0, out=place)

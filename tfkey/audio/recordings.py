@@ -1,4 +1,4 @@
-"""Recordings as windows of a mono waveform, in bounded memory whatever their length."""
+"""Recordings as windows of a mono waveform, in bounded memory for any length."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from tfkey.audio import reading
 
 WHOLE_SECONDS = 600.0
-"""A file of up to this length is decoded once and kept in memory; a longer one is decoded anew each time."""
+"""A file up to this length is decoded once and kept in memory; a longer one is decoded again each time."""
 
 
 class Recording(Protocol):
-    """A mono waveform that is read by windows."""
+    """A mono waveform that is read in windows."""
 
     @property
     def samples(self) -> int:
@@ -24,10 +24,10 @@ class Recording(Protocol):
 
     @property
     def warning(self) -> str | None:
-        """What is wrong with its file though it can be read; None if nothing."""
+        """What is wrong with its file, which can be read nevertheless; None if nothing is wrong."""
 
     def windows(self, starts: Sequence[int], length: int) -> Iterator[np.ndarray]:
-        """Give float32 ``[length]`` from each start on (ascending), at the recording's end less."""
+        """Give float32 ``[length]`` from each start on (ascending), or less at the recording's end."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Waveform:
 
 @dataclass(frozen=True)
 class LongFile:
-    """A recording that is decoded each time it is read; a window and a block stand in memory."""
+    """A recording that is decoded each time it is read; one window and one block are in memory."""
 
     path: Path
     sample_rate: int
@@ -57,7 +57,7 @@ class LongFile:
     warning: str | None = None
 
     def windows(self, starts: Sequence[int], length: int) -> Iterator[np.ndarray]:
-        """Windows that are not to be kept."""
+        """Windows; do not keep them."""
         held: list[np.ndarray] = []
         first = end = 0
         blocks = reading.blocks(self.path, self.sample_rate, cut=True)
@@ -84,12 +84,12 @@ def open_recording(path: Path | str, sample_rate: int, whole_seconds: float = WH
 
     Args:
         path: the file.
-        sample_rate: that it is brought to, in Hz.
-        whole_seconds: up to which length it is kept in memory.
+        sample_rate: the rate in Hz to which it is converted.
+        whole_seconds: the greatest length that is kept in memory.
 
     Raises:
-        AudioError: as :func:`tfkey.audio.reading.read` does, but for a cut file only where next to nothing of
-            it is left.
+        AudioError: as :func:`tfkey.audio.reading.read` does, but for a cut file only if almost nothing of it
+            is left.
     """
     found = reading.read_up_to(path, sample_rate, round(whole_seconds * sample_rate), cut=True)
     if found.waveform is None:

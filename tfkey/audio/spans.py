@@ -1,4 +1,4 @@
-"""A part of a file as a file of its own, with another header if need be."""
+"""A part of a file as a separate file, with another header if necessary."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import IO, Any
 
 @dataclass(frozen=True)
 class Span:
-    """Bytes of a file: what a decoder is given.
+    """The bytes of a file that a decoder reads.
 
     Attributes:
-        stream: the file, without a buffer.
+        stream: the file, unbuffered.
         start: the first byte.
-        end: behind the last one.
-        header: bytes that come first, in place of those before ``start``.
+        end: the byte after the last one.
+        header: bytes that come first, instead of those before ``start``.
     """
 
     stream: IO[bytes]
@@ -26,11 +26,11 @@ class Span:
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """The length in bytes."""
         return len(self.header) + self.end - self.start
 
     def is_whole(self) -> bool:
-        """Whether it is the file as it is."""
+        """Whether it is the whole file, unchanged."""
         return not self.start and not self.header and self.end == os.fstat(self.stream.fileno()).st_size
 
     def open(self) -> SpanFile:
@@ -39,11 +39,11 @@ class Span:
 
 
 class SpanFile(io.RawIOBase):
-    """Reads a span. The file's own position is set anew by each read, so that spans may take turns.
+    """Reads a span. Each read sets the position of the file, so that several spans can be read in turns.
 
     Attributes:
-        error: what went wrong when reading. It is not raised: libsndfile calls from C, through which no
-            exception goes.
+        error: what went wrong when reading. It is not raised: libsndfile calls from C, which no exception
+            passes through.
     """
 
     def __init__(self, span: Span) -> None:
@@ -71,7 +71,7 @@ class SpanFile(io.RawIOBase):
         return self._place
 
     def readinto(self, buffer: Any) -> int:
-        """Read up to as many bytes as the buffer has; 0 at the end."""
+        """Read up to as many bytes as the buffer holds; return 0 at the end."""
         span, view = self._span, memoryview(buffer).cast("B")
         count = min(len(view), span.size - self._place)
         if count <= 0:

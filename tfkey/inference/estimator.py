@@ -1,6 +1,6 @@
 """From a recording to its key: a trained network applied to whole tracks of any length.
 
-The steps can be taken one by one: a file (:func:`tfkey.audio.reading.read`), a waveform
+Each step can also be used alone: a file (:func:`tfkey.audio.reading.read`), a waveform
 (:meth:`KeyEstimator.estimate_waveform`), a spectrogram (:meth:`KeyEstimator.spectrogram`), its probabilities
 (:meth:`KeyEstimator.probabilities`).
 """
@@ -36,12 +36,12 @@ SILENT = "silent"
 NO_TONES = "no tones (noise, speech or percussion)"
 
 LEAST_CORRECTION = 15.0
-"""Cents of deviation from A4 = 440 Hz from which on the filters are moved to the recording's tuning."""
+"""Cents from A4 = 440 Hz; the filters are moved to the tuning of recordings that deviate by this or more."""
 
-# In a recording that has tones, an interval has them if it is no clear case of none.
+# In a recording with tones, an interval counts as tonal unless it clearly is not.
 _DOUBTFUL = 0.7
 
-# Filters are designed for whole multiples of it, half a second each.
+# Filters are designed for whole multiples of this many cents; designing them takes half a second.
 _CORRECTION_STEP = 5.0
 
 
@@ -50,14 +50,15 @@ class Estimate:
     """The key of a recording.
 
     Attributes:
-        key: the most probable one; None if there is none, then ``reason`` says why.
+        key: the most probable key; None if the recording has no key (``reason`` says why).
         probabilities: float64 ``[24]`` by class index, sum 1: calibrated, the mean over the recording.
-        confidence: the probability of ``key``; of the best class if there is no key.
-        reason: why there is no key; None if there is one.
-        tuning_cents: deviation from A4 = 440 Hz, in [-50, 50); None if it cannot be told.
+        confidence: the probability of ``key``, or of the best class if there is no key.
+        reason: why there is no key; None if there is a key.
+        tuning_cents: deviation from A4 = 440 Hz, in [-50, 50); None if it is not known.
         seconds: the length of the recording.
-        segments: key over time, in order, neighbours of one key joined.
-        warning: what is wrong with the file though it was judged, such as that it is cut; None if nothing.
+        segments: key over time, in order; neighbours with the same key are joined.
+        warning: what is wrong with a file that was analysed nevertheless, such as that it is cut; None if
+            nothing is wrong.
     """
 
     key: Key | None
@@ -77,8 +78,8 @@ class Estimate:
 
 @dataclass(frozen=True)
 class _Judged:
-    """What was found in a recording's intervals: float64 ``[intervals, 24]``, the tones of all together, how
-    tonal each is, and which are silent."""
+    """What was found in a recording's intervals: probabilities, float64 ``[intervals, 24]``; the tones of all
+    intervals together; how tonal each interval is; and which intervals are silent."""
 
     probabilities: np.ndarray
     tones: Tones
@@ -87,13 +88,13 @@ class _Judged:
 
 
 class KeyEstimator:
-    """Names the key of recordings by a trained network. One object serves one thread at a time.
+    """Names the key of recordings with a trained network. Use each object from one thread at a time.
 
     Args:
-        metadata: what belongs to the network.
-        network: from spectrograms (or waveforms) to probabilities.
-        least_tonality: how sure it must be that a recording holds tones for it to have a key, 0 to 1, see
-            :data:`tfkey.inference.tones.LEAST_TONALITY`; 0 gives everything but silence a key.
+        metadata: the metadata of the network.
+        network: maps spectrograms (or waveforms) to probabilities.
+        least_tonality: the least tonality, 0 to 1, of a recording that has a key, see
+            :data:`tfkey.inference.tones.LEAST_TONALITY`; with 0, everything except silence has a key.
         correct_tuning: whether the filters are moved to the tuning of a recording that deviates by
             :data:`LEAST_CORRECTION` or more.
     """
@@ -116,29 +117,29 @@ class KeyEstimator:
         """Load a network that comes with tfkey; :attr:`description` says what it is.
 
         Args:
-            name: of the weights.
-            **settings: of the class.
+            name: the name of the weights.
+            **settings: further arguments of the class.
 
         Raises:
-            UsageError: there is none of that name.
+            UsageError: there are no weights of that name.
         """
         folder = Path(__file__).parents[1] / "weights"
         if not (folder / name / "tfkey.json").is_file():
             names = ", ".join(sorted(path.parent.name for path in folder.glob("*/tfkey.json"))) or "none"
-            raise UsageError(f"weights {name!r} do not come with tfkey; there are: {names}")
+            raise UsageError(f"weights {name!r} do not come with tfkey; available: {names}")
         return cls.from_export(folder / name, **settings)
 
     @classmethod
     def from_export(cls, path: Path | str, *, threads: int = 1, **settings: Any) -> KeyEstimator:
-        """Load a folder that ``tfkey export`` made, in the formats litert, onnx and keras.
+        """Load a folder that ``tfkey export`` wrote, in the format litert, onnx or keras.
 
         Args:
             path: the folder.
-            threads: that the network may use.
-            **settings: of the class.
+            threads: the number of threads that the network may use.
+            **settings: further arguments of the class.
 
         Raises:
-            DataError: the folder is none, or damaged.
+            DataError: the folder is not an export, or it is damaged.
             MissingExtraError: the format needs a package that is not installed (litert does not).
         """
         bundle = open_bundle(Path(path))
@@ -146,14 +147,14 @@ class KeyEstimator:
 
     @classmethod
     def from_run(cls, run: Run | Path | str, **settings: Any) -> KeyEstimator:
-        """Load the best network of a run, by Keras (see :mod:`tfkey.runs` for what can be wrong with it).
+        """Load the best network of a run with Keras (see :mod:`tfkey.runs` for what can be wrong with it).
 
         Args:
             run: the run, or its folder.
-            **settings: of the class.
+            **settings: further arguments of the class.
 
         Raises:
-            MissingExtraError: TensorFlow is not installed; an export of the run needs none.
+            MissingExtraError: TensorFlow is not installed; an export of the run does not need it.
         """
         from tfkey.inference.from_run import load_run_network
 
@@ -175,13 +176,13 @@ class KeyEstimator:
 
         Args:
             recording: an audio file, or a mono waveform, float ``[samples]`` with full scale at 1.0.
-            sample_rate: of the waveform, in Hz; None for that of the features.
-            step_seconds: key over time is read from intervals that start this far apart, which costs an
-                interval each; None for those that the whole track is judged by.
+            sample_rate: the rate of the waveform in Hz; None for that of the features.
+            step_seconds: the distance between the starts of the intervals for key over time; each of them is
+                analysed separately. None for the intervals from which the key of the track is found.
 
         Raises:
-            AudioError: a file that cannot be read; a waveform that is none. A file that is cut is judged by
-                what is there, with a warning.
+            AudioError: the file cannot be read, or the array is not a waveform. If a file is cut, the
+                readable part is analysed, with a warning.
         """
         rate = self.metadata.features.sample_rate
         if not isinstance(recording, np.ndarray):
@@ -198,11 +199,11 @@ class KeyEstimator:
         return self.estimate(waveform, step_seconds=step_seconds)
 
     def spectrogram(self, waveform: np.ndarray, cents: float = 0.0) -> np.ndarray:
-        """Make what the network sees.
+        """Make the spectrogram that the network gets.
 
         Args:
             waveform: float ``[samples]`` at the sample rate of the features.
-            cents: the tuning of A4 against 440 Hz, to which the bins are moved.
+            cents: the deviation from A4 = 440 Hz by which the bins are moved.
 
         Returns:
             float32 ``[frames, bins]`` in [0, 1].
@@ -210,7 +211,7 @@ class KeyEstimator:
         return spectrogram(waveform, self.metadata.features, cents)
 
     def probabilities(self, spectrogram: np.ndarray) -> np.ndarray:
-        """Judge one spectrogram as it is, as one interval, without calibration.
+        """Apply the network to one spectrogram as it is, as one interval, without calibration.
 
         Args:
             spectrogram: ``[frames, bins]`` in [0, 1]; at least ``metadata.minimum_frames`` frames.
@@ -219,10 +220,10 @@ class KeyEstimator:
             float64 ``[24]``, sum 1.
 
         Raises:
-            UsageError: the network makes its spectrogram itself.
+            UsageError: the network computes its own spectrogram.
         """
         if self.metadata.takes_waveforms:
-            raise UsageError("this network takes waveforms; give it one by estimate_waveform")
+            raise UsageError("this network takes waveforms; call estimate_waveform instead")
         return self._network(spectrogram[np.newaxis, :, :, np.newaxis])[0].astype(np.float64)
 
     def _estimate(self, recording: Recording, step_seconds: float | None) -> Estimate:
@@ -259,7 +260,7 @@ class KeyEstimator:
         )
 
     def _correction(self, cents: float | None) -> float:
-        """The cents by which the filters are to be moved; a network's own cannot be."""
+        """The cents by which to move the filters; the filters inside a network cannot be moved."""
         if cents is None or abs(cents) < LEAST_CORRECTION or not self.correct_tuning:
             return 0.0
         return 0.0 if self.metadata.takes_waveforms else _CORRECTION_STEP * round(cents / _CORRECTION_STEP)
@@ -306,9 +307,9 @@ def _checked(recording: np.ndarray) -> np.ndarray:
     """A waveform as float32.
 
     Raises:
-        AudioError: it is none, or empty.
+        AudioError: the array is not a waveform, or it is empty.
     """
-    # Whole numbers have another full scale.
+    # Integers have another full scale.
     if recording.dtype.kind != "f" or recording.ndim != 1 or not np.isfinite(recording).all():
         raise AudioError(f"waveform of {recording.dtype} {recording.shape}: give finite floats as [samples]")
     if not recording.size:

@@ -1,8 +1,8 @@
-"""How loud a recording is, and what brings a very quiet one to the level that networks know.
+"""How loud a recording is, and how a very quiet one is brought to the level that networks know.
 
-Spectrograms have a fixed range of levels, so that a network can tell loud from soft. Music that peaks far
-below full scale is below that range and looks like silence. A quiet recording is therefore amplified, all of
-it by one gain. Recordings of a usual level stay as they are, to the last bit.
+Spectrograms have a fixed range of levels, so that a network can distinguish loud from soft. Music that peaks
+far below full scale is below that range and looks like silence. A quiet recording is therefore amplified as a
+whole by one gain. Recordings with a usual level stay bit-identical.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ QUIET_DB = -25.0
 USUAL_DB = -6.0
 """The level, in dB re full scale, to which it is amplified."""
 
-# Blocks of this length have peaks: half the distance from lowest to highest sample. The level is such that
-# few blocks peak higher: a share of them, within these bounds. A click or two therefore change nothing, and
-# two loud seconds are enough, however long the rest is.
+# The peak of a block of this length is half the distance from its lowest to its highest sample. Only a few
+# blocks peak above the level: a share of them, within these bounds. One or two clicks therefore change
+# nothing, and two loud seconds are enough, however long the rest is.
 _BLOCK_SECONDS = 0.05
 _LEAST_BLOCKS = 4
 _MOST_BLOCKS = 40
 _SHARE = 0.05
-# Seconds that are looked at at a time.
+# Seconds that are read at a time.
 _WINDOW_SECONDS = 2.5
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What is done to a recording before it is judged: subtract, amplify, clip to full scale.
+    """What is done to a recording before it is analysed: subtract, amplify, clip to full scale.
 
     Attributes:
-        offset: the direct current in it, if that is much against its level; else 0.
+        offset: its DC offset if that is large compared with its level, or if it is amplified; otherwise 0.
         gain: a factor, at least 1.
     """
 
@@ -46,18 +46,18 @@ class Conditioning:
         """Condition float32 ``[samples]`` of the recording; the same array if there is nothing to do."""
         if self.offset:
             window = window - np.float32(self.offset)
-        # A click that is far louder than the music ends at full scale.
+        # A click that is far louder than the music is clipped to full scale.
         return window if self.gain == 1.0 else np.clip(window * np.float32(self.gain), -1.0, 1.0)
 
 
 def conditioning(recording: Recording, sample_rate: int) -> Conditioning:
-    """Find out what a recording needs.
+    """Find out how to condition a recording.
 
-    It is read until two seconds of it were loud enough: the beginning of most files, all of quiet and silent
-    ones. One window of some seconds is in memory at a time.
+    It is read until two seconds of it were loud enough: in most files only the beginning, but quiet and
+    silent files as a whole. One window of a few seconds is in memory at a time.
 
     Args:
-        recording: at ``sample_rate``.
+        recording: the recording at ``sample_rate``.
         sample_rate: in Hz.
 
     Raises:

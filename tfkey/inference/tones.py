@@ -1,15 +1,15 @@
 """Whether a spectrogram holds tones as music does, and how they are tuned.
 
 Both are read from its peaks. A place is a peak if it is a maximum over frequency and :data:`PROMINENCE_DB`
-above the mean of the :data:`NEIGHBOURS` bins around it. Noise has few of them: the magnitudes of a Gaussian
-signal in neighbouring bins are Rayleigh distributed about a smooth level, and seldom exceed it so far; a
-click or a drum's burst excites all bins alike. A tone is a peak wherever it sounds.
+above the mean of the :data:`NEIGHBOURS` bins around it. Noise has few peaks: the magnitudes of a Gaussian
+signal in neighbouring bins are Rayleigh distributed about a smooth level and seldom exceed it this far; a
+click or a drum beat excites all bins alike. A tone is a peak as long as it sounds.
 
-Vowels have as many peaks as chords. What tells music from speech is where they are: music holds a pitch for a
-while and comes back to it; speech glides over all pitches alike. A drum comes back to its pitch, too, but it
-has only one or two pitches and does not hold them. :attr:`Tones.evidence` weighs these measures together.
-Each is a ratio or a share, so that none depends on the level. What recurs shows only in time: some seconds of
-speech may pass for music.
+Vowels have as many peaks as chords. Music and speech differ in where the peaks are: music holds a pitch for a
+while and returns to it; speech glides over all pitches alike. A drum returns to its pitch, too, but it has
+only one or two pitches and does not hold them. :attr:`Tones.evidence` combines these measures. Each is a
+ratio or a share and does not depend on the level. Recurrence takes time to show: a few seconds of speech may
+pass for music.
 """
 
 from __future__ import annotations
@@ -26,68 +26,67 @@ PROMINENCE_DB = 10.0
 """How far a peak is above its surroundings, in dB."""
 
 NEIGHBOURS = 15
-"""Bins, the place itself in the middle, whose mean level are its surroundings. A pure tone fills three."""
+"""The bins, with the place itself in the middle, whose mean level is compared. A pure tone fills three."""
 
 LEAST_TONALITY = 0.5
-"""The tonality from which on a recording is taken to hold tones.
+"""A recording with this tonality or more counts as having tones.
 
-Recordings of music are mostly between 0.7 and 0.95; those of raps over a beat, and of music that is clipped
-beyond recognition, come down to 0.5. Noise and applause are at 0.1 or below, speech and drums mostly below
-0.4.
+Recordings of music are mostly between 0.7 and 0.95; rap over a beat, and music that is clipped beyond
+recognition, may be as low as 0.5. Noise and applause are at 0.1 or below, speech and drums mostly below 0.4.
 """
 
 LEAST_CONCENTRATION = 0.2
-"""The least length (0 to 1) of the mean of the peaks' deviations, as arrows on a circle, that tells a
-tuning."""
+"""The tuning is known if the mean of the peaks' deviations, as vectors on the unit circle, has at least this
+length (0 to 1)."""
 
-# A frame that is below the loudest one by more than this, in dB, is a pause or reverberation.
+# A frame that is more than this many dB below the loudest one is a pause or reverberation.
 _PAUSE_DB = 40.0
-# Single frames that are so far above the others, in dB, are clicks; what is loud is then told by the others.
+# Single frames this many dB above the others are clicks; the others then decide what is loud.
 _CLICK_DB = 20.0
 _CLICKS = 0.05
-# Seconds between frames; those between tell nothing new.
+# Seconds between the frames that are used; those between them add no information.
 _STEP = 0.09
-# A peak is steady if it is as many cents from where one was as many seconds ago. Speech has glided on by
+# A peak is steady if it is within this many cents of a peak this many seconds ago. Speech has glided on by
 # then.
 _STEADY_CENTS = 10.0
 _STEADY_SECONDS = 0.19
-# Histograms count peaks by pitch, in cells of so many cents; seconds go into one and the other by turns,
-# since what is alike in two neighbouring frames does not recur but lasts.
+# Two histograms count peaks by pitch, in cells of this many cents. Each gets every other second, since equal
+# peaks in neighbouring frames last rather than recur.
 _CELL_CENTS = 6.25
 _TURN_SECONDS = 1.0
 _TURNS = 8
 _NEAR, _FAR = 1, 16  # cells
 _FEW_PAIRS = 0.3
 _CELLS_PER_PITCH = 8
-# Weights of the evidence. They were fitted by logistic regression, both sides weighing the same. Music: 15 s
-# each of 300 freely licensed recordings like those in tests/data, plain, clipped, quantised, band-limited and
-# under speech, drums and noise; and 60 synthetic lone voices. Other: 15 s each of 130 voices of espeak-ng, 90
-# drum loops, 50 noises and textures, none of them in tests/benchmarks/non_music.py. The offset was then
-# raised, since to refuse music is worse than to let speech pass.
+# Weights of the evidence, fitted by logistic regression with equal weight for both sides. Music: 15 s each of
+# 300 freely licensed recordings like those in tests/data, plain, clipped, quantised, band-limited and under
+# speech, drums and noise; and 60 synthetic solo voices. Other: 15 s each of 130 voices of espeak-ng, 90 drum
+# loops, 50 noises and textures, none of them in tests/benchmarks/non_music.py. The offset was then raised,
+# since refusing music is worse than accepting speech.
 _RECURRENCE, _PITCHES, _HELD, _STEADY, _OFFSET = 7.3, 6.9, 1.2, 11.0, -29.2
-# Less than so many seconds show less of what recurs.
+# In less than this many seconds, less recurs.
 _ENOUGH_SECONDS, _PER_LOG_SECOND = 10.0, 4.0
-# By how much the best part of a track must be beyond doubt to stand for all of it.
+# This margin is subtracted from the evidence of a track's best part before that counts for the whole track.
 _MARGIN = 2.5
-# The evidence that takes a tonality from 1/2 to 3/4 and a bit.
+# The evidence that raises the tonality from 1/2 to 0.73.
 _UNIT = 5.0
 
 
 @dataclass(frozen=True)
 class Tones:
-    """What the peaks of a spectrogram tell; :meth:`__add__` joins those of a track's intervals.
+    """What the peaks of a spectrogram show; :meth:`__add__` joins the results for a track's intervals.
 
     Attributes:
-        seconds: of the frames that are not pauses.
-        frames: their number.
+        seconds: the duration of the frames that are not pauses.
+        frames: the number of these frames.
         peaks: the number of peaks in them.
-        steady: peaks that were at the same pitch shortly before.
-        held: frames that have such peaks.
+        steady: the number of peaks that were at the same pitch shortly before.
+        held: the number of frames that have steady peaks.
         pitches: int64 ``[2, cells]``: how many peaks there are at each pitch, in odd and in even seconds.
-        deviation: the sum of the peaks' deviations from equal temperament at A4 = 440 Hz as arrows on a
+        deviation: the sum of the peaks' deviations from equal temperament at A4 = 440 Hz, as vectors on a
             circle of 100 cents, each as long as the peak's amplitude.
         weight: the sum of these amplitudes.
-        best: the evidence of the most tonal interval, if these are several.
+        best: the evidence of the most tonal interval, if several were joined.
     """
 
     seconds: float = 0.0
@@ -116,7 +115,7 @@ class Tones:
 
     @property
     def tonality(self) -> float:
-        """How sure it is that there are tones, 0 to 1: of all together, or of the best part beyond doubt."""
+        """How certain it is that there are tones, 0 to 1: in the whole, or with a margin in the best part."""
         return 1 / (1 + math.exp(-max(self.evidence, self.best - _MARGIN) / _UNIT))
 
     @cached_property
@@ -136,7 +135,7 @@ class Tones:
 
     @property
     def recurrence(self) -> float:
-        """How many times as often as by chance a pitch of odd seconds is met again in even ones."""
+        """How much more often than by chance a pitch in odd seconds recurs in even ones, as a factor."""
         odd, even = self.pitches.astype(np.float64)
         sums = np.zeros(even.size + 2 * _FAR + 1)
         sums[_FAR + 1 : _FAR + 1 + even.size] = even
@@ -147,14 +146,14 @@ class Tones:
 
     @property
     def spread(self) -> float:
-        """The number of pitches, a quarter tone each, that as many peaks would have if they were alike."""
+        """The effective number of pitches (a quarter tone each): the exponential of their entropy."""
         counts = self.pitches.reshape(2, -1, _CELLS_PER_PITCH).sum(axis=(0, 2))
         shares = counts[counts > 0] / max(counts.sum(), 1)
         return float(np.exp(-np.sum(shares * np.log(shares))))
 
     @property
     def cents(self) -> float | None:
-        """The deviation of the tuning from A4 = 440 Hz, in [-50, 50); None if the peaks agree on none."""
+        """The deviation of the tuning from A4 = 440 Hz, in [-50, 50); None if the peaks do not agree."""
         if abs(self.deviation) < LEAST_CONCENTRATION * self.weight or not self.weight:
             return None
         cents = math.degrees(math.atan2(self.deviation.imag, self.deviation.real)) / 3.6
@@ -164,11 +163,11 @@ class Tones:
 def find_tones(spectrogram: np.ndarray, features: Features) -> Tones:
     """Find the peaks of a spectrogram.
 
-    The position of a peak between the bins is the vertex of the parabola through its level in dB and those of
-    its two neighbours, the deviations' mean is that of directions on a circle, weighted by amplitude. So do
-    librosa's ``piptrack`` (after J. O. Smith, *Spectral Audio Signal Processing*, quadratic interpolation of
-    spectral peaks) and ``estimate_tuning``, on a Fourier transform; for the mean K. V. Mardia and P. E. Jupp,
-    *Directional Statistics*, 2000.
+    The position of a peak between the bins is the vertex of the parabola through its level in dB and the
+    levels of its two neighbours. The mean of the deviations is that of directions on a circle, weighted by
+    amplitude. librosa's ``piptrack`` (after J. O. Smith, *Spectral Audio Signal Processing*, quadratic
+    interpolation of spectral peaks) and ``estimate_tuning`` do the same on a Fourier transform; for the mean
+    see K. V. Mardia and P. E. Jupp, *Directional Statistics*, 2000.
 
     Args:
         spectrogram: ``[frames, bins]`` in [0, 1].
@@ -183,14 +182,14 @@ def find_tones(spectrogram: np.ndarray, features: Features) -> Tones:
     middle = level[:, 1:-1]
     peaks = middle > _surroundings(level)[:, 1:-1] + np.float32(PROMINENCE_DB)
     peaks &= (middle >= level[:, :-2]) & (middle > level[:, 2:]) & sounding[:, np.newaxis]
-    # Flat, which takes NumPy a third of the time.
+    # On the flat array, NumPy takes a third of the time.
     frames, places = np.divmod(np.flatnonzero(peaks), middle.shape[1])
     where = frames * level.shape[1] + places
     before, peak, after = (level.ravel()[where + step].astype(np.float64) for step in range(3))
     position = places + 1 + 0.5 * (before - after) / (before - 2 * peak + after)
     semitones = position * 12 / features.bins_per_octave + 12 * math.log2(features.fmin / 440.0)
     weight = 10 ** ((peak + features.db_min) / 20)
-    # For the tuning every second frame tells as much.
+    # For the tuning, every second frame is enough.
     told = frames * every % 2 == 0
     cents = position * 1200 / features.bins_per_octave
     steady = _steady(peaks.shape, frames, places, cents, round(_STEADY_SECONDS * rate))
@@ -221,20 +220,20 @@ def _sounding(level: np.ndarray) -> np.ndarray:
 def _steady(
     shape: tuple[int, ...], frames: np.ndarray, places: np.ndarray, cents: np.ndarray, lag: int
 ) -> np.ndarray:
-    """Which peaks are at a pitch where there was one ``lag`` frames before.
+    """Which peaks are at a pitch at which there was a peak ``lag`` frames before.
 
     Args:
-        shape: frames and places of the spectrogram.
+        shape: the numbers of frames and places in the spectrogram.
         frames: int ``[peaks]``.
         places: int ``[peaks]``.
-        cents: float ``[peaks]``, their pitches.
+        cents: float ``[peaks]``, the pitches of the peaks.
         lag: in frames, at least 1.
 
     Returns:
         bool ``[peaks]``.
     """
     lag = max(1, lag)
-    # Before the first frame, and beyond the lowest and highest place, there is nothing.
+    # There are no peaks before the first frame, nor beyond the lowest and highest place.
     pitches = np.full((shape[0] + lag, shape[1] + 2), np.inf)
     pitches[frames + lag, places + 1] = cents
     steady = np.zeros(frames.size, bool)
@@ -251,8 +250,8 @@ def _pitches(
     Args:
         frames: int ``[peaks]``.
         cents: float ``[peaks]`` above the lowest bin.
-        count: of frames in all.
-        rate: frames a second.
+        count: the total number of frames.
+        rate: frames per second.
         features: the parameters.
     """
     turn = min(_TURN_SECONDS * rate, max(1.0, count / _TURNS))
@@ -263,7 +262,7 @@ def _pitches(
 
 
 def _surroundings(level: np.ndarray) -> np.ndarray:
-    """The mean of each place and its neighbours; beyond the lowest and highest bin these go on unchanged."""
+    """The mean of each place and its neighbours; beyond the edges, the lowest and highest bins repeat."""
     half = NEIGHBOURS // 2
     bins = level.shape[1]
     places = np.clip(np.arange(-half - 1, bins + half), 0, bins - 1)

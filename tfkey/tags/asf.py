@@ -69,7 +69,7 @@ def plan(source: Source, text: str | None) -> Plan:
         found.patches.append(
             Patch(16, 28, (length + grown).to_bytes(8, "little") + count.to_bytes(4, "little"))
         )
-        # The length of the file, which is not stated in broadcasts.
+        # The length of the file; broadcasts do not state it.
         found.patches += [
             _longer(source, item.start + 40, 8, grown)
             for item in objects
@@ -95,7 +95,7 @@ def _object(guid: bytes, content: bytes) -> bytes:
 
 def _longer(source: Source, place: int, size: int, growth: int) -> Patch:
     value = int.from_bytes(source.at(place, size), "little")
-    # Where the length is not known, it is zero, or all ones.
+    # An unknown length is zero or all ones.
     most = (1 << 8 * size) - 1
     longer = value if value in (0, most) else min(max(value + growth, 0), most)
     return Patch(place, place + size, longer.to_bytes(size, "little"))
@@ -111,14 +111,14 @@ def _edit(
     read: Callable[[bytes, int], tuple[int, Field]],
     make: Callable[[str, Field | None, str], bytes],
 ) -> None:
-    """Read a list of attributes into ``found``, and write it with another key."""
+    """Read a list of attributes into ``found``, and plan its patch with another key."""
     data = source.at(item.start + 24, item.length - 24)
     fields, place = [], 2
     for _ in range(int.from_bytes(data[:2], "little")):
         place, field = read(data, place)
         if place > len(data):
             raise UntaggableError(
-                "its ASF attributes are damaged (one ends behind their end); write its tags again"
+                "its ASF attributes are damaged (one extends beyond their end); write its tags again"
             )
         fields.append(field)
     found.fields.extend(fields)
@@ -136,7 +136,7 @@ def _edit(
 
 
 def _attribute(data: bytes, place: int) -> tuple[int, Field]:
-    """An attribute, and where it ends: name, type and value, each with its length."""
+    """An attribute (name, type and value, with lengths), and where it ends."""
     value = place + 6 + _number(data, place, 2)
     end = value + _number(data, value - 2, 2)
     return end, _field(data[place:end], data[place + 2 : value - 4], data[value:end])

@@ -22,7 +22,7 @@ class _Chunk(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where its content ends; a pad byte follows if its length is odd."""
+        """The end of its content; a pad byte follows if its length is odd."""
         return self.start + 8 + self.length
 
     @property
@@ -65,7 +65,7 @@ def _edited(content: bytes, text: str | None, found: Plan, *, add: bool) -> byte
             return content
         if content.strip(b"\0"):
             raise UntaggableError(
-                "its ID3 chunk holds no whole ID3 tag; write its tags again in a tag editor"
+                "its ID3 chunk holds no complete ID3 tag; write its tags again in a tag editor"
             )
         return id3.new_tag(text)
     fields, new = id3.edit_tag(content[:size], text, add=add)
@@ -89,22 +89,22 @@ def _chunks(source: Source, order: Order) -> Iterator[_Chunk]:
 
 
 def _counted(source: Source, chunks: list[_Chunk], order: Order) -> tuple[list[_Chunk], int]:
-    """The chunks that the header of the file counts in, and where they end.
+    """The chunks that the length in the file's header includes, and where they end.
 
-    Where it states another length, all chunks are, if they fill the file. What lies behind the end that it
-    states is another program's.
+    If the header states another length, these are all chunks, provided that they fill the file. Data after
+    the stated end belongs to another program.
 
     Raises:
-        UntaggableError: the lengths contradict each other, so that one chunk might be taken for another.
+        UntaggableError: the lengths contradict each other, and one chunk might be mistaken for another.
     """
     stated = int.from_bytes(source.at(4, 4), order) + 8
     counted = [chunk for chunk in chunks if chunk.start < stated]
     for inside, end in ((counted, stated), (chunks, source.size)):
         if inside and end == inside[-1].end and source.size == inside[-1].padded_end:
             end = source.size
-        # The pad byte may be missing, or not be counted.
+        # The pad byte may be missing or not counted.
         if inside and end <= source.size and end in (inside[-1].end, inside[-1].padded_end):
             return inside, end
     raise UntaggableError(
-        "its header states other lengths than it has (an unfinished recording, as a rule); convert it first"
+        "its header states wrong lengths (usually an unfinished recording); convert it first"
     )

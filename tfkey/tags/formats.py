@@ -1,4 +1,4 @@
-"""Which format a file is, by its content, and who reads and writes its key tag."""
+"""Which format a file has, according to its content, and which module reads and writes its key tag."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _Planner = Callable[[Source, "str | None"], Plan]
 
 _SYNC_WITHIN = (1 << 14, 1 << 20)
 _MPEG_KBPS = {
-    # By layer, for MPEG 1, and for MPEG 2 and 2.5.
+    # For each layer: MPEG 1; MPEG 2 and 2.5.
     1: ((0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
         (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256)),
     2: ((0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -27,7 +27,7 @@ _UNSUPPORTED: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1aE\xdf\xa3", "Matroska or WebM"),
     (0, b"RF64", "RF64, the WAV of large files"),
     (0, b"BW64", "BW64, the WAV of large files"),
-    (0, b"RIFX", "RIFX, the WAV of other byte order"),
+    (0, b"RIFX", "RIFX, the WAV with big-endian byte order"),
     (0, b"riff\x2e\x91\xcf\x11", "Wave64"),
     (0, b"MAC ", "Monkey's Audio"),
     (0, b"wvpk", "WavPack"),
@@ -58,14 +58,14 @@ def plan(source: Source, text: str | None) -> Plan:
         text: the key; None for reading only.
 
     Raises:
-        UntaggableError: the file is of a format whose tags are not read here, or damaged.
+        UntaggableError: tags are not supported in this format, or the file is damaged.
     """
     planner, _ = _planner(source)
     return planner(source, text)
 
 
 def has_off_key(source: Source) -> bool:
-    """Whether the format's key tag can say that a recording has no key, as only ID3 can."""
+    """Whether the format's key tag can state that a recording has no key; only ID3 can."""
     return _planner(source)[1]
 
 
@@ -84,7 +84,9 @@ def _planner(source: Source) -> tuple[_Planner, bool]:
         ("AIFF", chunks.plan, True, head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC")),
     ):
         if fits and start:
-            raise UntaggableError(f"is {name} behind an ID3 tag, where none belongs; remove that tag first")
+            raise UntaggableError(
+                f"is {name} after an ID3 tag, which does not belong there; remove that tag first"
+            )
         if fits:
             return planner, has_off_key
     if head[:4] in (b"TTA1", b"TTA2"):
@@ -96,23 +98,21 @@ def _planner(source: Source) -> tuple[_Planner, bool]:
         raise _no_place("AAC without a container (ADTS)")
     if _has_mpeg_frames(source, start):
         return id3.plan, True
-    raise _no_place("not of a known format")
+    raise _no_place("a file of unknown format")
 
 
 def _no_place(name: str) -> UntaggableError:
-    return UntaggableError(
-        f"is {name}, where there is no place for a key tag here; convert it to FLAC, MP3 or M4A"
-    )
+    return UntaggableError(f"is {name}, which has no supported key tag; convert it to FLAC, MP3 or M4A")
 
 
 def _has_mpeg_frames(source: Source, start: int) -> bool:
-    """Whether frames of MPEG audio (MP3, MP2) begin at a place or a little behind."""
+    """Whether frames of MPEG audio (MP3, MP2) begin at a place or soon after it."""
     for within in _SYNC_WITHIN:
         data = source.upto(start, within)
         place = data.find(b"\xff")
         while place >= 0:
-            # By chance two headers follow each other in any data, and one lies near its end. Without a
-            # header the place is soon known.
+            # In any data, two headers may follow each other by chance, or one may be near the end. The cheap
+            # check for a header comes first.
             if _mpeg_frame(data[place : place + 4]) is not None and _are_mpeg_frames(
                 source, start + place, 2 if place == 0 else 4
             ):
@@ -122,7 +122,7 @@ def _has_mpeg_frames(source: Source, start: int) -> bool:
 
 
 def _are_mpeg_frames(source: Source, place: int, count: int) -> bool:
-    """Whether ``count`` frames follow each other from a place on, or as many as the file has."""
+    """Whether ``count`` frames (fewer at the end of the file) follow each other from a place on."""
     for number in range(count):
         header = source.upto(place, 4)
         if number >= count // 2 and (
@@ -130,7 +130,7 @@ def _are_mpeg_frames(source: Source, place: int, count: int) -> bool:
         ):
             return True
         length = _mpeg_frame(header)
-        # A free bit rate states no length. In the middle of other data it is chance.
+        # A header with a free bit rate states no length. In the middle of other data it is a coincidence.
         if not length:
             return length == 0 and count == 2
         place += length
@@ -138,7 +138,7 @@ def _are_mpeg_frames(source: Source, place: int, count: int) -> bool:
 
 
 def _mpeg_frame(header: bytes) -> int | None:
-    """The length of the frame of a header, 0 if it does not state it; None if it is not a header."""
+    """The length of a header's frame; 0 if it is not stated, None if this is not a header."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return None
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)

@@ -1,7 +1,7 @@
 """The key in ID3v2 tags: at the start of a file, appended to its end, or in a chunk of WAV and AIFF.
 
 Formats: ID3v2.2.0, ID3v2.3.0 and ID3v2.4.0 (https://id3.org). A tag keeps its version: the key is the frame
-``TKEY``, in version 2.2 ``TKE``. ID3v1, APE and Lyrics3 tags have no place for a key, and stay as they are.
+``TKEY``, or ``TKE`` in version 2.2. ID3v1, APE and Lyrics3 tags have no place for a key and stay unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tfkey.tags.id3_frames import (
 from tfkey.tags.patches import Patch, Plan, Source, UntaggableError
 
 VERSION_OF_NEW_TAGS = 3
-"""What every player and car reads; the frame TKEY is the same in 2.4."""
+"""Every player and car stereo reads this version; the frame TKEY is the same in 2.4."""
 
 _PADDING = 1024
 _HEADER = 10
@@ -36,16 +36,17 @@ _LONGEST_EXTENDED = 64
 
 @dataclass
 class _Tag:
-    """A tag, taken apart.
+    """The parts of a tag.
 
     Attributes:
         version: 2, 3 or 4.
-        flags: of its header.
+        flags: the flags in its header.
         extended: the extended header, as it is in the file.
         fields: the frames.
-        rest: what is behind the frames: padding, as a rule.
-        is_damaged: the end of a frame cannot be found; that frame and all behind it are in ``rest``.
-        has_footer: a footer follows; it may be announced and missing.
+        rest: the bytes after the frames, usually padding.
+        is_damaged: whether the end of a frame cannot be found; that frame and all bytes after it are in
+            ``rest``.
+        has_footer: whether a footer follows; a header may announce one that is missing.
     """
 
     version: int
@@ -58,7 +59,7 @@ class _Tag:
 
     @property
     def is_stuffed(self) -> bool:
-        """Whether all of it is unsynchronised; in 2.4 each frame is, by itself."""
+        """Whether the tag is unsynchronised as a whole; in 2.4 each frame is unsynchronised separately."""
         return bool(self.flags & _UNSYNCHRONISED) and self.version < 4
 
 
@@ -68,7 +69,7 @@ def plan(source: Source, text: str | None, *, add: bool = True) -> Plan:
     Args:
         source: the file.
         text: the key; None for reading only.
-        add: add a frame, and if need be a tag, where no key is stated yet.
+        add: add a frame, and if necessary a tag, if no key is stated yet.
     """
     found = Plan()
     front = _front_tags(source)
@@ -91,18 +92,18 @@ def plan(source: Source, text: str | None, *, add: bool = True) -> Plan:
 
 
 def end_of_front_tags(source: Source) -> int:
-    """Where the ID3v2 tags at the start of a file end; 0 if there are none."""
+    """Where the ID3v2 tags at the start of a file end; 0 if there are no tags."""
     return max((end for _, end in _front_tags(source)), default=0)
 
 
 def tag_length(data: bytes) -> int | None:
-    """The length of the tag that begins ``data``, by its header; None if none does."""
+    """The length of the tag at the start of ``data``, according to its header; None if there is no tag."""
     size = _size(data[:_HEADER], b"ID3")
     return size - _HEADER if size and _lacks_footer(data[:_HEADER], data[size - _HEADER : size]) else size
 
 
 def new_tag(text: str) -> bytes:
-    """A tag that holds nothing but the key."""
+    """A tag that holds only the key."""
     return edit_tag(b"ID3" + bytes([VERSION_OF_NEW_TAGS, 0, 0, 0, 0, 0, 0]), text)[1]
 
 
@@ -112,13 +113,13 @@ def edit_tag(data: bytes, text: str | None, *, add: bool = True) -> tuple[list[F
     Args:
         data: the tag, from its header to the end of its padding or footer.
         text: the key; None for reading only.
-        add: add a frame if none is there to be replaced.
+        add: add a frame if there is no frame to replace.
 
     Returns:
-        The frames, and the tag; what of it does not state a key has the same bytes in the same order.
+        The frames, and the tag. Everything in it except the key has the same bytes in the same order.
 
     Raises:
-        UntaggableError: the tag is of a form that is not known. Damaged frames are no error: they are kept.
+        UntaggableError: the form of the tag is not known. Damaged frames are not an error: they are kept.
     """
     tag = _parse(data)
     if text is None:
@@ -131,7 +132,7 @@ def edit_tag(data: bytes, text: str | None, *, add: bool = True) -> tuple[list[F
         )  # fmt: skip
 
     raw = [field.raw for field in tag.fields]
-    # Where the end of a frame cannot be found, only the start of the first is certain.
+    # If the end of a frame cannot be found, only the start of the first frame is certain.
     frames = edited(tag.fields, OWN, text, make, add=add, in_front=tag.is_damaged)
     if frames == raw:
         return tag.fields, data
@@ -139,7 +140,7 @@ def edit_tag(data: bytes, text: str | None, *, add: bool = True) -> tuple[list[F
 
 
 def _front_tags(source: Source) -> list[tuple[int, int]]:
-    """Where the tags at the start begin and end; some programs put theirs in front of another."""
+    """Where the tags at the start begin and end; some programs put their tag in front of another."""
     tags: list[tuple[int, int]] = []
     place = 0
     while True:
@@ -162,7 +163,7 @@ def _front_tags(source: Source) -> list[tuple[int, int]]:
 
 
 def _size(header: bytes, mark: bytes) -> int | None:
-    """The length of a tag with header and footer, by its header or footer; None if it is not one."""
+    """The length of a tag with header and footer, according to either; None if it is not a tag."""
     if len(header) < _HEADER or header[:3] != mark or not 2 <= header[3] < 0xFF:
         return None
     size = synchsafe(header[6:_HEADER])
@@ -171,7 +172,7 @@ def _size(header: bytes, mark: bytes) -> int | None:
 
 
 def _lacks_footer(header: bytes, footer: bytes) -> bool:
-    """Whether a header announces a footer, and something else is there, which may be sound."""
+    """Whether a header announces a footer, but something else is there, which may be audio."""
     return header[3] == 4 and bool(header[5] & _FOOTER) and footer[:3] != b"3DI"
 
 
@@ -190,7 +191,7 @@ def _appended_tag(source: Source, front: int) -> tuple[int, int] | None:
 
 
 def _without_last_tag(source: Source, end: int) -> int:
-    """Where the tag of another kind that ends at ``end`` begins; ``end`` itself if none does."""
+    """Where the tag of another kind that ends at ``end`` begins; ``end`` itself if there is no such tag."""
     if source.upto(end - 128, 3) == b"TAG":
         return end - 128
     ape = source.upto(end - 32, 32)
@@ -228,10 +229,10 @@ def _extended_length(body: bytes, tag: _Tag) -> int:
     """The length of the extended header in the file."""
     head = unstuffed(body[:8])[:4] if tag.is_stuffed else body[:4]
     if head.isalnum() and head.isupper():
-        # Some programs set the flag, and write a frame.
+        # Some programs set the flag but write a frame here.
         return 0
     size = synchsafe(head) if tag.version == 4 else int.from_bytes(head, "big") + 4
-    # In 2.3 with or without a checksum; in 2.4 by its flags. A longer one would hide the frames.
+    # In 2.3 it has a checksum or not; in 2.4 its length depends on its flags. A longer one would hide frames.
     fits = size is not None and (6 <= size <= _LONGEST_EXTENDED if tag.version == 4 else size in (10, 14))
     if size is None or not fits or size > len(body):
         raise UntaggableError(
@@ -241,7 +242,7 @@ def _extended_length(body: bytes, tag: _Tag) -> int:
 
 
 def _joined(tag: _Tag, frames: bytes, old_length: int) -> bytes:
-    """A tag of other frames, of the same length if padding makes room."""
+    """A tag with other frames, of the same length if the padding has room."""
     rest = tag.rest
     if not rest.strip(b"\0") and not tag.has_footer:
         room = old_length - _HEADER - len(tag.extended) - len(frames)
@@ -255,7 +256,7 @@ def _joined(tag: _Tag, frames: bytes, old_length: int) -> bytes:
 
 
 def _extended(tag: _Tag, frames: bytes, padding: bytes) -> bytes:
-    """The extended header, with the checksum and the length of the padding as they are now."""
+    """The extended header, with the new checksum and length of the padding."""
     if not tag.extended:
         return b""
     head = bytearray(unstuffed(tag.extended) if tag.is_stuffed else tag.extended)
@@ -265,7 +266,7 @@ def _extended(tag: _Tag, frames: bytes, padding: bytes) -> bytes:
             plain = unstuffed(frames) if tag.is_stuffed else frames
             head[10:14] = zlib.crc32(plain).to_bytes(4, "big")
     elif len(head) > 5 and head[5] & 0x20:
-        # Each flag that is set is followed by the length of its data.
+        # Each flag that is set has data, which begin with their length.
         place = 6 + (1 + head[6] if head[5] & 0x40 and len(head) > 6 else 0)
         if head[place : place + 1] == b"\5" and place + 6 <= len(head):
             head[place + 1 : place + 6] = as_synchsafe(zlib.crc32(frames + padding), 5)

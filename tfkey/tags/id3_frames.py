@@ -1,8 +1,8 @@
 """The frames of ID3v2 tags, as bytes: where each begins and ends, and which of them state the key.
 
-Formats: ID3v2.2.0, ID3v2.3.0 and ID3v2.4.0 (https://id3.org). Tag libraries parse frames and write them anew;
-those that they do not understand, the version and the order are lost. Here every frame stays the bytes that
-it was, unsynchronisation included.
+Formats: ID3v2.2.0, ID3v2.3.0 and ID3v2.4.0 (https://id3.org). Tag libraries parse frames and write them
+again: the version, the order and frames that they do not understand are lost. This module keeps the bytes of
+every frame, including unsynchronisation.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ OWN = "TKEY"
 
 
 def synchsafe(size: bytes) -> int | None:
-    """A number of seven bits a byte (ID3v2.4.0-structure, 6.2); None if it is not one."""
+    """A number with seven bits per byte (ID3v2.4.0-structure, 6.2); None if it is not such a number."""
     if not size or max(size) > 127:
         return None
     return sum(byte << 7 * (len(size) - 1 - place) for place, byte in enumerate(size))
 
 
 def as_synchsafe(size: int, length: int = 4) -> bytes:
-    """A number in seven bits a byte."""
+    """A number, written with seven bits per byte."""
     return bytes(size >> 7 * place & 127 for place in reversed(range(length)))
 
 
@@ -46,7 +46,7 @@ def stuffed(data: bytes) -> bytes:
 
 
 def skip(data: bytes, place: int, count: int, is_stuffed: bool) -> int:
-    """The place ``count`` bytes behind ``place``; where data is unsynchronised, as counted before that."""
+    """The place ``count`` bytes after ``place``, counted before unsynchronisation if ``is_stuffed``."""
     if not is_stuffed:
         return place + count
     while count > 0:
@@ -59,14 +59,14 @@ def skip(data: bytes, place: int, count: int, is_stuffed: bool) -> int:
 
 
 def split(data: bytes, version: int, is_stuffed: bool) -> tuple[list[bytes], bytes, bool]:
-    """Split what follows a tag's headers.
+    """Split the bytes that follow the headers of a tag.
 
     Returns:
-        The frames, each with its header; the rest, padding as a rule; and whether it begins with a frame
+        The frames, each with its header; the rest, usually padding; and whether the rest begins with a frame
         whose end cannot be found.
     """
     if version == 4:
-        # Old versions of iTunes write plain sizes in 2.4, too.
+        # Old versions of iTunes write plain sizes even in 2.4.
         tries = [_walk(data, version, is_stuffed=False, read_size=read) for read in (synchsafe, _plain_size)]
         return next((found for found in tries if not found[2]), tries[0])
     return _walk(data, version, is_stuffed, _plain_size)
@@ -99,13 +99,13 @@ def _walk(
 
 
 def read_frame(raw: bytes, version: int, is_stuffed: bool, tag_unsynchronised: bool) -> Field:
-    """Read a frame if it is one that states a key; any other is a field without a name."""
+    """Read a frame if it may state a key; any other becomes a field without a name."""
     frame = unstuffed(raw) if is_stuffed else raw
     frame_id = frame[: 3 if version == 2 else 4]
     if frame_id not in _TEXT + _NAMED_TEXT + _OBJECT:
         return Field(raw)
     content = _content(frame, version, tag_unsynchronised)
-    # Encrypted, or broken: nobody can say what it states.
+    # Encrypted or damaged: its content is unknown.
     if not content or content[0] not in _CODINGS:
         return Field(raw)
     coding = content[0]
@@ -116,7 +116,7 @@ def read_frame(raw: bytes, version: int, is_stuffed: bool, tag_unsynchronised: b
         _, rest = _parted(rest, coding)
         name, data = _parted(rest, coding)
         title = _decoded(name, coding)
-        # Never a key tag: only what Mixed In Key packs into it is looked at.
+        # Never a key tag: only the content that Mixed In Key packs into it is read.
         text = "" if len(data) > _LONGEST_TEXT else data.decode("utf-8", "replace").strip("\0")
         is_packed = is_key_name(title) and len(text) > 8 and unpacked(text) is not None
         return Field(raw, title, (text,)) if is_packed else Field(raw)
@@ -130,7 +130,7 @@ def read_frame(raw: bytes, version: int, is_stuffed: bool, tag_unsynchronised: b
 def make_frame(
     name: str, old: Field | None, text: str, version: int, *, is_stuffed: bool, tag_unsynchronised: bool
 ) -> bytes:
-    """A frame that states the key: ``TKEY``, or in place of an old one with its description."""
+    """A frame that states the key: ``TKEY``, or a replacement of an old frame with its description."""
     if name == OWN or old is None:
         return _frame(b"TKE" if version == 2 else b"TKEY", b"\0" + text.encode("latin-1", "replace"), version)
     frame = unstuffed(old.raw) if is_stuffed else old.raw
@@ -138,7 +138,7 @@ def make_frame(
     coding = content[0]
     title, _ = _parted(content[1:], coding)
     if version == 4 and coding == 1 and tag_unsynchronised:
-        # The mark of the byte order would have to be unsynchronised.
+        # The byte order mark would have to be unsynchronised.
         coding, title = 3, _decoded(title, coding).encode("utf-8")
     content = bytes([coding]) + title + _TERMINATORS[coding] + text.encode(_CODINGS[coding], "replace")
     new = _frame(frame[: 3 if version == 2 else 4], content, version)
@@ -153,7 +153,7 @@ def _frame(name: bytes, content: bytes, version: int) -> bytes:
 
 
 def _content(frame: bytes, version: int, tag_unsynchronised: bool) -> bytes | None:
-    """What a frame holds, after all that its flags say was done to it; None if that cannot be undone."""
+    """The content of a frame, with what its flags state undone; None if that is not possible."""
     if version == 2:
         return frame[6:]
     flags, content = frame[9], frame[10:]
@@ -177,7 +177,7 @@ def _content(frame: bytes, version: int, tag_unsynchronised: bool) -> bytes | No
 
 
 def _parted(data: bytes, coding: int) -> tuple[bytes, bytes]:
-    """What is before a terminator and what is behind it."""
+    """The bytes before a terminator, and those after it."""
     terminator = _TERMINATORS[coding]
     step = len(terminator)
     for place in range(0, len(data) - step + 1, step):
@@ -188,6 +188,6 @@ def _parted(data: bytes, coding: int) -> tuple[bytes, bytes]:
 
 def _decoded(data: bytes, coding: int) -> str:
     if coding == 1 and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-        # Some programs forget the mark of the byte order; those write little-endian.
+        # Some programs forget the byte order mark; these write little-endian.
         data = b"\xff\xfe" + data
     return data.decode(_CODINGS[coding], "replace").replace("\ufeff", "")

@@ -1,4 +1,4 @@
-"""The key in the tags of audio files: reading it, and writing it without harm to anything else.
+"""The key in the tags of audio files: reading it, and writing it without damage to anything else.
 
 =====================  ==========================================================================
 files                  where the key is written
@@ -9,9 +9,10 @@ MP4 (M4A, M4V)         the item ``----:com.apple.iTunes:initialkey``
 WMA                    the attribute ``WM/InitialKey``
 =====================  ==========================================================================
 
-The format is recognised by content, whatever the suffix. Names count in any case; so do ``KEY``, and ``TXXX``
-frames of these names. What other programs keep under such a name (:mod:`tfkey.tags.fields`), and all else in
-the file, keeps its bytes: a change is a list of patches (:mod:`tfkey.tags.patches`).
+The format is recognised by content, whatever the suffix. The case of names does not matter; ``KEY``, and
+``TXXX`` frames with these names, also count. A change is a list of patches (:mod:`tfkey.tags.patches`): what
+other programs store under such a name (:mod:`tfkey.tags.fields`), and everything else in the file, keeps its
+bytes.
 """
 
 from __future__ import annotations
@@ -69,13 +70,13 @@ TAGGED_EXTENSIONS = frozenset(
 
 @dataclass(frozen=True)
 class TagChange:
-    """What became of a file's key tag.
+    """What happened to a file's key tag.
 
     Attributes:
-        state: ``written``; ``kept``: the file has one already, or, without a key, nowhere to say so; ``would
-            write``: on a dry run.
-        before: what the file stated; None if nothing.
-        text: what it states now, or would.
+        state: ``written``; ``kept``: the file already has a key tag, or there is no key and the format cannot
+            state that; ``would write``: in a dry run.
+        before: the key that the file stated before; None if it stated no key.
+        text: the key that it states now, or would state.
     """
 
     state: Literal["written", "kept", "would write"]
@@ -84,21 +85,21 @@ class TagChange:
 
 
 def key_texts(path: Path) -> list[tuple[str, str]]:
-    """Read the key tags of a file: names and texts, empty ones left out.
+    """Read the key tags of a file: names and texts; empty texts are left out.
 
     Raises:
-        TagError: the file cannot be read, its format is not one of these, or its tags are damaged.
+        TagError: the file cannot be read, its format is not supported, or its tags are damaged.
     """
     with _opened(path, path) as source:
         return plain_keys(formats.plan(source, None).fields)
 
 
 def stated_keys(path: Path) -> list[tuple[str, str]]:
-    """Read what a file states as its key: its key tags; if it has none, what Mixed In Key keeps in its own.
+    """Read what a file states as its key: its key tags, or without a key tag the key of Mixed In Key.
 
-    Mixed In Key's own tag (``KEY``, JSON in base64) is no key tag: :func:`write_key` puts one beside it, as
-    other programs do not read it. Where there is a key tag, that is what its user may have corrected. A
-    ``KEY`` that is no key is the last resort, so that an error can name it.
+    Mixed In Key's own tag (``KEY``, JSON in base64) is not a key tag: other programs do not read it, and
+    :func:`write_key` adds a key tag beside it. A key tag comes first, as the user may have corrected it. A
+    ``KEY`` that is not a key comes last, only for an error to name it.
 
     Raises:
         TagError: as for :func:`key_texts`.
@@ -111,19 +112,19 @@ def stated_keys(path: Path) -> list[tuple[str, str]]:
 def write_key(path: Path, text: str | None, *, overwrite: bool = False, dry_run: bool = False) -> TagChange:
     """Write the key into a file's tags.
 
-    It is done on a copy beside the file, which takes its place when it is complete on disk: whatever happens,
-    there is the old file or the new. Permissions stay, links are followed, hard links are parted. Other tags
-    and the sound keep their bytes.
+    The change is made in a copy beside the file, which replaces the file when it is complete on disk:
+    whatever happens, either the old file or the new one is there. Permissions stay, links are followed, hard
+    links are separated. Other tags and the audio keep their bytes.
 
     Args:
         path: the file.
-        text: the key; None for a recording without one, which only ID3 can say (``o``).
-        overwrite: replace a key that is there, in all the tags that state one.
-        dry_run: write nothing.
+        text: the key; None for a recording without a key, which only ID3 can state (``o``).
+        overwrite: replace an existing key, in all tags that state one.
+        dry_run: do not write.
 
     Raises:
-        TagError: the file is read-only, of a format that has no place for the key, damaged, or changed
-            meanwhile; or there is no room. It is left as it was.
+        TagError: the file is read-only, damaged, or changed by another program meanwhile; its format has no
+            place for the key; or there is no space. The file is unchanged.
     """
     real = Path(os.path.realpath(path))
     with _opened(path, real) as source:
@@ -152,7 +153,7 @@ def write_key(path: Path, text: str | None, *, overwrite: bool = False, dry_run:
 
 @contextlib.contextmanager
 def _opened(path: Path, place: Path) -> Iterator[Source]:
-    """Open ``path``, which lies at ``place``; a problem with its tags becomes an error that names it."""
+    """Open ``path``, which is really at ``place``; a problem with its tags becomes an error that names it."""
     try:
         if not stat.S_ISREG(os.stat(place).st_mode):
             raise UntaggableError("is not a file; give an audio file")
@@ -162,5 +163,5 @@ def _opened(path: Path, place: Path) -> Iterator[Source]:
         raise TagError(f"{path}: {problem}") from problem
     except OSError as error:
         raise TagError(
-            f"{path}: cannot be read ({error.strerror}); check that it is there and may be read"
+            f"{path}: cannot be read ({error.strerror}); check that it exists and is readable"
         ) from error

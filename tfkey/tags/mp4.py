@@ -1,7 +1,7 @@
 """The key in MP4 (M4A, M4B, MOV): the item ``----:com.apple.iTunes:initialkey`` of the iTunes metadata.
 
-Format: ISO/IEC 14496-12; the items as iTunes writes them. Where boxes grow, free space behind them takes
-it up; without any the sound moves, and all that states its place in the file is changed with it.
+Format: ISO/IEC 14496-12; the items as iTunes writes them. If boxes grow, free space after them shrinks.
+Without enough free space the audio moves, and all numbers that state its place in the file are changed.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class _Place:
     """Where the items are, or would be.
 
     Attributes:
-        parents: the boxes around them, outermost first, which grow with them.
-        items: their box; None if there is none yet.
-        at: where a new one begins.
-        missing: the boxes to be made around a new one, outermost first.
+        parents: the boxes around them, which grow with them, outermost first.
+        items: the box of the items; None if it does not exist yet.
+        at: where a new box of items begins.
+        missing: the boxes to make around a new box of items, outermost first.
     """
 
     parents: tuple[Box, ...]
@@ -43,7 +43,7 @@ def plan(source: Source, text: str | None) -> Plan:
     top = list(boxes(source, 0, source.size))
     movies = [item for item in top if item.name == b"moov"]
     if len(movies) != 1 or any(item.end > source.size for item in top):
-        raise UntaggableError("its MP4 boxes are damaged (a whole movie box is missing); encode it again")
+        raise UntaggableError("its MP4 boxes are damaged (there is no complete movie box); encode it again")
     place = _place(source, movies[0])
     fields = [] if place.items is None else [_field(source, item) for item in _inside(source, place.items)]
     if text is None:
@@ -60,7 +60,7 @@ def plan(source: Source, text: str | None) -> Plan:
 
 
 def _inside(source: Source, parent: Box, start: int | None = None) -> list[Box]:
-    """The boxes in a box; they may begin at another place than its content."""
+    """The boxes in a box; ``start`` is given if they do not begin where its content begins."""
     found = list(boxes(source, parent.content if start is None else start, parent.end))
     if any(item.end > parent.end for item in found):
         raise UntaggableError(
@@ -70,7 +70,7 @@ def _inside(source: Source, parent: Box, start: int | None = None) -> list[Box]:
 
 
 def _end(found: list[Box], start: int) -> int:
-    """Where the last box ends, as something else may be behind it."""
+    """Where the last box ends; something else may follow it."""
     return found[-1].end if found else start
 
 
@@ -83,9 +83,9 @@ def _place(source: Source, movie: Box) -> _Place:
         return _Place((movie,), None, _end(inside, movie.content), (b"udta", b"meta"))
     meta = child(_inside(source, user), b"meta")
     if meta is None:
-        # In front, as old files of QuickTime end it with a zero.
+        # In front, as old QuickTime files end this box with a zero.
         return _Place((movie, user), None, user.content, (b"meta",))
-    # A full box, but in QuickTime.
+    # A full box, except in QuickTime.
     start = meta.content if source.upto(meta.content + 4, 4) == b"hdlr" else meta.content + 4
     found = _inside(source, meta, start)
     handler = child(found, b"hdlr")
@@ -98,11 +98,11 @@ def _place(source: Source, movie: Box) -> _Place:
 
 
 def _grown(source: Source, top: list[Box], place: _Place, first: Patch) -> list[Patch]:
-    """All that changes with the items: the boxes around them, free space, and places of the sound."""
+    """All changes that the items require: the boxes around them, free space, and the places of the audio."""
     growth = len(first.data) - (first.end - first.start)
     if not growth:
         return [first]
-    # Free space behind the items, or behind the movie.
+    # Free space after the items, or after the movie.
     innermost, movie = place.parents[-1], place.parents[0]
     if place.items is not None:
         for free in _behind(list(boxes(source, place.items.end, innermost.end)), place.items.end):
@@ -121,7 +121,7 @@ def _behind(found: list[Box], place: int) -> list[Box]:
 
 
 def _resized(source: Source, free: Box, growth: int) -> Patch | None:
-    """Free space with more or less of it; None if it cannot be changed so, or something is hidden in it."""
+    """Free space of another size; None if it cannot have that size or is not empty."""
     size = free.end - free.start + growth
     hidden = source.at(free.content, free.end - free.content).strip(b"\0")
     if (size != 0 and size < 8) or hidden or size >= 1 << 32 or free.is_open:
@@ -130,7 +130,7 @@ def _resized(source: Source, free: Box, growth: int) -> Patch | None:
 
 
 def _field(source: Source, item: Box) -> Field:
-    """An item; its name and texts if it is a named one that may state a key."""
+    """An item, with its name and texts if its name is one of a key tag."""
     raw = source.at(item.start, item.end - item.start)
     if item.name != b"----":
         return Field(raw)

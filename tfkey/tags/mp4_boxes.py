@@ -16,7 +16,7 @@ class Box(NamedTuple):
         content: where its content begins.
         end: where it ends.
         name: its type.
-        is_open: it states no length, and goes on to the end of the file.
+        is_open: whether it states no length and extends to the end of the file.
     """
 
     start: int
@@ -26,7 +26,7 @@ class Box(NamedTuple):
     is_open: bool = False
 
     def longer(self, growth: int) -> Patch:
-        """The patch that lets it state another length."""
+        """The patch that makes it state another length."""
         size = self.end - self.start + growth
         if self.content - self.start >= 16:
             return Patch(self.start + 8, self.start + 16, size.to_bytes(8, "big"))
@@ -36,9 +36,10 @@ class Box(NamedTuple):
 
 
 def boxes(source: Source, start: int, end: int) -> Iterator[Box]:
-    """The boxes between two places; the last may end behind ``end`` if the file is damaged.
+    """The boxes between two places; the last may end after ``end`` if the file is damaged.
 
-    Only one that is not in another may go on to the end of the file: growth behind it would end up in it.
+    Only a box of the top level may extend to the end of the file: otherwise growth after it would become part
+    of it.
     """
     is_top = start == 0
     while start + 8 <= end:
@@ -50,7 +51,7 @@ def boxes(source: Source, start: int, end: int) -> Iterator[Box]:
 
 
 def _box(source: Source, start: int) -> Box | None:
-    """The box at a place; None if none can be there."""
+    """The box at a place; None if there cannot be a box."""
     head = source.upto(start, 16)
     size, content = int.from_bytes(head[:4], "big"), start + 8
     if size == 1:

@@ -1,4 +1,4 @@
-"""All that states places in an MP4 file, for when bytes behind a place move.
+"""All numbers that state places in an MP4 file, for when the bytes after a place move.
 
 Chunks of tracks (``stco``, ``co64``), auxiliary data (``saio``), fragments (``tfhd``, ``tfra``), and the
 items of a file's own metadata (``iloc``): ISO/IEC 14496-12, 8.7.5, 8.7.9, 8.8.7, 8.8.10 and 8.11.3.
@@ -13,30 +13,30 @@ from tfkey.tags.patches import Patch, Source, UntaggableError
 
 _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"mfra")
 _BASE_IS_STATED = 1
-# Tables lie four boxes below the movie. Damaged files may nest boxes without end.
+# Tables are four boxes below the movie. Damaged files may nest boxes to any depth.
 _DEEPEST = 16
 
 
 def offset_patches(source: Source, top: Sequence[Box], place: int, growth: int) -> list[Patch]:
-    """Patches by which everything that lies at ``place`` or behind is found ``growth`` bytes later.
+    """Patches after which everything at or after ``place`` is found ``growth`` bytes later.
 
     Raises:
-        UntaggableError: something states places in a way that cannot be followed.
+        UntaggableError: places are stated in a way that is not supported.
     """
     behind = [item for item in top if item.start >= place]
     if not behind:
         return []
     for item in top:
-        # It counts from its own end to fragments behind the movie.
+        # It counts from its own end to fragments after the movie.
         if item.name == b"sidx" and item.start < place:
             raise UntaggableError(
-                "has an index in front of its movie box, which would lie; convert it to M4A"
+                "has an index in front of its movie box, which would become wrong; convert it to M4A"
             )
         if item.name == b"meta":
             inside = list(boxes(source, item.content + 4, item.end))
             if child(inside, b"iloc") is not None:
                 raise UntaggableError(
-                    "has items in its own metadata, whose places would lie; convert it to M4A"
+                    "has items in its own metadata, whose places would become wrong; convert it to M4A"
                 )
     patches: list[Patch] = []
     for item in top:
@@ -66,7 +66,7 @@ def _in(source: Source, parent: Box, place: int, growth: int, depth: int = 0) ->
 
 
 def _table(source: Source, item: Box, size: int, start: int, place: int, growth: int) -> Iterator[Patch]:
-    """A table of places behind their count."""
+    """A table of places, preceded by their count."""
     count = int.from_bytes(source.at(start, 4), "big")
     if start + 4 + count * size > item.end:
         raise UntaggableError(f"its MP4 box {item.name.decode('latin-1')!r} is damaged; encode it again")
@@ -87,7 +87,7 @@ def _fragments(source: Source, item: Box, place: int, growth: int) -> Iterator[P
 def _moved(
     source: Source, start: int, count: int, size: int, step: int, place: int, growth: int
 ) -> Iterator[Patch]:
-    """The patch for ``count`` numbers of ``size`` bytes, each ``step`` bytes behind the one before it."""
+    """The patch for ``count`` numbers of ``size`` bytes, each ``step`` bytes after the one before it."""
     if not count:
         return
     length = (count - 1) * step + size

@@ -1,8 +1,8 @@
 """Vorbis comments in Ogg: Vorbis, Opus, Speex and FLAC (https://www.rfc-editor.org/rfc/rfc3533, section 6).
 
-The pages that hold the comments of the first stream of sound are written anew, as many as there were wherever
-that is possible. If it is not, the later pages of that stream get other numbers. Streams beside it, streams
-chained behind it, and all coded sound keep their bytes.
+The pages that hold the comments of the first audio stream are written again, without changing their number if
+possible. Otherwise the later pages of that stream get other numbers. Parallel streams, streams chained after
+it, and all encoded audio keep their bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CODECS = {
     b"Speex   ": b"",
     b"\x7fFLAC": _FLAC_COMMENTS,
 }
-"""How the first packets of streams of sound begin, and the packets of comments."""
+"""How the first packets of audio streams begin, and how their packets of comments begin."""
 
 
 class _Page(NamedTuple):
@@ -48,12 +48,12 @@ class _Page(NamedTuple):
 
 
 def plan(source: Source, text: str | None) -> Plan:
-    """Plan the key in the comments of the first stream of sound."""
+    """Plan the key in the comments of the first audio stream."""
     first, mark, has_index = _stream_of_sound(source)
     pages = _pages_of_comments(source, first)
     packets = list(_packets(source, pages))
     comments = packets[0]
-    # The first bit of a block of FLAC says that it is the last.
+    # The first bit of a FLAC block marks the last block.
     if not (bytes([byte & 0x7F for byte in comments[:1]]) if mark == _FLAC_COMMENTS else comments).startswith(
         mark
     ):
@@ -74,7 +74,7 @@ def plan(source: Source, text: str | None) -> Plan:
     changed = Plan(fields, patches)
     if changed.growth and has_index:
         raise UntaggableError(
-            "has an index of places in the file (Ogg Skeleton 4), which would lie; remove it first"
+            "has an index of places in the file (Ogg Skeleton 4), which would become wrong; remove it first"
         )
     return changed
 
@@ -89,7 +89,7 @@ def _page(source: Source, start: int) -> _Page | None:
 
 
 def _stream_of_sound(source: Source) -> tuple[_Page, bytes, bool]:
-    """The first stream of sound: its first page, the mark of its comments; whether the file has an index."""
+    """The first audio stream: its first page and the mark of its comments; whether the file has an index."""
     place, found, has_index = 0, None, False
     while (page := _page(source, place)) is not None and page.flags & _FIRST:
         body = source.upto(page.body, 64)
@@ -106,7 +106,7 @@ def _stream_of_sound(source: Source) -> tuple[_Page, bytes, bool]:
 
 
 def _pages_of_comments(source: Source, first: _Page) -> list[_Page]:
-    """The pages from the start of the comments to the first one at whose end a packet ends."""
+    """The pages from the start of the comments to the first page whose end is the end of a packet."""
     pages: list[_Page] = []
     place = first.end
     while (page := _page(source, place)) is not None:
@@ -122,7 +122,7 @@ def _pages_of_comments(source: Source, first: _Page) -> list[_Page]:
 
 
 def _packets(source: Source, pages: Sequence[_Page]) -> Iterator[bytes]:
-    # Pictures in comments have megabytes: what lies on a page is read at once, and joined at the end.
+    # Pictures in comments take megabytes: each page is read as a whole, and the parts are joined at the end.
     parts: list[bytes] = []
     for page in pages:
         body = source.at(page.body, page.end - page.body)
@@ -136,7 +136,7 @@ def _packets(source: Source, pages: Sequence[_Page]) -> Iterator[bytes]:
 
 
 def _written(pages: Sequence[_Page], packets: Sequence[bytes]) -> Iterator[Patch]:
-    """Pages that hold packets, in place of old pages; further ones are put behind the last."""
+    """Pages that hold packets, instead of the old pages; further pages are put after the last."""
     sizes: list[int] = []
     for packet in packets:
         sizes += [255] * (len(packet) // 255) + [len(packet) % 255]
@@ -162,14 +162,14 @@ def _written(pages: Sequence[_Page], packets: Sequence[bytes]) -> Iterator[Patch
 
 
 def _renumbered(source: Source, last: _Page, added: int) -> Iterator[Patch]:
-    """The later pages of a stream, each with a higher number; a checksum that is wrong stays wrong."""
+    """The later pages of a stream, each with another number; a wrong checksum stays wrong."""
     place = last.end
     while place < source.size:
         page = _page(source, place)
         if page is None:
             raise UntaggableError(f"its Ogg pages are damaged at byte {place}; encode it again")
         if page.serial == last.serial:
-            # Its number is another stream's, chained behind.
+            # The page belongs to another stream, chained after this one.
             if page.flags & _FIRST:
                 return
             number = (page.number + added) % (1 << 32)
@@ -183,6 +183,6 @@ def _renumbered(source: Source, last: _Page, added: int) -> Iterator[Patch]:
 
 
 def _checksum(data: bytes) -> int:
-    """The checksum of a page: that of zlib, but with its bits the other way round and nothing inverted."""
+    """The checksum of a page: that of zlib, but with the bits in reverse order and nothing inverted."""
     found = ~zlib.crc32(data.translate(_SWAPPED), 0xFFFFFFFF) & 0xFFFFFFFF
     return int.from_bytes(found.to_bytes(4, "little").translate(_SWAPPED), "big")

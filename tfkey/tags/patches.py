@@ -1,4 +1,4 @@
-"""Changes to a file as patches: what no patch names stays as it is, byte for byte."""
+"""Changes to a file as patches: bytes outside the patches stay the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class UntaggableError(Exception):
 
 
 class Patch(NamedTuple):
-    """New bytes for those from ``start`` up to, not including, ``end``; an insertion if both are equal."""
+    """New bytes for those from ``start`` up to but not including ``end``; an insertion if both are equal."""
 
     start: int
     end: int
@@ -32,7 +32,7 @@ class Plan:
 
     Attributes:
         fields: its tags in order, at least those that state a key.
-        patches: the change, ordered and apart; nothing if only reading was asked for.
+        patches: the change, in order, without overlaps; empty if the plan is only for reading.
     """
 
     fields: list[Field] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Plan:
 
     @property
     def growth(self) -> int:
-        """How many bytes the file gets longer, or shorter if negative."""
+        """By how many bytes the file becomes longer; negative if it becomes shorter."""
         return sum(len(patch.data) - (patch.end - patch.start) for patch in self.patches)
 
 
@@ -59,7 +59,7 @@ class Source:
         """Exactly ``length`` bytes from ``start``.
 
         Raises:
-            UntaggableError: the file ends before.
+            UntaggableError: the file ends too early.
         """
         data = self.upto(start, length)
         if len(data) < length:
@@ -67,7 +67,7 @@ class Source:
         return data
 
     def upto(self, start: int, length: int) -> bytes:
-        """``length`` bytes from ``start``, or fewer where the file ends."""
+        """``length`` bytes from ``start``, or fewer at the end of the file."""
         if start < 0 or length <= 0 or start >= self.size:
             return b""
         self._stream.seek(start)
@@ -75,7 +75,7 @@ class Source:
 
 
 def apply(source: Path, copy: Path, patches: Sequence[Patch]) -> None:
-    """Change ``copy``, which holds the same bytes as ``source``, by patches."""
+    """Apply patches to ``copy``, which holds the same bytes as ``source``."""
     if all(patch.end - patch.start == len(patch.data) for patch in patches):
         with copy.open("r+b") as out:
             for patch in patches:

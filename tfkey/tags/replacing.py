@@ -1,4 +1,4 @@
-"""Changing a file of the user's so that whatever happens there is the old one or the new one, whole."""
+"""Replacing a user's file safely: whatever happens, either the old file or the new one is there, complete."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ _STALE_SECONDS = 3600.0
 _REMEDIES = {
     errno.ENOSPC: "make room on its disk for a copy of it",
     errno.EDQUOT: "make room within your quota for a copy of it",
-    errno.EFBIG: "its file system or a limit on processes forbids a copy of it",
+    errno.EFBIG: "its file system or a process limit does not allow a copy of it",
     errno.EROFS: "its file system is mounted read-only",
-    errno.EACCES: "allow writing to its folder, where a copy of it is made first",
+    errno.EACCES: "allow writing to its folder, where a copy is made first",
     errno.EPERM: "allow writing to its folder and replacing the file (it may be marked as immutable)",
 }
 
 
 def check_writable(path: Path, real: Path) -> None:
-    """Refuse to change a file that is read-only, by its own rights or by its file system.
+    """Refuse to change a file that is read-only through its permissions or its file system.
 
     Args:
         path: its name, for the error.
-        real: where it lies.
+        real: where it really is.
 
     Raises:
-        TagError: it is read-only.
+        TagError: the file is read-only.
     """
     if hasattr(os, "statvfs") and os.statvfs(real).f_flag & os.ST_RDONLY:
-        raise TagError(f"{path}: read-only, as all of its file system is; copy it elsewhere first")
-    # Rights do not stop an administrator, but whoever took them away meant it.
+        raise TagError(f"{path}: read-only, like its whole file system; copy it elsewhere first")
+    # Permissions do not stop an administrator, but whoever removed them did so on purpose.
     if not os.access(real, os.W_OK) or not real.stat().st_mode & 0o222:
         raise TagError(f"{path}: read-only; allow writing to it, or leave its tags as they are")
 
 
 @contextlib.contextmanager
 def replacing(path: Path, real: Path) -> Iterator[Path]:
-    """Yield a copy of a file; when the block ends well, it takes the file's place, with its permissions.
+    """Yield a copy of a file; if the block succeeds, the copy replaces the file, with its permissions.
 
     Args:
         path: its name, for errors.
-        real: where it lies: no link.
+        real: where it really is; not a link.
 
     Raises:
-        TagError: it cannot be written, or the file was changed meanwhile.
+        TagError: the copy cannot be written, or the file was changed meanwhile.
     """
     before = real.stat()
     copy = None
     try:
         _remove_leftovers(real.parent)
-        # Its own short name: that of the file may be as long as names can be.
+        # A short name of its own: the file's name may already have the greatest possible length.
         handle, name = tempfile.mkstemp(prefix=_LEFTOVER, suffix=f".partial{real.suffix}", dir=real.parent)
         os.close(handle)
         copy = Path(name)
@@ -105,7 +105,7 @@ _cleaned: set[Path] = set()
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the copies of killed processes from a folder, once in this one's life."""
+    """Remove the copies of killed processes from a folder, once per process."""
     if folder in _cleaned:
         return
     _cleaned.add(folder)

@@ -20,16 +20,16 @@ def edit_comments(data: bytes, text: str | None, *, add: bool = True) -> tuple[l
     """Read the comments in ``data``, and write them with another key.
 
     Args:
-        data: a vendor, comments, and whatever comes behind.
+        data: a vendor, comments, and whatever follows.
         text: the key; None for reading only.
-        add: add the key if none is there to be replaced.
+        add: add the key if there is no key to replace.
 
     Returns:
         The comments, and ``data`` with the key. The vendor, other comments (valid text or not), their order,
-        and what comes behind are the same.
+        and what follows are the same.
 
     Raises:
-        UntaggableError: a length goes beyond the end.
+        UntaggableError: a length extends beyond the end.
     """
     place = 4 + _length(data, 0)
     count = _length(data, place)
@@ -39,7 +39,7 @@ def edit_comments(data: bytes, text: str | None, *, add: bool = True) -> tuple[l
         end = place + 4 + _length(data, place)
         if end > len(data):
             raise UntaggableError(
-                "its comments are damaged (one ends behind their end); write its tags again"
+                "its comments are damaged (one extends beyond their end); write its tags again"
             )
         fields.append(_field(data[place:end]))
         place = end
@@ -78,7 +78,7 @@ class _Block(NamedTuple):
 
 
 def plan(source: Source, text: str | None) -> Plan:
-    """Plan the key in the comments of a FLAC file; ID3 tags around it are followed where they state one."""
+    """Plan the key in the comments of a FLAC file, and in ID3 tags around it if they state a key."""
     found = id3.plan(source, text, add=False)
     start = id3.end_of_front_tags(source)
     blocks = list(_blocks(source, start + 4))
@@ -115,7 +115,7 @@ def _block(kind: int, is_last: bool, data: bytes) -> bytes:
 
 
 def _new_block(source: Source, first: _Block, data: bytes) -> list[Patch]:
-    """A block of comments behind the first block."""
+    """A block of comments after the first block."""
     new = [Patch(first.end, first.end, _block(_COMMENTS, first.is_last, data))]
     if first.is_last:
         new.insert(0, Patch(first.start, first.start + 1, bytes([first.kind])))
@@ -123,12 +123,12 @@ def _new_block(source: Source, first: _Block, data: bytes) -> list[Patch]:
 
 
 def _into_padding(source: Source, patches: list[Patch], blocks: list[_Block]) -> list[Patch]:
-    """Let padding take up what patches add, so that the frames of sound need not move."""
+    """Shrink padding by what patches add, so that the audio frames need not move."""
     growth = sum(len(patch.data) - (patch.end - patch.start) for patch in patches)
     for block in blocks:
         if block.kind == _PADDING and growth and block.length >= growth:
             size = block.length - growth
-            # Something may be hidden in it.
+            # The padding may hold hidden data.
             if size <= _LARGEST_BLOCK and not source.at(block.start + 4, block.length).strip(b"\0"):
                 return [*patches, Patch(block.start, block.end, _block(_PADDING, block.is_last, bytes(size)))]
     return patches

@@ -54,7 +54,7 @@ def test_paths_stand_for_what_is_there_each_once(tmp_path: Path, monkeypatch: py
     # What is not there by now may be later; who judges it says so.
     assert listing.files == [Path(name) for name in ("m/c.wav", "b.txt", "missing.wav", "a.wav")]
     assert [name for name, _ in listing.failures] == ["empty", "x" * 300]
-    assert "holds no audio files" in listing.failures[0][1]
+    assert "contains no audio files" in listing.failures[0][1]
     assert "cannot be opened" in listing.failures[1][1]
 
 

@@ -130,8 +130,8 @@ def write_bad(path: Path, case: str) -> None:
         ("a.wav", "rf64 cut", "truncated"),
         ("a.aiff", "cut", "truncated"),
         ("a.flac", "cut", "truncated|cannot be decoded"),
-        ("a.wav", "not finite", "no numbers"),
-        ("a.aiff", "not finite", "no numbers"),
+        ("a.wav", "not finite", "not finite"),
+        ("a.aiff", "not finite", "not finite"),
         ("a" * 300 + ".wav", "missing", "cannot be opened"),
     ],
 )

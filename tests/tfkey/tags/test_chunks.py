@@ -106,7 +106,7 @@ def test_wav_chunks(tmp_path: Path, name: str) -> None:
 def test_wav_that_cannot_be_tagged(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(data)
-    with pytest.raises(TagError, match=r"states other lengths|holds no whole ID3 tag") as caught:
+    with pytest.raises(TagError, match=r"states wrong lengths|holds no complete ID3 tag") as caught:
         write_key(path, "Am")
     assert "; " in str(caught.value)
     assert path.read_bytes() == data

@@ -301,13 +301,13 @@ def complaint(path: Path, *arguments: Any, **options: Any) -> str:
 
 UNTAGGABLE = {
     "empty": (b"", "is empty"),
-    "text": (b"This is not music, but it is called so. " * 9, "not of a known format"),
-    "Matroska": (b"\x1aE\xdf\xa3" + bytes(99), "is Matroska or WebM, where there is no place for a key tag"),
+    "text": (b"This is not music, but it is called so. " * 9, "is a file of unknown format"),
+    "Matroska": (b"\x1aE\xdf\xa3" + bytes(99), "is Matroska or WebM, which has no supported key tag"),
     "RF64": (b"RF64\xff\xff\xff\xffWAVEds64" + bytes(99), "is RF64"),
     "WavPack": (b"wvpk" + bytes(99), "is WavPack"),
     "AVI": (b"RIFF\x63\0\0\0AVI " + bytes(99), "is AVI"),
     "AAC": (b"\xff\xf1\x50\x80\x2e\x7f\xfc" + bytes(99), "is AAC without a container"),
-    "Ogg behind ID3": (b"ID3\3\0\0\0\0\0\0OggS" + bytes(99), "is Ogg behind an ID3 tag"),
+    "Ogg behind ID3": (b"ID3\3\0\0\0\0\0\0OggS" + bytes(99), "is Ogg after an ID3 tag"),
     "cut tag": (b"ID3\3\0\0\0\0\x7f\x7f" + bytes(99), "its ID3 tag is damaged (it is longer than the file)"),
     "tag without a size": (
         b"ID3\3\0\0\xff\xff\xff\xff" + bytes(99),
@@ -348,7 +348,7 @@ def test_read_only_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path = make(tmp_path, "a.flac")
     flags = os.statvfs_result((*os.statvfs(path)[:8], os.ST_RDONLY, 255))
     monkeypatch.setattr("tfkey.tags.replacing.os.statvfs", lambda _: flags)
-    assert "as all of its file system is" in complaint(path, "Am")
+    assert "like its whole file system" in complaint(path, "Am")
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_files_that_cannot_be_tagged(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "read-only" in complaint(path, "Am", dry_run=True)
     path.chmod(0o644)
     encode(tmp_path / "a.mka", "flac", chord(0.2, channels=2), container="matroska")
-    assert "no place for a key tag" in complaint(tmp_path / "a.mka", "Am")
+    assert "no supported key tag" in complaint(tmp_path / "a.mka", "Am")
     assert "cannot be read" in complaint(tmp_path / "gone.mp3", "Am")
     (tmp_path / "bad.flac").write_bytes(b"fLaC" + bytes(50))
     assert "cannot be read" in complaint(tmp_path / "bad.flac", "Am")
