@@ -381,6 +381,8 @@ def test_stopped_predict_says_what_it_wrote_and_how_to_go_on(song: Path, number:
         [*COMMAND, "predict", "many", "--format", "csv", "--workers", "1"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True, bufsize=0,
+        # A job in the background is started with SIGINT ignored, and hands that on.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout is not None
     written = [process.stdout.readline() for _ in range(3)]

@@ -91,6 +91,8 @@ def make_mask() -> Callable[[int], set[int]]:
 def test_terminals_reach_this_process_alone_and_never_half_way() -> None:
     (mask,) = in_processes(make_mask, [0], 1)
     assert mask == {signal.SIGINT, signal.SIGHUP}
+    # A job in the background is started with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
     began = ended = False
 
@@ -101,8 +103,11 @@ def test_terminals_reach_this_process_alone_and_never_half_way() -> None:
             began = True
         ended = True
 
-    with pytest.raises(KeyboardInterrupt):
-        start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (began, ended) == (True, False)
 
 
