@@ -22,7 +22,7 @@ from tfkey.config import Config, flat_settings, load_resolved
 from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.files import write_csv, write_text
 from tfkey.models import build_network, input_shape, register_layers
-from tfkey.models.saved import LOAD_ERRORS, bins_of, difference
+from tfkey.models.saved import LOAD_ERRORS, bins_of, difference, load_keras_file
 
 if TYPE_CHECKING:
     import keras
@@ -69,9 +69,8 @@ class Run:
         Raises:
             TfkeyError: there is no network yet, it is lost or damaged, or its model or features differ from
                 those of the run.
+            DataError: a later Keras than the installed one saved it.
         """
-        import keras
-
         remedy = f"put it back, or delete {self.path} and train again"
         if not self.best.is_file():
             if self.history.is_file():
@@ -83,7 +82,7 @@ class Run:
             )
         register_layers()
         try:
-            network = keras.models.load_model(self.best, compile=False)
+            network = load_keras_file(self.best)
         except LOAD_ERRORS as error:
             raise TfkeyError(f"{self.best}: the network cannot be loaded; {remedy}") from error
         expected = input_shape(self.config.model.name, self.config.features)

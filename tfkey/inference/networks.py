@@ -26,7 +26,7 @@ def load_network(bundle: Bundle, threads: int = 1) -> Network:
         threads: the number of threads that one call may use.
 
     Raises:
-        DataError: the file is damaged.
+        DataError: the file is damaged, or a later Keras than the installed one saved it.
         MissingExtraError: the format needs a package that is not installed.
     """
     try:
@@ -105,12 +105,14 @@ def _onnx(path: Path, threads: int) -> Network:
 
 
 def _keras(path: Path, threads: int) -> Network:
-    import keras
-
     from tfkey.models import register_layers
+    from tfkey.models.saved import LOAD_ERRORS, load_keras_file
 
     register_layers()
-    return keras_network(keras.models.load_model(path, compile=False))
+    try:
+        return keras_network(load_keras_file(path))
+    except LOAD_ERRORS as error:
+        raise ValueError(str(error)) from error
 
 
 def keras_network(model: Any) -> Network:

@@ -1,11 +1,15 @@
-"""Networks from files: whether a file holds the expected network."""
+"""Networks from files: loading, and whether a file holds the expected network."""
 
 from __future__ import annotations
 
+import json
 import zipfile
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tfkey.errors import DataError
 
 if TYPE_CHECKING:
     import keras
@@ -22,6 +26,44 @@ LOAD_ERRORS = (
     zlib.error,
 )
 """The exceptions of Keras for a damaged file or one that is not a ``.keras`` file."""
+
+
+def load_keras_file(path: Path, *, compiled: bool = False) -> keras.Model:
+    """Load a ``.keras`` file.
+
+    Args:
+        path: the file.
+        compiled: whether to load the optimiser and its state, too.
+
+    Raises:
+        DataError: a later Keras than the installed one saved it.
+        Exception: one of :data:`LOAD_ERRORS`; the file is damaged.
+    """
+    import keras
+
+    try:
+        return keras.models.load_model(path, compile=compiled)
+    except LOAD_ERRORS as error:
+        version = _version_of(path)
+        if _numbers(version) > _numbers(keras.__version__):
+            raise DataError(
+                f"{path}: Keras {version} saved it, and the installed {keras.__version__} does not load it; "
+                f"install Keras {version} or later, which may need a later Python"
+            ) from error
+        raise
+
+
+def _version_of(path: Path) -> str:
+    """The version of Keras that saved a file, an empty text if the file does not say."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return str(json.loads(archive.read("metadata.json"))["keras_version"])
+    except LOAD_ERRORS:
+        return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def bins_of(network: keras.Model) -> int | None:

@@ -11,7 +11,7 @@ import keras
 
 from tfkey.config import Config
 from tfkey.errors import TfkeyError
-from tfkey.models.saved import LOAD_ERRORS, difference
+from tfkey.models.saved import LOAD_ERRORS, difference, load_keras_file
 from tfkey.runs import Run
 from tfkey.spectrogram.frontend import frontend_of
 from tfkey.training.augmentation import KeyShift, build_augmentation
@@ -176,7 +176,7 @@ def _restore(model: keras.Model, path: Path) -> None:
     saved ones (it forgets the precision of spatial dropout).
     """
     try:
-        saved = keras.models.load_model(path)
+        saved = load_keras_file(path, compiled=True)
     except LOAD_ERRORS as error:
         raise TfkeyError(
             f"{path}: cannot be loaded as a checkpoint; delete it to train from the start"

@@ -31,7 +31,7 @@ def decoder(request, monkeypatch):
     if request.param == "libsndfile":
         monkeypatch.setattr(decode, "tensorflow_io", lambda: None)
     elif decode.tensorflow_io() is None:
-        pytest.skip("tensorflow-io does not load here")
+        pytest.skip("tensorflow-io does not load (it needs TensorFlow 2.16, on Python 3.10 to 3.12)")
     return tf.function(
         lambda path: decode.decode_clip(path, SAMPLES, RATE), input_signature=[tf.TensorSpec([], tf.string)]
     )
