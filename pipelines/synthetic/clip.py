@@ -39,8 +39,8 @@ class Clip:
 Generator = Callable[[np.random.Generator, Key, str], Clip]
 """A kind of clip: from random numbers, the key, and the *group* to the clip.
 
-A group names the material of a clip (a style, a progression). Groups keep validation clips apart from training
-clips: all clips of a group are in one split. The same arguments give the same clip, bit for bit.
+A group names the material of a clip (a style, a progression). Groups keep validation clips apart from
+training clips: all clips of a group are in one split. The same arguments give the same clip, bit for bit.
 """
 
 
