@@ -5,23 +5,30 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import IO, Protocol
 
 from scripts.predict_output import Form
-from scripts.streams import NAMES, check_stdout, write_results
+from scripts.stopping import undisturbed
+from scripts.streams import AT_ONCE, NAMES, check_stdout, wait_until_writable, write_results
 from tfkey.errors import TfkeyError, UsageError
 from tfkey.files import atomic_path, is_in_place, is_stream, real_path
 
 _SAVE_SECONDS = 60.0
+# In characters, of at most 4 bytes.
+_TAIL = AT_ONCE // 4
 _DESCRIPTORS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _MAX_LINKS = 40
 
 
 class Target(Protocol):
     """A place for text."""
+
+    def wait(self) -> None:
+        """Wait until a short text can be written without waiting."""
 
     def write(self, text: str) -> None:
         """Add text."""
@@ -32,6 +39,10 @@ class Target(Protocol):
 
 class Stdout:
     """Stdout, line by line."""
+
+    def wait(self) -> None:
+        """Wait for the reader."""
+        wait_until_writable(sys.stdout)
 
     def write(self, text: str) -> None:
         """Add text."""
@@ -57,6 +68,10 @@ class Stream:
             self._stream = os.fdopen(number, "wb", buffering=0)
         except OSError as error:
             raise unwritable(path, error) from error
+
+    def wait(self) -> None:
+        """Wait for the reader."""
+        wait_until_writable(self._stream)
 
     def write(self, text: str) -> None:
         """Add text."""
@@ -100,6 +115,9 @@ class File:
     def is_due(self) -> bool:
         """Whether it is time to save."""
         return time.monotonic() - self._saved > _SAVE_SECONDS
+
+    def wait(self) -> None:
+        """Return: a file has no reader to wait for."""
 
     def write(self, text: str) -> None:
         """Add text."""
@@ -148,8 +166,13 @@ class Results:
             self._target.write(self._form.heading())
         if self._form.format == "json":
             text = ("[\n" if not self.count else ",\n") + text
-        self.count += 1
-        self._target.write(text)
+        if text[:-_TAIL]:
+            self._target.write(text[:-_TAIL])
+        self._target.wait()
+        # A stop in between would make the number of results that it reports wrong.
+        with undisturbed():
+            self._target.write(text[-_TAIL:])
+            self.count += 1
         if isinstance(self._target, File) and self._target.is_due:
             self.save()
 

@@ -56,11 +56,41 @@ def catch_signals() -> None:
     """Let SIGTERM and SIGHUP stop the work as Ctrl-C does, unless they are ignored (as under nohup)."""
     if threading.current_thread() is not threading.main_thread():
         return
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        default = (signal.SIG_DFL, signal.default_int_handler)
+        if number is not None and signal.getsignal(number) in default:
             signal.signal(number, _raise)
 
 
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold back signals that :func:`catch_signals` caught until the block ends.
+
+    For steps that belong together, such as writing a result and counting it. The block must not wait for
+    anything. (Masking signals would not do: with several threads, another one takes the signal, and Python
+    still interrupts the main thread.)
+    """
+    _held.is_on = True
+    try:
+        yield
+    finally:
+        _held.is_on = False
+        if (number := _held.waiting) is not None:
+            _held.waiting = None
+            raise Signalled(number)
+
+
+class _Held:
+    is_on = False
+    waiting: int | None = None
+
+
+_held = _Held()
+
+
 def _raise(number: int, _: FrameType | None) -> Any:
+    if _held.is_on:
+        _held.waiting = number
+        return
     raise Signalled(number)

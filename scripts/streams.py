@@ -8,17 +8,22 @@ written unchanged.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import os
 import re
 import select
 import sys
 from pathlib import Path
+from typing import IO, Any
 
 from tfkey.errors import TfkeyError, UsageError
 
 NAMES = "tfkey.names"
 """Name of the encoding error handler: keeps bytes of a name unchanged, escapes any other character."""
+
+AT_ONCE = 4096
+"""The bytes that a pipe which takes any takes at once (POSIX demands 512 and more; Linux has 4,096)."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # In characters; their bytes fit into one of Python's buffers.
@@ -123,6 +128,19 @@ def write_results(text: str) -> None:
     for start in range(0, len(data), io.DEFAULT_BUFFER_SIZE):
         binary.write(data[start : start + io.DEFAULT_BUFFER_SIZE])
         sys.stdout.flush()
+
+
+def wait_until_writable(stream: IO[Any]) -> None:
+    """Wait until a stream takes :data:`AT_ONCE` bytes without waiting.
+
+    It returns at once where that cannot be found out: on Windows, and for streams without a descriptor.
+    """
+    if os.name == "posix":
+        with contextlib.suppress(OSError, ValueError):
+            # Not select.select, which refuses descriptors above 1023.
+            poll = select.poll()
+            poll.register(stream.fileno(), select.POLLOUT)
+            poll.poll()
 
 
 class _Stream(io.TextIOWrapper):

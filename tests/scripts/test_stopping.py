@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from scripts.predict_output import Form
+from scripts.predict_target import Results
 from scripts.stopping import STARTS_OVER, Signalled, catch_signals
 
 AGAIN = "the same command starts over"
@@ -94,16 +98,57 @@ def test_stopped_predict_says_which_option_goes_on(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_signals_that_the_caller_ignores_are_ignored() -> None:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
+    with handlers():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         catch_signals()
         os.kill(os.getpid(), signal.SIGHUP)
         with pytest.raises(KeyboardInterrupt) as caught:
             os.kill(os.getpid(), signal.SIGTERM)
         assert isinstance(caught.value, Signalled)
         assert caught.value.number == signal.SIGTERM
+
+
+@contextlib.contextmanager
+def handlers() -> Iterator[None]:
+    """Set the default handlers, and afterwards those of before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def add_all(results: Results) -> None:
+    for number in range(5):
+        results.add(f"{number}.wav\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("place", ["before the write", "after the write", "while it waits for the reader"])
+def test_stop_at_any_moment_counts_what_was_written(tmp_path: Path, number: int, place: str) -> None:
+    results = Results(Form("csv"), tmp_path / "k.csv")
+    written: list[str] = []
+
+    class Stopping:
+        def wait(self) -> None:
+            if place == "while it waits for the reader" and len(written) == 3:
+                os.kill(os.getpid(), number)
+
+        def write(self, text: str) -> None:
+            if place == "before the write" and len(written) == 3:
+                os.kill(os.getpid(), number)
+            written.append(text)
+            if place == "after the write" and len(written) == 4:
+                os.kill(os.getpid(), number)
+
+    results._target = Stopping()
+    with handlers():
+        catch_signals()
+        with pytest.raises(Signalled) as caught:
+            add_all(results)
+    assert caught.value.number == number
+    assert results.count == len(written) - 1  # without the heading
