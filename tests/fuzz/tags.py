@@ -71,10 +71,11 @@ def sound(data: bytes) -> object:
     """The coded sound of a file, found in the simplest way; nothing where none is."""
     place = 0
     while data[place : place + 3] == b"ID3" and len(data) > place + 9:
+        has_footer = data[place + 3] == 4 and data[place + 5] & 0x10
         place += 10 + sum(
             byte << 7 * power for power, byte in enumerate(reversed(data[place + 6 : place + 10]))
         )
-        place += 10 if data[place : place + 3] == b"3DI" else 0
+        place += 10 if has_footer and data[place : place + 3] == b"3DI" else 0
     if place:
         return _mpeg(data[place:])
     if data.startswith(b"OggS"):
