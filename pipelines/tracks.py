@@ -7,24 +7,28 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pipelines.text import printable, safe_name, stable_digest
 from tfkey.errors import DataError, KeyParseError
 from tfkey.keys import Key, parse_folder_name
 from tfkey.settings import SPLITS
+from tfkey.votes import Vote
 
 
 @dataclass(frozen=True)
 class Track:
-    """One recording.
+    """One recording, or a segment of one.
 
     Attributes:
         name: unique within the dataset; usable as a file name.
         path: the path of its audio (or, in images mode, of the first of its pictures).
-        key: its key.
+        key: its key; the most probable one if there is a vote.
         split: ``train``, ``validation`` or ``test``; None until one is assigned.
         source: where it came from, as in the manifest (a path relative to the originals).
         group: tracks of one group never end up in two splits (two files of one recording).
+        vote: its soft label; None if the key is known.
+        segment: start and length in seconds if only this part of the file is used; None for the whole.
     """
 
     name: str
@@ -33,6 +37,15 @@ class Track:
     split: str | None
     source: str
     group: str
+    vote: Vote | None = None
+    segment: tuple[float, float] | None = None
+
+    @property
+    def state(self) -> list[Any]:
+        """What prepared data depends on besides the content of the file and the parameters (JSON values)."""
+        # Journals from before there were votes and segments stay valid.
+        more = [item for item in (self.vote, self.segment) if item is not None]
+        return [self.key.long, *more]
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,16 @@ class Config(Section):
     subsets: dict[str, str] = Field(
         {}, description="the subset to use of a dataset; the default subset for datasets not listed"
     )
+    voters: dict[str, dict[str, Annotated[float, Field(gt=0)]]] = Field(
+        {},
+        description="the weight of each voter in the soft labels of a dataset; all count equally for "
+        "datasets not listed",
+    )
+    shares: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {},
+        description="share of each dataset in every batch, relative to the others; all datasets must be "
+        "listed. Without shares, datasets are mixed in proportion to their intervals",
+    )
     catalogue: Path | None = Field(
         None, description="folder of your own dataset descriptions, which replace tfkey's; null: tfkey's"
     )
@@ -95,9 +105,13 @@ class Config(Section):
         crop, seconds = self.augment.crop_seconds, self.intervals.seconds
         if crop is not None and crop > seconds:
             raise ValueError(f"augment.crop_seconds={crop:g} is longer than intervals.seconds={seconds:g}")
-        for name in self.weights:
-            if name not in self.datasets:
-                raise ValueError(f"weights: {name} is not among datasets ({', '.join(self.datasets)})")
+        for setting, names in (("weights", self.weights), ("shares", self.shares)):
+            for name in names:
+                if name not in self.datasets:
+                    raise ValueError(f"{setting}: {name} is not among datasets ({', '.join(self.datasets)})")
+        missing = [name for name in self.datasets if name not in self.shares]
+        if self.shares and missing:
+            raise ValueError(f"shares: {', '.join(missing)} is missing; give the share of every dataset")
         return self
 
     def to_yaml(self) -> str:

@@ -70,7 +70,7 @@ def read_rows(path: Path, names: Sequence[str], keys: Sequence[str]) -> list[Row
         path: the table's path.
         names: columns that name the file or track, the preferred one first. One of them must exist.
         keys: columns that hold the key, the preferred one first. The first existing one is read; ``key`` may
-            also be given as ``tonic`` and ``mode``.
+            also be given as ``tonic`` and ``mode``. Empty if no key is needed.
 
     Raises:
         DataError: the file cannot be read, is not a table of keys, lacks a column, or has a column twice.
@@ -83,8 +83,8 @@ def read_rows(path: Path, names: Sequence[str], keys: Sequence[str]) -> list[Row
     reader = _reader(text, *dialect)
     columns = _header(reader)
     name_columns = [name for name in names if name in columns]
-    key_column = next(name for name in keys if _has_column(columns, name))
-    for name in (*name_columns, key_column):
+    key_columns = [name for name in keys if _has_column(columns, name)][:1]
+    for name in (*name_columns, *key_columns):
         if columns.count(name) > 1:
             raise DataError(f"{path}: the header has the column {name} twice; rename one of them")
     rows = []
@@ -93,7 +93,8 @@ def read_rows(path: Path, names: Sequence[str], keys: Sequence[str]) -> list[Row
             if any(field.strip() for field in fields):
                 cells = dict(zip(columns, fields, strict=False))
                 stated = tuple(cells[name] for name in name_columns if cells.get(name, "").strip())
-                rows.append(Row(reader.line_num + skipped, stated, _key_text(cells, key_column), cells))
+                key_text = _key_text(cells, key_columns[0]) if key_columns else ""
+                rows.append(Row(reader.line_num + skipped, stated, key_text, cells))
                 _check_bytes(path, rows[-1], name_columns)
     except csv.Error as error:
         line = reader.line_num + skipped
@@ -197,7 +198,8 @@ def _find_dialect(
         except csv.Error as error:
             problem = error
             continue
-        if any(name in columns for name in names) and any(_has_column(columns, name) for name in keys):
+        has_key = not keys or any(_has_column(columns, name) for name in keys)
+        if any(name in columns for name in names) and has_key:
             return delimiter, is_spaced
     found = next((line.strip() for line in text.splitlines() if line.strip()), "")[:_SHOWN]
     if _ESCAPED.search(found) or _NULL in found:
@@ -205,10 +207,8 @@ def _find_dialect(
     if problem is not None:
         raise DataError(f"{path}: is not CSV ({problem}); check the quotes in the header")
     key_names = [part for name in keys for part in ((name, "tonic and mode") if name == "key" else (name,))]
-    raise DataError(
-        f"{path}: the first line must name the columns {_either(*names)} and {_either(*key_names)} "
-        f"(found: {found!r})"
-    )
+    needed = " and ".join(_either(*columns) for columns in (names, key_names) if columns)
+    raise DataError(f"{path}: the first line must name the columns {needed} (found: {found!r})")
 
 
 def _either(first: str, *others: str) -> str:

@@ -12,8 +12,9 @@ from pipelines.catalogue.specs import find_spec
 from pipelines.experiments.learned import check_unlearned
 from pipelines.experiments.same_recordings import same_by_catalogue, same_by_content
 from pipelines.prepared.find_damaged import naming_damage
-from pipelines.prepared.inputs import SplitIntervals, evaluation_batches, evaluation_steps, open_intervals
+from pipelines.prepared.inputs import evaluation_batches, evaluation_steps
 from pipelines.prepared.manifest import open_prepared, read_description
+from pipelines.prepared.split_intervals import SplitIntervals, open_intervals
 from tfkey.config import Config
 from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.files import sha256

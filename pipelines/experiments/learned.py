@@ -10,8 +10,8 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipelines.prepared.inputs import SplitIntervals
 from pipelines.prepared.manifest import PreparedDataset
+from pipelines.prepared.split_intervals import SplitIntervals
 from tfkey.errors import DataError, UsageError
 from tfkey.files import write_csv
 from tfkey.runs import Run

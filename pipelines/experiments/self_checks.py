@@ -16,6 +16,7 @@ from tfkey.errors import TfkeyError
 from tfkey.models import model_settings
 from tfkey.settings import AugmentConfig, LossConfig
 from tfkey.training.fit import compile_model
+from tfkey.training.soft_labels import most_probable
 
 ENOUGH = 0.02
 """A loss, in nats, that a network reaches only by overfitting a batch."""
@@ -58,7 +59,8 @@ def overfit(config: Config, most_steps: int = 500) -> tuple[int, float]:
         model.stop_training = logs["loss"] <= ENOUGH or not math.isfinite(logs["loss"])
 
     losses = model.fit(
-        tf.data.Dataset.from_tensors((inputs, labels)).repeat(),
+        # A soft label cannot be met better than to its entropy.
+        tf.data.Dataset.from_tensors((inputs, most_probable(labels))).repeat(),
         steps_per_epoch=_CHECKED_AT_A_TIME,
         epochs=most_steps // _CHECKED_AT_A_TIME,
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=stop_at_enough)],

@@ -14,16 +14,15 @@ from pipelines.folder_lock import alone_in
 from pipelines.prepared.find_damaged import naming_damage
 from pipelines.prepared.input_meter import InputMeter
 from pipelines.prepared.inputs import (
-    SplitIntervals,
     batch_members,
     broken_members,
     evaluation_batches,
     evaluation_steps,
-    open_intervals,
     steps_per_epoch,
     training_batches,
 )
 from pipelines.prepared.manifest import open_prepared
+from pipelines.prepared.split_intervals import SplitIntervals, open_intervals
 from tfkey.config import Config
 from tfkey.errors import UsageError
 from tfkey.models import build_network, check_mode, minimum_frames, takes_waveforms

@@ -37,7 +37,7 @@ def original_tracks(
         return acquirer.tracks()
     if is_archive(source) and source.is_file():
         source = content_root(unpack_once(source, acquirer.folders.unpacked))
-    tracks, left_out = read_source(source)
+    tracks, left_out = read_source(source, voters=config.voters.get(spec.name))
     return policy_splits(tracks, spec.split, config.split), left_out
 
 

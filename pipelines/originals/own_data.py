@@ -5,15 +5,17 @@ There are three ways to state keys: folders named by key, a CSV file of path and
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import TrackLabel
+from pipelines.originals.vote_tables import find_voters, read_vote_rows
 from pipelines.text import printable, safe_name
 from pipelines.tracks import LeftOut, Track, scan_key_folders, unique_names
 from tfkey.audio.finding import find_audio
@@ -49,17 +51,21 @@ class _Scan:
         return unique_names(ordered), self.left_out
 
 
-def read_source(path: Path, labels: Labels | None = None) -> tuple[list[Track], list[LeftOut]]:
+def read_source(
+    path: Path, labels: Labels | None = None, voters: Mapping[str, float] | None = None
+) -> tuple[list[Track], list[LeftOut]]:
     """List the tracks of the user's own data without changing it.
 
     Args:
         path: one of three sources. A folder in the layout ``[<split>/]<key>/<file>``. A CSV file (see
             :mod:`tfkey.key_tables`) with the columns path (or file) and key (or tonic and mode), and
             optionally split and group (or artist); paths are relative to its folder or else to the current
-            one; tracks of one group or artist never end up in two splits. A folder of tagged files, in
+            one; tracks of one group or artist never end up in two splits. A CSV file of soft labels (see
+            :func:`pipelines.originals.vote_tables.read_vote_rows`). A folder of tagged files, in
             ``[<split>/]`` or any other folders.
         labels: which of these the source is; None to choose: CSV for a file, key folders if any folder is
             named by a key, and tags otherwise.
+        voters: the weight of each voter in a table of soft labels; None or empty if all count equally.
 
     Returns:
         The tracks, sorted by source, with unique names, and with a split if their folder or line states one;
@@ -80,7 +86,7 @@ def read_source(path: Path, labels: Labels | None = None) -> tuple[list[Track], 
             f"{path}: is {what}; labels={labels} needs {'a CSV file' if labels == 'csv' else 'a folder'}"
         )
     if labels == "csv":
-        return _read_csv(path)
+        return _read_csv(path, voters or {})
     if labels == "tags":
         return _read_tags(path)
     return scan_key_folders(path, find_audio)
@@ -124,7 +130,14 @@ def find_labelled(labels: Sequence[TrackLabel], folder: Path) -> tuple[list[Trac
     return unique_names(scan.tracks), scan.left_out
 
 
-def _read_csv(path: Path) -> tuple[list[Track], list[LeftOut]]:
+def _read_csv(path: Path, weights: Mapping[str, float]) -> tuple[list[Track], list[LeftOut]]:
+    rows: list[Row] = []
+    with contextlib.suppress(DataError):  # as a table of keys, it is read below, with the right error
+        rows = read_rows(path, _NAME_COLUMNS, ())
+    if find_voters(rows):
+        return read_vote_rows(path, rows, weights)
+    if weights:
+        raise DataError(f"{path}: weights of voters are set, but it has no votes")
     scan = _Scan([], [])
     by_file: dict[Path, list[tuple[int, Track]]] = defaultdict(list)
     for row in read_rows(path, _NAME_COLUMNS, _KEY_COLUMNS):

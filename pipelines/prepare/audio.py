@@ -26,7 +26,7 @@ def prepare_audio(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Result, int
     """
     parameters = job.parameters
     units = [
-        Unit(track.name, fingerprint(parameters, track.key.long, track.split, *file_state(track.path)), track)
+        Unit(track.name, fingerprint(parameters, *track.state, track.split, *file_state(track.path)), track)
         for track in tracks
     ]
     return job.run(units, partial(_cut_track, job))

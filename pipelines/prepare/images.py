@@ -118,7 +118,7 @@ def prepare_images(job: PrepareJob) -> tuple[Result, int]:
     units = []
     for item, track in zip(found, splits, strict=True):
         states = [file_state(path) for path in item.pictures]
-        mark = fingerprint(parameters, track.key.long, track.split, states)
+        mark = fingerprint(parameters, *track.state, track.split, states)
         units.append(Unit(track.name, mark, replace(item, track=track)))
     result, fresh = job.run(units, partial(_copy_pictures, job, root))
     return Result(result.rows, [*left_out, *not_chosen, *result.left_out]), fresh

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipelines.tracks import LeftOut, Track
-from tfkey.audio.reading import is_silent, read
+from tfkey.audio.reading import is_silent, read, read_segment
 from tfkey.config import Config
 from tfkey.errors import AudioError
 from tfkey.settings import IntervalConfig
@@ -64,13 +64,14 @@ def sounding_intervals(config: Config, track: Track) -> tuple[list, LeftOut | No
         Pairs of an interval's number and its float32 waveform ``[samples]``, without silent intervals; and
         the reason for leaving out the track if none of it could be used.
     """
+    rate = config.features.sample_rate
     try:
-        waveform = read(track.path, config.features.sample_rate)
+        waveform = read_segment(track.path, rate, *track.segment) if track.segment else read(track.path, rate)
     except AudioError as error:
         return [], LeftOut(track.source, str(error).removeprefix(f"{track.path}: "))
-    parts = cut(waveform, config.intervals, config.features.sample_rate)
+    parts = cut(waveform, config.intervals, rate)
     if not parts:
-        seconds = len(waveform) / config.features.sample_rate
+        seconds = len(waveform) / rate
         remedy = "lower intervals.seconds or set intervals.remainder=pad"
         return [], LeftOut(
             track.source,

@@ -15,6 +15,7 @@ from pipelines.prepared.manifest import Row, preparation_parameters
 from pipelines.tracks import Track
 from pipelines.work import Journal, Progress, Result, Unit, run_units
 from tfkey.config import Config
+from tfkey.votes import write_vote
 
 T = TypeVar("T")
 
@@ -75,8 +76,9 @@ class PrepareJob:
         """
         seconds = self.config.intervals.seconds
         return Row(
-            track.name, part, path, track.key.long, str(track.split), seconds, source or track.source, digest
-        )
+            track.name, part, path, track.key.long, str(track.split), seconds, source or track.source, digest,
+            "" if track.vote is None else write_vote(track.vote),
+        )  # fmt: skip
 
     def run(
         self, units: Sequence[Unit[T]], work: Callable[[T], Result], at_once: int | None = None

@@ -50,7 +50,7 @@ def prepare_spectrograms(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Resu
         members = [track for track in tracks if track.split == split]
         for start in range(0, len(members), TRACKS_PER_SHARD):
             shard = members[start : start + TRACKS_PER_SHARD]
-            states = [[track.name, track.key.long, file_state(track.path)] for track in shard]
+            states = [[track.name, *track.state, file_state(track.path)] for track in shard]
             name = f"{split}-{start // TRACKS_PER_SHARD:05d}.tfrecord"
             units.append(Unit(name, fingerprint(parameters, states), (name, shard)))
     pool = ThreadPoolExecutor(job.workers)
@@ -99,7 +99,8 @@ class _Maker:
             picture = self.transform.result()(tf.constant(waveform[np.newaxis])).numpy()[0]
             stored = picture.astype(np.float16)
             digest = hashlib.sha256(stored.tobytes()).hexdigest()
-            examples[part] = (to_example(stored, track.key.index, track.name, part), digest)
+            example = to_example(stored, track.key.index, track.name, part, track.vote)
+            examples[part] = (example, digest)
             if self.job.png:
                 path = f"png/{track.split}/{track.key.folder}/{track.name}-{part:03d}.png"
                 write_png(self.job.folder / path, picture)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from pipelines.prepared.inputs import SplitIntervals
 from pipelines.prepared.manifest import PreparedDataset, Row, to_prepare
+from pipelines.prepared.split_intervals import SplitIntervals
 from tfkey.errors import DataError
 from tfkey.files import sha256
 

@@ -6,9 +6,7 @@ Training datasets continue from epoch to epoch. The order within epoch ``e`` dep
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,98 +16,11 @@ import tensorflow as tf
 from pipelines.prepared.decode import decode_clip, decode_picture
 from pipelines.prepared.manifest import PreparedDataset, Row
 from pipelines.prepared.records import parse_example
-from pipelines.text import stable_digest
-from tfkey.config import Config
-from tfkey.errors import DataError
-from tfkey.keys import N_CLASSES, Key
+from pipelines.prepared.split_intervals import SplitIntervals
 
 _OPEN_SHARDS = 8
-
-
-@dataclass(frozen=True)
-class SplitIntervals:
-    """The intervals of one split, of one or more prepared datasets of one mode.
-
-    Attributes:
-        mode: the mode of all datasets.
-        config: the configuration that they were prepared with.
-        parts: each dataset with its rows.
-        wide: whether to return spectrograms as stored, with the extra semitones, or only the network's band.
-        weighted: whether to return the weight of each interval in the loss, too.
-    """
-
-    mode: str
-    config: Config
-    parts: tuple[tuple[PreparedDataset, tuple[Row, ...]], ...]
-    wide: bool = False
-    weighted: bool = False
-
-    @property
-    def rows(self) -> list[Row]:
-        """All intervals in the order of :func:`evaluation_batches`."""
-        return [row for _, rows in self.parts for row in rows]
-
-    @property
-    def labels(self) -> list[int]:
-        """The class index of each of :attr:`rows`."""
-        return [Key.parse(row.key).index for row in self.rows]
-
-    @property
-    def dataset_weights(self) -> list[float]:
-        """The weight of an interval of each of :attr:`parts`, before the weight of its key."""
-        return [self.config.weights.get(dataset.name, 1.0) for dataset, _ in self.parts]
-
-    def key_weights(self) -> np.ndarray:
-        """Return the weight of an interval of each key, float32 ``[24]``; the mean over intervals is 1."""
-        counts = np.bincount(self.labels, minlength=N_CLASSES)
-        weights = np.ones(N_CLASSES)
-        if self.config.train.class_weights == "balanced":
-            # As if all keys that occur were equally frequent.
-            weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        owners = np.repeat(self.dataset_weights, [len(rows) for _, rows in self.parts])
-        return (weights / np.mean(owners * weights[self.labels])).astype(np.float32)
-
-
-def open_intervals(
-    config: Config,
-    datasets: Sequence[PreparedDataset],
-    split: str,
-    *,
-    wide: bool = False,
-    weighted: bool = False,
-    limit: float = 1.0,
-) -> SplitIntervals:
-    """Take one split of prepared datasets.
-
-    Args:
-        config: the configuration that they were prepared with.
-        datasets: opened datasets of one mode.
-        split: the name of the split.
-        wide: see :class:`SplitIntervals`.
-        weighted: see :class:`SplitIntervals`.
-        limit: share of the tracks of each dataset to take.
-
-    Raises:
-        DataError: the split is empty.
-    """
-    parts = tuple((dataset, _limited(dataset.split(split), limit)) for dataset in datasets)
-    if not any(rows for _, rows in parts):
-        where = ", ".join(str(dataset.folder) for dataset in datasets)
-        raise DataError(f"{where}: the {split} split is empty; prepare data for it or name another split")
-    return SplitIntervals(datasets[0].mode, config, parts, wide, weighted)
-
-
-def _limited(rows: tuple[Row, ...], limit: float) -> tuple[Row, ...]:
-    """Return the rows of a share of the tracks, at least one; keys take turns, so that a few cover many."""
-    if limit >= 1 or not rows:
-        return rows
-    by_key: dict[str, list[str]] = defaultdict(list)
-    for track, key in sorted({row.track: row.key for row in rows}.items(), key=lambda t: stable_digest(t[0])):
-        by_key[key].append(track)
-    turns = itertools.zip_longest(*(by_key[key] for key in sorted(by_key, key=stable_digest)))
-    ordered = [track for turn in turns for track in turn if track is not None]
-    kept = set(ordered[: max(1, round(limit * len(ordered)))])
-    return tuple(row for row in rows if row.track in kept)
+# More often than this, no dataset is read in one epoch.
+_TURNS = 1_000_000
 
 
 def steps_per_epoch(intervals: SplitIntervals, batch_size: int) -> int:
@@ -129,16 +40,15 @@ def training_batches(
         first_epoch: the epoch to start at.
 
     Returns:
-        Pairs of float32 ``[batch, samples]`` (audio) or ``[batch, frames, bins, 1]``, and int32 ``[batch]``;
-        if they are weighted, with the weights, float32 ``[batch]``.
+        Pairs of float32 ``[batch, samples]`` (audio) or ``[batch, frames, bins, 1]``, and labels: int32
+        ``[batch]``, or float32 ``[batch, 24]`` if any of the intervals has a vote; if they are weighted, with
+        the weights, float32 ``[batch]``.
     """
     steps = steps_per_epoch(intervals, batch_size)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         return (
-            _examples(intervals, [seed, number])
-            .batch(batch_size, num_parallel_calls=tf.data.AUTOTUNE)
-            .take(steps)
+            _epoch(intervals, seed, number).batch(batch_size, num_parallel_calls=tf.data.AUTOTUNE).take(steps)
         )
 
     return tf.data.Dataset.range(first_epoch, 2**31).flat_map(epoch).prefetch(tf.data.AUTOTUNE)
@@ -160,7 +70,7 @@ def batch_members(
         All files of the batch, in order, and those that contain NaN or infinity. In spectrograms mode, a file
         is named ``<track>, part <part> in <shard>``.
     """
-    named = _examples(intervals, [tf.constant(seed), tf.constant(epoch)], named=True)
+    named = _epoch(intervals, seed, tf.constant(epoch, tf.int64), named=True)
     members = named.skip(batch * batch_size).take(batch_size)
     read = [(name.decode("utf-8", "replace"), data) for data, *_, name in members.as_numpy_iterator()]
     return [name for name, _ in read], [name for name, data in read if not np.isfinite(data).all()]
@@ -168,7 +78,8 @@ def batch_members(
 
 def broken_members(intervals: SplitIntervals) -> list[str]:
     """Return the files that contain NaN or infinity, named as in :func:`batch_members`."""
-    members = _examples(replace(intervals, weighted=False), None, named=True).as_numpy_iterator()
+    plain = replace(intervals, weighted=False)
+    members = _examples(plain, None, _finisher(plain, named=True)).as_numpy_iterator()
     return [name.decode("utf-8", "replace") for data, _, name in members if not np.isfinite(data).all()]
 
 
@@ -177,7 +88,12 @@ def evaluation_batches(intervals: SplitIntervals, batch_size: int) -> tf.data.Da
     plain = replace(intervals, weighted=False)
     # Keras must know the length of a dataset to read it again on several devices.
     known = tf.data.experimental.assert_cardinality(evaluation_steps(intervals, batch_size))
-    return _examples(plain, None).batch(batch_size).apply(known).prefetch(tf.data.AUTOTUNE)
+    return (
+        _examples(plain, None, _finisher(plain, named=False))
+        .batch(batch_size)
+        .apply(known)
+        .prefetch(tf.data.AUTOTUNE)
+    )
 
 
 def evaluation_steps(intervals: SplitIntervals, batch_size: int) -> int:
@@ -185,17 +101,59 @@ def evaluation_steps(intervals: SplitIntervals, batch_size: int) -> int:
     return math.ceil(len(intervals.rows) / batch_size)
 
 
-def _examples(
-    intervals: SplitIntervals, order: Sequence[int | tf.Tensor] | None, *, named: bool = False
+def _epoch(
+    intervals: SplitIntervals, seed: int, number: tf.Tensor, *, named: bool = False
 ) -> tf.data.Dataset:
-    """Return single intervals of one epoch, shuffled with the seed pair ``order`` unless it is None.
+    """Return the shuffled intervals of an epoch, as by :func:`_examples`.
+
+    With ``shares``, the datasets take turns in a fixed pattern, and small ones are read several times.
+    """
+    finish = _finisher(intervals, named)
+    parts = [part for part in intervals.parts if part[1]]
+    shares = intervals.config.shares
+    if not shares or len(parts) < 2:
+        return _examples(intervals, [seed, number], finish)
+
+    def endless(part: tuple[PreparedDataset, tuple[Row, ...]]) -> tf.data.Dataset:
+        own = replace(intervals, parts=(part,))
+        return tf.data.Dataset.range(_TURNS).flat_map(
+            lambda turn: _examples(own, [seed, number * _TURNS + turn], finish)
+        )
+
+    pattern = turns([shares[dataset.name] for dataset, _ in parts], len(intervals.rows))
+    choice = tf.data.Dataset.from_tensor_slices(pattern)
+    return tf.data.Dataset.choose_from_datasets(
+        [endless(part) for part in parts], choice, stop_on_empty_dataset=False
+    )
+
+
+def turns(shares: Sequence[float], length: int) -> np.ndarray:
+    """Return which of several sources comes next, int64 ``[length]``.
+
+    Every beginning of the pattern contains each source about in proportion to its share.
+    """
+    wanted = np.asarray(shares, np.float64) / np.sum(shares)
+    counts = np.zeros(len(shares))
+    pattern = np.empty(length, np.int64)
+    for place in range(length):
+        # The source that would be due first (Webster's method of apportionment).
+        pattern[place] = np.argmin((counts + 0.5) / wanted)
+        counts[pattern[place]] += 1
+    return pattern
+
+
+def _examples(
+    intervals: SplitIntervals, order: Sequence[int | tf.Tensor] | None, finish: _Finisher
+) -> tf.data.Dataset:
+    """Return single intervals, shuffled with the seed pair ``order`` unless it is None.
 
     Each is a spectrogram or waveform, its label, its weight if ``weighted``, and its file if ``named``.
     """
     if intervals.mode == "spectrograms":
-        return _from_records(intervals, order, named)
+        return _from_records(intervals, order, finish)
     paths = [str(dataset.folder / row.path) for dataset, rows in intervals.parts for row in rows]
     labels = tf.constant(intervals.labels, tf.int32)
+    targets = tf.constant(intervals.targets()) if finish.soft else labels
     names = tf.constant(paths)
     owners = np.repeat(intervals.dataset_weights, [len(rows) for _, rows in intervals.parts]).astype(
         np.float32
@@ -203,40 +161,55 @@ def _examples(
     weights = tf.constant(owners)
     if order is not None:
         index = tf.random.experimental.stateless_shuffle(tf.range(len(paths)), tf.stack(order))
-        names, labels, weights = (tf.gather(values, index) for values in (names, labels, weights))
+        names, labels, targets, weights = (
+            tf.gather(values, index) for values in (names, labels, targets, weights)
+        )
     features = intervals.config.features
     samples = intervals.config.intervals.samples(features.sample_rate)
     frames = features.frames(samples)
-    finish = _finisher(intervals, named)
     only_wav = all(path.endswith(".wav") for path in paths)
 
-    def load(path: tf.Tensor, label: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def load(
+        path: tf.Tensor, label: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         if intervals.mode == "audio":
-            return finish(
-                decode_clip(path, samples, features.sample_rate, only_wav=only_wav), label, weight, path
-            )
-        picture = decode_picture(path, frames, features.stored_bins)
-        return finish(_band(intervals, picture), label, weight, path)
+            data = decode_clip(path, samples, features.sample_rate, only_wav=only_wav)
+        else:
+            data = _band(intervals, decode_picture(path, frames, features.stored_bins))
+        return finish(data, label, target, weight, path)
 
-    dataset = tf.data.Dataset.from_tensor_slices((names, labels, weights))
+    dataset = tf.data.Dataset.from_tensor_slices((names, labels, targets, weights))
     return dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _finisher(intervals: SplitIntervals, named: bool) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """Return the function that assembles the requested parts of an interval."""
-    by_key = tf.constant(intervals.key_weights()) if intervals.weighted else None
+@dataclass(frozen=True)
+class _Finisher:
+    """Assembles the requested parts of an interval.
 
-    def finish(
-        data: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, name: tf.Tensor
+    Attributes:
+        key_weights: the weight of each key, ``[24]``; None without weights.
+        soft: whether labels are soft.
+        named: whether the name of the file is requested.
+    """
+
+    key_weights: tf.Tensor | None
+    soft: bool
+    named: bool
+
+    def __call__(
+        self, data: tf.Tensor, label: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, name: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        weights = () if by_key is None else (weight * tf.gather(by_key, label),)
-        return (data, label, *weights, *((name,) if named else ()))
+        weights = () if self.key_weights is None else (weight * tf.gather(self.key_weights, label),)
+        return (data, target if self.soft else label, *weights, *((name,) if self.named else ()))
 
-    return finish
+
+def _finisher(intervals: SplitIntervals, named: bool) -> _Finisher:
+    by_key = tf.constant(intervals.key_weights()) if intervals.weighted else None
+    return _Finisher(by_key, intervals.has_votes, named)
 
 
 def _from_records(
-    intervals: SplitIntervals, order: Sequence[int | tf.Tensor] | None, named: bool = False
+    intervals: SplitIntervals, order: Sequence[int | tf.Tensor] | None, finish: _Finisher
 ) -> tf.data.Dataset:
     files = [
         (str(dataset.folder / path), weight)
@@ -251,14 +224,13 @@ def _from_records(
         features.stored_bins,
         1,
     ]
-    finish = _finisher(intervals, named)
 
     def load(serialised: tf.Tensor, weight: tf.Tensor, shard: tf.Tensor) -> tuple[tf.Tensor, ...]:
         example = parse_example(serialised)
         picture = tf.ensure_shape(example["spectrogram"][..., tf.newaxis], shape)
         part = tf.strings.as_string(example["part"])
-        name = tf.strings.join([example["track"], ", part ", part, " in ", shard]) if named else shard
-        return finish(_band(intervals, picture), example["label"], weight, name)
+        name = tf.strings.join([example["track"], ", part ", part, " in ", shard]) if finish.named else shard
+        return finish(_band(intervals, picture), example["label"], example["target"], weight, name)
 
     def opened(shard: tf.Tensor, weight: tf.Tensor) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(shard)

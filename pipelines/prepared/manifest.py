@@ -7,7 +7,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tfkey.errors import DataError, KeyParseError
 from tfkey.files import csv_lines, write_text
 from tfkey.keys import Key
 from tfkey.settings import SPLITS
+from tfkey.votes import parse_vote
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,12 @@ class Row:
         track: the name of its track.
         part: its number within the track, from 0.
         path: the file that contains it, relative to the dataset's folder, ``/`` as separator.
-        key: the long name of its key.
+        key: the long name of its key; of the most probable one if there is a vote.
         split: ``train``, ``validation`` or ``test``.
         seconds: its length.
         source: the original, as in :class:`pipelines.tracks.Track`.
         digest: SHA-256 of the file (audio, images) or of the float16 spectrogram (spectrograms).
+        vote: the soft label as :func:`tfkey.votes.write_vote` writes it; empty if the key is known.
     """
 
     track: str
@@ -45,6 +47,10 @@ class Row:
     seconds: float
     source: str
     digest: str
+    vote: str = ""
+
+
+_COLUMNS = [field.name for field in fields(Row)]
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,11 @@ def preparation_parameters(config: Config, mode: str) -> dict[str, Any]:
 def selection_parameters(config: Config, dataset: str) -> dict[str, Any]:
     """Return the settings that select the tracks of prepared data and their splits, flat."""
     split = {f"split.{name}": value for name, value in config.split.model_dump(mode="json").items()}
-    return {**split, f"subsets.{dataset}": config.subsets.get(dataset, "default")}
+    return {
+        **split,
+        f"subsets.{dataset}": config.subsets.get(dataset, "default"),
+        f"voters.{dataset}": config.voters.get(dataset, {}),
+    }
 
 
 def write_prepared(
@@ -104,8 +114,9 @@ def write_prepared(
     """
     reasons = [["source", "reason"], *([item.source, item.reason] for item in left_out)]
     _write_changed(folder / "left_out.csv", csv_lines(reasons))
-    lines = [[field.name for field in fields(Row)], *(list(asdict(row).values()) for row in rows)]
-    _write_changed(folder / "manifest.csv", csv_lines(lines))
+    columns = _COLUMNS if any(row.vote for row in rows) else _COLUMNS[:-1]
+    lines = [[getattr(row, name) for name in columns] for row in rows]
+    _write_changed(folder / "manifest.csv", csv_lines([columns, *lines]))
     tracks = {(row.split, row.key, row.track) for row in rows}
     document = {
         **description,
@@ -137,8 +148,9 @@ def read_manifest(path: Path) -> list[Row]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read; prepare the dataset again") from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    if set(reader.fieldnames or ()) != {field.name for field in fields(Row)}:
-        wanted = ", ".join(field.name for field in fields(Row))
+    # Only a dataset with votes has the last column.
+    if set(reader.fieldnames or ()) not in (set(_COLUMNS), set(_COLUMNS[:-1])):
+        wanted = ", ".join(_COLUMNS[:-1])
         raise DataError(f"{path}: the first line must name the columns {wanted}; prepare the dataset again")
     return [_parse_row(path, reader.line_num, values) for values in reader]
 
@@ -153,9 +165,16 @@ def _parse_row(path: Path, line: int, values: dict[str, str]) -> Row:
         return Row(
             values["track"], int(values["part"]), values["path"], values["key"], values["split"],
             float(values["seconds"]), values["source"], values["digest"],
+            _checked_vote(values.get("vote") or ""),
         )  # fmt: skip
-    except (KeyParseError, TypeError, ValueError) as error:
+    except (DataError, KeyParseError, TypeError, ValueError) as error:
         raise DataError(f"{path}, line {line}: {error}; fix the line or prepare the dataset again") from error
+
+
+def _checked_vote(text: str) -> str:
+    if text:
+        parse_vote(text)
+    return text
 
 
 def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:

@@ -79,8 +79,9 @@ def by_keras(contender: str, folder: Path, overrides: list[str]) -> Callable[[in
     import keras
     import tensorflow as tf
 
-    from pipelines.prepared.inputs import open_intervals, steps_per_epoch, training_batches
+    from pipelines.prepared.inputs import steps_per_epoch, training_batches
     from pipelines.prepared.manifest import open_prepared
+    from pipelines.prepared.split_intervals import open_intervals
     from tfkey.config import load_config
     from tfkey.models import build_model
     from tfkey.spectrogram.frontend import build_frontend
@@ -212,8 +213,9 @@ def contend(name: str, folder: Path, threads: int, overrides: list[str]) -> None
 
 def keep_pictures(folder: Path, overrides: list[str]) -> None:
     """Write what the training sees as NumPy arrays, for a framework that reads none of the formats."""
-    from pipelines.prepared.inputs import open_intervals, steps_per_epoch, training_batches
+    from pipelines.prepared.inputs import steps_per_epoch, training_batches
     from pipelines.prepared.manifest import open_prepared
+    from pipelines.prepared.split_intervals import open_intervals
     from tfkey.config import load_config
 
     config = load_config(None, [*overrides, f"data_dir={folder}", "mode=spectrograms"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,9 @@ SILENCE_DB = -80.0
 
 # More than in the densest lossy streams. Silence in FLAC may be denser; memory is then added as needed.
 _MOST_SAMPLES_PER_BYTE = 64
+OVERHANG_SECONDS = 0.5
+"""How far a segment may reach beyond the end of its file."""
+
 # If less than this is left of a cut file, the file is refused.
 _LEAST_SECONDS = 0.5
 
@@ -106,7 +109,9 @@ def encode(waveform: np.ndarray, sample_rate: int, container: Literal["WAV", "FL
     return stream.getvalue()
 
 
-def blocks(path: Path | str, sample_rate: int = 44100, *, cut: bool = False) -> Iterator[np.ndarray]:
+def blocks(
+    path: Path | str, sample_rate: int = 44100, *, cut: bool = False
+) -> Generator[np.ndarray, None, None]:
     """Read an audio file as :func:`read` does, but block by block: memory use does not grow with the file.
 
     Args:
@@ -132,6 +137,41 @@ def blocks(path: Path | str, sample_rate: int = 44100, *, cut: bool = False) -> 
             if part.size:
                 yield part
         _check_whole(path, decoding, size, sample_rate, cut)
+
+
+def read_segment(path: Path | str, sample_rate: int, start: float, seconds: float) -> np.ndarray:
+    """Read a segment of an audio file as :func:`read` reads the whole; what follows it is not decoded.
+
+    Args:
+        path: the file.
+        sample_rate: the wanted rate in Hz.
+        start: where the segment begins, in seconds.
+        seconds: its length; it may exceed the file by :data:`OVERHANG_SECONDS`, because decoders differ.
+
+    Returns:
+        float32 ``[samples]``.
+
+    Raises:
+        AudioError: as :func:`read` does, but for a truncated file only if the segment is affected; or the
+            segment lies beyond the end of the file.
+    """
+    first, wanted = round(start * sample_rate), round(seconds * sample_rate)
+    place, parts = 0, []
+    reading = blocks(path, sample_rate)
+    for block in reading:
+        part = block[max(0, first - place) : max(0, first + wanted - place)]
+        if part.size:
+            parts.append(part.copy())
+        place += block.size
+        if place >= first + wanted:
+            reading.close()
+            break
+    if place < first + wanted - OVERHANG_SECONDS * sample_rate or not parts:
+        raise AudioError(
+            f"{path}: the segment from {start:g} s to {start + seconds:g} s lies beyond its end at "
+            f"{place / sample_rate:.2f} s; correct the segment"
+        )
+    return np.concatenate(parts)
 
 
 def is_silent(waveform: np.ndarray) -> bool:

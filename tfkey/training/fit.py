@@ -17,7 +17,7 @@ from tfkey.spectrogram.frontend import frontend_of
 from tfkey.training.augmentation import KeyShift, build_augmentation
 from tfkey.training.callbacks import EpochSeeds, OnEpoch, RunRecorder, Suspects
 from tfkey.training.losses import build_loss
-from tfkey.training.metrics import MirexScore
+from tfkey.training.metrics import KeyAccuracy, MirexScore
 from tfkey.training.schedules import build_schedule
 from tfkey.training.tensorboard import CurveLogger, Meter, PictureLogger
 
@@ -79,7 +79,7 @@ def compile_model(
     model.compile(
         optimizer=optimizer,
         loss=build_loss(config.loss),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"), MirexScore()],
+        metrics=[KeyAccuracy(), MirexScore()],
         weighted_metrics=[],
         # By default, Keras would choose XLA wherever it considers it possible.
         jit_compile=settings.xla,

@@ -12,6 +12,7 @@ from tfkey.errors import UsageError
 from tfkey.keys import N_CLASSES
 from tfkey.scoring.mirex import score_matrix
 from tfkey.settings import LossConfig
+from tfkey.training.soft_labels import is_soft, most_probable
 
 
 def target_table(name: str, label_smoothing: float = 0.0) -> np.ndarray:
@@ -41,7 +42,8 @@ class KeyCrossEntropy(keras.losses.Loss):
         reduction: as in Keras.
         dtype: as in Keras.
 
-    Called with class indices ``[batch]`` and logits ``[batch, 24]``.
+    Called with class indices ``[batch]``, or soft labels ``[batch, 24]`` whose rows sum to 1, and logits
+    ``[batch, 24]``. What is taught for a soft label is the mean of what is taught for its keys.
 
     Raises:
         UsageError: the number of logits is not 24.
@@ -66,8 +68,11 @@ class KeyCrossEntropy(keras.losses.Loss):
             raise UsageError(
                 f"the loss needs {N_CLASSES} logits, one per key; the network has {y_pred.shape[-1]}"
             )
-        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-        taught = ops.take(ops.convert_to_tensor(self._table), labels, axis=0)
+        table = ops.convert_to_tensor(self._table)
+        if is_soft(y_true):
+            taught = ops.matmul(ops.cast(y_true, table.dtype), table)
+        else:
+            taught = ops.take(table, most_probable(y_true), axis=0)
         return -ops.sum(ops.cast(taught, y_pred.dtype) * ops.log_softmax(y_pred, axis=-1), axis=-1)
 
     def get_config(self) -> dict[str, Any]:

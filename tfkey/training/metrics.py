@@ -10,6 +10,7 @@ from keras import ops
 from tfkey.errors import UsageError
 from tfkey.keys import N_CLASSES
 from tfkey.scoring.mirex import score_matrix
+from tfkey.training.soft_labels import most_probable
 
 
 @keras.saving.register_keras_serializable(package="tfkey")
@@ -36,7 +37,8 @@ class MirexScore(keras.metrics.Mean):
         """Add a batch.
 
         Args:
-            y_true: class indices, 0 to 23, ``[batch]`` or ``[batch, 1]``.
+            y_true: class indices, 0 to 23, ``[batch]`` or ``[batch, 1]``; or soft labels, ``[batch, 24]``, of
+                which the most probable key is the reference.
             y_pred: logits or probabilities, ``[batch, 24]``; the highest is the estimate.
             sample_weight: ``[batch]`` or ``[batch, 1]``; 1 for each if left out.
 
@@ -47,7 +49,7 @@ class MirexScore(keras.metrics.Mean):
         y_pred = ops.convert_to_tensor(y_pred)
         if y_pred.shape[-1] != N_CLASSES:
             raise UsageError(f"the MIREX score needs {N_CLASSES} classes; y_pred has {y_pred.shape[-1]}")
-        references = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+        references = most_probable(ops.convert_to_tensor(y_true))
         estimates = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
         table = ops.convert_to_tensor(score_matrix(self.both_fifths).ravel(), dtype=self.dtype)
         scores = ops.take(table, references * N_CLASSES + ops.reshape(estimates, (-1,)))
@@ -58,3 +60,21 @@ class MirexScore(keras.metrics.Mean):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments, for saving."""
         return {**super().get_config(), "both_fifths": self.both_fifths}
+
+
+@keras.saving.register_keras_serializable(package="tfkey")
+class KeyAccuracy(keras.metrics.MeanMetricWrapper):
+    """The share of examples whose key is right; of soft labels, the most probable key is the reference."""
+
+    def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:
+        super().__init__(_is_right, name=name, dtype=dtype)
+        self._direction = "up"
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, for saving."""
+        return {"name": self.name, "dtype": self.dtype}
+
+
+def _is_right(y_true: Any, y_pred: Any) -> Any:
+    references = most_probable(y_true)
+    return ops.cast(references == ops.cast(ops.argmax(y_pred, axis=-1), "int32"), "float32")

@@ -27,6 +27,7 @@ import numpy as np
 from tfkey.keys import N_CLASSES, Key
 from tfkey.runs import MONITOR, Run
 from tfkey.spectrogram.frontend import build_frontend
+from tfkey.training.soft_labels import most_probable
 from tfkey.training.tensorboard_events import EventLog, hyper_parameters, image, scalar, sound
 
 PICTURES = 20
@@ -168,7 +169,8 @@ class PictureLogger(keras.callbacks.Callback):
         matrix = np.zeros((N_CLASSES, N_CLASSES), np.int64)
         examples: dict[int, tuple[np.ndarray, int, int]] = {}
         for batch in self._validation:
-            given, labels = (keras.ops.convert_to_numpy(part) for part in batch[:2])
+            given = keras.ops.convert_to_numpy(batch[0])
+            labels = keras.ops.convert_to_numpy(most_probable(batch[1]))
             # With several devices, each returns the whole batch, one after the other.
             estimates = np.argmax(self.model.predict_on_batch(given)[: len(labels)], axis=-1)
             np.add.at(matrix, (labels, estimates), 1)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from pipelines.experiments.evaluate import calibrate, evaluate
-from pipelines.prepared.inputs import evaluation_batches, open_intervals
+from pipelines.prepared.inputs import evaluation_batches
 from pipelines.prepared.manifest import open_prepared
+from pipelines.prepared.split_intervals import open_intervals
 from tests.conftest import BINS
 from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.models import build_model

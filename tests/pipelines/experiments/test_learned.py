@@ -12,8 +12,9 @@ import pipelines.prepared.inputs
 from pipelines.experiments.evaluate import evaluate
 from pipelines.experiments.learned import read_learned, remember
 from pipelines.experiments.train import Experiment
-from pipelines.prepared.inputs import broken_members, open_intervals
+from pipelines.prepared.inputs import broken_members
 from pipelines.prepared.manifest import open_prepared, read_manifest
+from pipelines.prepared.split_intervals import open_intervals
 from tfkey.errors import DataError, UsageError
 from tfkey.runs import open_run
 

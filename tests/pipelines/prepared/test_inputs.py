@@ -15,11 +15,11 @@ from pipelines.prepared.inputs import (
     batch_members,
     evaluation_batches,
     evaluation_steps,
-    open_intervals,
     steps_per_epoch,
     training_batches,
 )
 from pipelines.prepared.manifest import open_prepared
+from pipelines.prepared.split_intervals import open_intervals
 from pipelines.publishing.packing import pack
 from tests.conftest import BINS, FRAMES, SETTINGS
 from tfkey.audio.reading import read

@@ -1,0 +1,118 @@
+"""The intervals of one split of prepared data, with their labels and weights."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.prepared.manifest import PreparedDataset, Row
+from pipelines.text import stable_digest
+from tfkey.config import Config
+from tfkey.errors import DataError
+from tfkey.keys import N_CLASSES, Key
+from tfkey.votes import parse_vote
+
+
+@dataclass(frozen=True)
+class SplitIntervals:
+    """The intervals of one split, of one or more prepared datasets of one mode.
+
+    Attributes:
+        mode: the mode of all datasets.
+        config: the configuration that they were prepared with.
+        parts: each dataset with its rows.
+        wide: whether to return spectrograms as stored, with the extra semitones, or only the network's band.
+        weighted: whether to return the weight of each interval in the loss, too.
+    """
+
+    mode: str
+    config: Config
+    parts: tuple[tuple[PreparedDataset, tuple[Row, ...]], ...]
+    wide: bool = False
+    weighted: bool = False
+
+    @property
+    def rows(self) -> list[Row]:
+        """All intervals in the order of :func:`pipelines.prepared.inputs.evaluation_batches`."""
+        return [row for _, rows in self.parts for row in rows]
+
+    @property
+    def labels(self) -> list[int]:
+        """The class index of each of :attr:`rows`."""
+        return [Key.parse(row.key).index for row in self.rows]
+
+    @property
+    def has_votes(self) -> bool:
+        """Whether any of the intervals has a soft label."""
+        return any(row.vote for row in self.rows)
+
+    def targets(self) -> np.ndarray:
+        """Return the soft label of each of :attr:`rows`, float32 ``[intervals, 24]``; one-hot for a key."""
+        table = np.eye(N_CLASSES, dtype=np.float32)
+        return np.stack(
+            [
+                np.asarray(parse_vote(row.vote), np.float32) if row.vote else table[label]
+                for row, label in zip(self.rows, self.labels, strict=True)
+            ]
+        )
+
+    @property
+    def dataset_weights(self) -> list[float]:
+        """The weight of an interval of each of :attr:`parts`, before the weight of its key."""
+        return [self.config.weights.get(dataset.name, 1.0) for dataset, _ in self.parts]
+
+    def key_weights(self) -> np.ndarray:
+        """Return the weight of an interval of each key, float32 ``[24]``; the mean over intervals is 1."""
+        counts = np.bincount(self.labels, minlength=N_CLASSES)
+        weights = np.ones(N_CLASSES)
+        if self.config.train.class_weights == "balanced":
+            # As if all keys that occur were equally frequent.
+            weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        owners = np.repeat(self.dataset_weights, [len(rows) for _, rows in self.parts])
+        return (weights / np.mean(owners * weights[self.labels])).astype(np.float32)
+
+
+def open_intervals(
+    config: Config,
+    datasets: Sequence[PreparedDataset],
+    split: str,
+    *,
+    wide: bool = False,
+    weighted: bool = False,
+    limit: float = 1.0,
+) -> SplitIntervals:
+    """Take one split of prepared datasets.
+
+    Args:
+        config: the configuration that they were prepared with.
+        datasets: opened datasets of one mode.
+        split: the name of the split.
+        wide: see :class:`SplitIntervals`.
+        weighted: see :class:`SplitIntervals`.
+        limit: share of the tracks of each dataset to take.
+
+    Raises:
+        DataError: the split is empty.
+    """
+    parts = tuple((dataset, _limited(dataset.split(split), limit)) for dataset in datasets)
+    if not any(rows for _, rows in parts):
+        where = ", ".join(str(dataset.folder) for dataset in datasets)
+        raise DataError(f"{where}: the {split} split is empty; prepare data for it or name another split")
+    return SplitIntervals(datasets[0].mode, config, parts, wide, weighted)
+
+
+def _limited(rows: tuple[Row, ...], limit: float) -> tuple[Row, ...]:
+    """Return the rows of a share of the tracks, at least one; keys take turns, so that a few cover many."""
+    if limit >= 1 or not rows:
+        return rows
+    by_key: dict[str, list[str]] = defaultdict(list)
+    for track, key in sorted({row.track: row.key for row in rows}.items(), key=lambda t: stable_digest(t[0])):
+        by_key[key].append(track)
+    turns = itertools.zip_longest(*(by_key[key] for key in sorted(by_key, key=stable_digest)))
+    ordered = [track for turn in turns for track in turn if track is not None]
+    kept = set(ordered[: max(1, round(limit * len(ordered)))])
+    return tuple(row for row in rows if row.track in kept)
