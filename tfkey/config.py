@@ -61,7 +61,7 @@ class Config(Section):
     runs_dir: Path = Field(Path("runs"), description="folder of the runs")
     features: FeatureConfig = Field(
         default=FeatureConfig(),
-        description="how audio becomes a spectrogram: a constant-Q transform, then decibels mapped to [0, 1]",
+        description="how audio becomes a spectrogram: a constant-Q transform, magnitudes mapped to [0, 1]",
     )
     intervals: IntervalConfig = Field(
         default=IntervalConfig(),

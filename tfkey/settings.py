@@ -72,7 +72,9 @@ def _section_at(section: type[BaseModel], location: Sequence[Any]) -> type[BaseM
 
 
 class FeatureConfig(Section):
-    """How audio becomes a spectrogram: a constant-Q transform, then decibels mapped to [0, 1].
+    """How audio becomes a spectrogram: a constant-Q transform, then magnitudes mapped to [0, 1].
+
+    :mod:`tfkey.spectrogram.frontend` defines the mapping.
 
     The defaults give 5 octaves of quarter tones from C2 and 21.5 frames per second.
     """
@@ -87,7 +89,15 @@ class FeatureConfig(Section):
         gt=0,
         description="factor on the filter lengths; below 1, time resolution rises and bins become wider",
     )
-    db_min: float = Field(-40.0, description="magnitude, in dB, that maps to 0")
+    floor: Literal["hard", "soft"] = Field(
+        "hard",
+        description="below db_min, values are 0 (hard), or approach 0 gradually (soft: the logarithm of 1 + "
+        "the magnitude relative to db_min)",
+    )
+    db_min: float = Field(
+        -40.0,
+        description="magnitude, in dB, that maps to 0 (hard floor), or at which the floor begins (soft)",
+    )
     db_max: float = Field(40.0, description="magnitude, in dB, that maps to 1")
     extra_semitones: int = Field(
         0,
@@ -111,6 +121,11 @@ class FeatureConfig(Section):
             )
         if self.db_max <= self.db_min:
             raise ValueError(f"db_max ({self.db_max}) must be above db_min ({self.db_min})")
+        if self.floor == "soft" and max(abs(self.db_min), abs(self.db_max)) > 300:
+            # Magnitudes relative to the floor would leave the range of float32.
+            raise ValueError(
+                f"a soft floor needs db_min ({self.db_min}) and db_max ({self.db_max}) from -300 to 300"
+            )
         return self
 
     @property

@@ -21,6 +21,9 @@ from tfkey.files import csv_lines, write_text
 from tfkey.keys import Key
 from tfkey.settings import SPLITS
 
+LATER_SETTINGS = {"features.floor": ("features.db_min", "hard")}
+"""Parameters that older data does not name: one that it names if they apply, and the value that they had."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -212,7 +215,8 @@ def as_prepared(config: Config, mode: str, dataset: str) -> Config:
     """
     document = read_description(config, mode, dataset)
     values = config.model_dump(mode="json")
-    for name, value in {**document["parameters"], **document.get("selection", {})}.items():
+    found = {**_with_later_settings(document["parameters"]), **document.get("selection", {})}
+    for name, value in found.items():
         section, _, setting = name.partition(".")
         if value != "default" or section != "subsets":
             values.get(section, {})[setting] = value
@@ -269,12 +273,14 @@ def check_parameters(
     Args:
         where: the data.
         found: its parameters.
-        wanted: the requested parameters; those missing from ``found`` count as equal.
+        wanted: the requested parameters; those missing from ``found`` count as equal, except
+            :data:`LATER_SETTINGS`.
         replaceable: whether this call can replace the data; the error then offers that.
 
     Raises:
         DataError: parameters differ; names each with both values.
     """
+    found = _with_later_settings(found)
     differing = [name for name in wanted if name in found and found[name] != wanted[name]]
     if differing:
         details = ", ".join(
@@ -286,6 +292,12 @@ def check_parameters(
             f"folder{replacing}",
             remedy="replace" if replaceable else "parameters",
         )
+
+
+def _with_later_settings(found: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of data, with those that did not exist when it was prepared."""
+    later = {name: value for name, (sign, value) in LATER_SETTINGS.items() if sign in found}
+    return {**later, **found}
 
 
 def _as_yaml(value: Any) -> str:
