@@ -76,7 +76,7 @@ class Config(Section):
     )
     loss: LossConfig = Field(default=LossConfig(), description="the training target of the network")
     augment: AugmentConfig = Field(
-        default=AugmentConfig(), description="how training spectrograms are varied; 0 or null: no variation"
+        default=AugmentConfig(), description="how training data is varied; 0 or null: no variation"
     )
     train: TrainConfig = Field(default=TrainConfig(), description="how the network is trained")
 

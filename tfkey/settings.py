@@ -207,7 +207,11 @@ class LossConfig(Section):
 
 
 class AugmentConfig(Section):
-    """How training spectrograms are varied (:mod:`tfkey.training.augmentation`). 0 or null: no variation."""
+    """How training data is varied, by amounts drawn for each clip. 0 or null: no variation.
+
+    :mod:`tfkey.training.augmentation` and :mod:`tfkey.training.roughening` vary spectrograms,
+    :mod:`tfkey.training.clipping` waveforms.
+    """
 
     pitch_shift: int = Field(
         0, ge=0, description="largest shift up or down, in semitones; at most features.extra_semitones"
@@ -228,6 +232,39 @@ class AugmentConfig(Section):
     )
     gain_db: float = Field(0.0, ge=0, description="maximum change of level up or down, in dB")
     noise_db: float = Field(0.0, ge=0, description="standard deviation of the noise on every value, in dB")
+    detune_cents: float = Field(
+        0.0,
+        ge=0,
+        le=50,
+        description="largest detuning up or down, in cents; uses the features.extra_semitones, if any",
+    )
+    reverb_seconds: float = Field(
+        0.0, ge=0, le=30, description="longest decay of reverberation by 60 dB, in seconds"
+    )
+    noise_floor_db: float | None = Field(
+        None,
+        lt=0,
+        description="level of the loudest noise floor, of any colour, in dB relative to the mean power of the "
+        "clip; the quietest is 40 dB below; null: no noise floor",
+    )
+    band_limits: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the clips whose low and high frequencies are cut off, as by telephones, radios "
+        "and codecs",
+    )
+    clipping_db: float = Field(
+        0.0,
+        ge=0,
+        le=60,
+        description="greatest drive of a waveform into hard or soft clipping, in dB; in audio mode only",
+    )
+
+    @property
+    def needs_stored_bins(self) -> bool:
+        """Whether spectrograms are needed with their extra semitones, not only the network's band."""
+        return self.pitch_shift > 0 or self.detune_cents > 0
 
 
 class TrainConfig(Section):

@@ -17,7 +17,7 @@ from keras import ops
 
 from tfkey.keys import N_CLASSES
 from tfkey.settings import AugmentConfig, FeatureConfig
-from tfkey.spectrogram.filters import soft_span
+from tfkey.training.levels import to_magnitudes, to_values
 
 
 @keras.saving.register_keras_serializable(package="tfkey")
@@ -132,9 +132,10 @@ class Augmentation(keras.layers.Layer):
             return pictures
         if given["floor"] == "hard":
             return ops.clip(pictures + sum(decibels) / given["db_range"], 0.0, 1.0)
-        span = soft_span(given["db_range"])
-        magnitude = ops.expm1(pictures * span) * 10 ** (sum(decibels) / 20)
-        return ops.clip(ops.log1p(magnitude) / span, 0.0, 1.0)
+        scale = given["db_range"], given["floor"]
+        # Beyond these gains, everything is silent or at the top; float32 ends at 770 dB.
+        gain = 10.0 ** (ops.clip(sum(decibels), -600.0, 600.0) / 20)
+        return to_values(to_magnitudes(pictures, *scale) * gain, *scale)
 
     def _masks(self, pictures: Any, axis: int, count: int, longest: int) -> Any:
         batch, length = ops.shape(pictures)[0], ops.shape(pictures)[axis]
@@ -201,10 +202,14 @@ class KeyShift(keras.layers.Layer):
 def build_augmentation(
     settings: AugmentConfig, features: FeatureConfig, seed: int = 0
 ) -> Augmentation | None:
-    """The layer that a configuration asks for; None without any variation."""
+    """The layer that a configuration asks for; None without any variation.
+
+    Detuned spectrograms come with their extra semitones, which this layer cuts off.
+    """
     per_second = features.sample_rate / features.hop_length
     varied = (settings.pitch_shift, settings.time_masks, settings.frequency_masks, settings.equaliser_db,
-              settings.gain_db, settings.noise_db, settings.crop_seconds)  # fmt: skip
+              settings.gain_db, settings.noise_db, settings.crop_seconds,
+              settings.detune_cents and features.extra_bins)  # fmt: skip
     if not any(varied):
         return None
     crop = settings.crop_seconds
