@@ -71,7 +71,7 @@ class Config(Section):
     runs_dir: Path = Field(Path("runs"), description="folder of the runs")
     features: FeatureConfig = Field(
         default=FeatureConfig(),
-        description="how audio becomes a spectrogram: a constant-Q transform, then decibels mapped to [0, 1]",
+        description="how audio becomes a spectrogram: a constant-Q transform, magnitudes mapped to [0, 1]",
     )
     intervals: IntervalConfig = Field(
         default=IntervalConfig(),
@@ -86,7 +86,7 @@ class Config(Section):
     )
     loss: LossConfig = Field(default=LossConfig(), description="the training target of the network")
     augment: AugmentConfig = Field(
-        default=AugmentConfig(), description="how training spectrograms are varied; 0 or null: no variation"
+        default=AugmentConfig(), description="how training data is varied; 0 or null: no variation"
     )
     train: TrainConfig = Field(default=TrainConfig(), description="how the network is trained")
 

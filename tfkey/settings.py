@@ -72,7 +72,9 @@ def _section_at(section: type[BaseModel], location: Sequence[Any]) -> type[BaseM
 
 
 class FeatureConfig(Section):
-    """How audio becomes a spectrogram: a constant-Q transform, then decibels mapped to [0, 1].
+    """How audio becomes a spectrogram: a constant-Q transform, then magnitudes mapped to [0, 1].
+
+    :mod:`tfkey.spectrogram.frontend` defines the mapping.
 
     The defaults give 5 octaves of quarter tones from C2 and 21.5 frames per second.
     """
@@ -87,7 +89,15 @@ class FeatureConfig(Section):
         gt=0,
         description="factor on the filter lengths; below 1, time resolution rises and bins become wider",
     )
-    db_min: float = Field(-40.0, description="magnitude, in dB, that maps to 0")
+    floor: Literal["hard", "soft"] = Field(
+        "hard",
+        description="below db_min, values are 0 (hard), or approach 0 gradually (soft: the logarithm of 1 + "
+        "the magnitude relative to db_min)",
+    )
+    db_min: float = Field(
+        -40.0,
+        description="magnitude, in dB, that maps to 0 (hard floor), or at which the floor begins (soft)",
+    )
     db_max: float = Field(40.0, description="magnitude, in dB, that maps to 1")
     extra_semitones: int = Field(
         0,
@@ -111,6 +121,11 @@ class FeatureConfig(Section):
             )
         if self.db_max <= self.db_min:
             raise ValueError(f"db_max ({self.db_max}) must be above db_min ({self.db_min})")
+        if self.floor == "soft" and max(abs(self.db_min), abs(self.db_max)) > 300:
+            # Magnitudes relative to the floor would leave the range of float32.
+            raise ValueError(
+                f"a soft floor needs db_min ({self.db_min}) and db_max ({self.db_max}) from -300 to 300"
+            )
         return self
 
     @property
@@ -192,7 +207,11 @@ class LossConfig(Section):
 
 
 class AugmentConfig(Section):
-    """How training spectrograms are varied (:mod:`tfkey.training.augmentation`). 0 or null: no variation."""
+    """How training data is varied, by amounts drawn for each clip. 0 or null: no variation.
+
+    :mod:`tfkey.training.augmentation` and :mod:`tfkey.training.roughening` vary spectrograms,
+    :mod:`tfkey.training.clipping` waveforms.
+    """
 
     pitch_shift: int = Field(
         0, ge=0, description="largest shift up or down, in semitones; at most features.extra_semitones"
@@ -213,6 +232,39 @@ class AugmentConfig(Section):
     )
     gain_db: float = Field(0.0, ge=0, description="maximum change of level up or down, in dB")
     noise_db: float = Field(0.0, ge=0, description="standard deviation of the noise on every value, in dB")
+    detune_cents: float = Field(
+        0.0,
+        ge=0,
+        le=50,
+        description="largest detuning up or down, in cents; uses the features.extra_semitones, if any",
+    )
+    reverb_seconds: float = Field(
+        0.0, ge=0, le=30, description="longest decay of reverberation by 60 dB, in seconds"
+    )
+    noise_floor_db: float | None = Field(
+        None,
+        lt=0,
+        description="level of the loudest noise floor, of any colour, in dB relative to the mean power of the "
+        "clip; the quietest is 40 dB below; null: no noise floor",
+    )
+    band_limits: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the clips whose low and high frequencies are cut off, as by telephones, radios "
+        "and codecs",
+    )
+    clipping_db: float = Field(
+        0.0,
+        ge=0,
+        le=60,
+        description="greatest drive of a waveform into hard or soft clipping, in dB; in audio mode only",
+    )
+
+    @property
+    def needs_stored_bins(self) -> bool:
+        """Whether spectrograms are needed with their extra semitones, not only the network's band."""
+        return self.pitch_shift > 0 or self.detune_cents > 0
 
 
 class TrainConfig(Section):

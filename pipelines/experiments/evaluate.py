@@ -64,7 +64,7 @@ def evaluate(
         DataError: the data is not prepared or is damaged, or the split is empty in all datasets.
         TfkeyError: there is no network, or it returns NaN or infinity.
     """
-    check_mode(config.model.name, config.mode, config.augment)
+    check_mode(config.model.name, config.mode)
     _check_recordings(run, datasets)
     say = report or (lambda line: None)
     prepared = [open_prepared(config, config.mode, name) for name in datasets]

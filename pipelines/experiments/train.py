@@ -66,7 +66,7 @@ class Experiment:
                 config,
                 datasets,
                 split,
-                wide=config.augment.pitch_shift > 0,
+                wide=config.augment.needs_stored_bins,
                 weighted=weighted,
                 limit=config.train.limit,
             )

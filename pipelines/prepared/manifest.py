@@ -22,6 +22,9 @@ from tfkey.keys import Key
 from tfkey.settings import SPLITS
 from tfkey.votes import parse_vote
 
+LATER_SETTINGS = {"features.floor": ("features.db_min", "hard")}
+"""Parameters that older data does not name: one that it names if they apply, and the value that they had."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -231,7 +234,8 @@ def as_prepared(config: Config, mode: str, dataset: str) -> Config:
     """
     document = read_description(config, mode, dataset)
     values = config.model_dump(mode="json")
-    for name, value in {**document["parameters"], **document.get("selection", {})}.items():
+    found = {**_with_later_settings(document["parameters"]), **document.get("selection", {})}
+    for name, value in found.items():
         section, _, setting = name.partition(".")
         if value != "default" or section != "subsets":
             values.get(section, {})[setting] = value
@@ -288,12 +292,14 @@ def check_parameters(
     Args:
         where: the data.
         found: its parameters.
-        wanted: the requested parameters; those missing from ``found`` count as equal.
+        wanted: the requested parameters; those missing from ``found`` count as equal, except
+            :data:`LATER_SETTINGS`.
         replaceable: whether this call can replace the data; the error then offers that.
 
     Raises:
         DataError: parameters differ; names each with both values.
     """
+    found = _with_later_settings(found)
     differing = [name for name in wanted if name in found and found[name] != wanted[name]]
     if differing:
         details = ", ".join(
@@ -305,6 +311,12 @@ def check_parameters(
             f"folder{replacing}",
             remedy="replace" if replaceable else "parameters",
         )
+
+
+def _with_later_settings(found: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of data, with those that did not exist when it was prepared."""
+    later = {name: value for name, (sign, value) in LATER_SETTINGS.items() if sign in found}
+    return {**later, **found}
 
 
 def _as_yaml(value: Any) -> str:

@@ -74,6 +74,8 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
         ("train.learning_rate=0", ["train.learning_rate", "greater than 0"]),
         ("train.learning_rate=.inf", ["train.learning_rate", "finite"]),
         ("features.db_min=.nan", ["features.db_min", "finite"]),
+        ("features.floor=low", ["features.floor: 'low' is not allowed", "'hard' or 'soft'"]),
+        ("features={floor: soft, db_min: -400}", ["a soft floor needs db_min (-400.0)", "from -300 to 300"]),
         (
             "features.db_max=-50",
             ["features: db_max (-50.0) must be above db_min (-40.0) (in the override features.db_max=-50)"],

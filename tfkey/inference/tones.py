@@ -21,6 +21,7 @@ from functools import cached_property
 import numpy as np
 
 from tfkey.spectrogram.filters import Features
+from tfkey.spectrogram.light import levels, lowest_level
 
 PROMINENCE_DB = 10.0
 """How far a peak is above its surroundings, in dB."""
@@ -175,7 +176,7 @@ def find_tones(spectrogram: np.ndarray, features: Features) -> Tones:
     """
     every = max(1, round(_STEP * features.sample_rate / features.hop_length))
     rate = features.sample_rate / features.hop_length / every
-    level = spectrogram[::every] * np.float32(features.decibels)
+    level = levels(spectrogram[::every], features)
     sounding = _sounding(level)
     if not sounding.any() or features.n_bins < 3:
         return Tones()
@@ -188,7 +189,7 @@ def find_tones(spectrogram: np.ndarray, features: Features) -> Tones:
     before, peak, after = (level.ravel()[where + step].astype(np.float64) for step in range(3))
     position = places + 1 + 0.5 * (before - after) / (before - 2 * peak + after)
     semitones = position * 12 / features.bins_per_octave + 12 * math.log2(features.fmin / 440.0)
-    weight = 10 ** ((peak + features.db_min) / 20)
+    weight = 10 ** ((peak + lowest_level(features)) / 20)
     # For the tuning, every second frame is enough.
     told = frames * every % 2 == 0
     cents = position * 1200 / features.bins_per_octave

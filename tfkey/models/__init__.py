@@ -116,12 +116,23 @@ def check_features(name: str, features: FeatureConfig) -> None:
         check(features)
 
 
-def check_mode(name: str, mode: str, augment: AugmentConfig) -> None:
-    """Refuse a mode or an augmentation that has no effect on a model which takes waveforms.
+def check_mode(name: str, mode: str, augment: AugmentConfig | None = None) -> None:
+    """Refuse a mode that a model cannot use, and an augmentation that has no effect in this mode.
+
+    Args:
+        name: the model.
+        mode: the mode of the data.
+        augment: how the data is varied; None outside training.
 
     Raises:
         UsageError: names the setting and the fix.
     """
+    if augment is not None and augment.clipping_db and mode != "audio":
+        raise UsageError(
+            f"augment.clipping_db={augment.clipping_db:g} clips waveforms, but mode={mode} has none; use mode "
+            "audio, or set it to 0",
+            remedy="mode",
+        )
     if not takes_waveforms(name):
         return
     if mode != "audio":
@@ -129,9 +140,12 @@ def check_mode(name: str, mode: str, augment: AugmentConfig) -> None:
             f"model {name} takes waveforms, but mode={mode} has none; use mode audio or another model",
             remedy="mode",
         )
+    if augment is None:
+        return
     defaults = type(augment)()
     for setting, value in augment:
-        if value != getattr(defaults, setting):
+        # Waveforms themselves may be clipped.
+        if setting != "clipping_db" and value != getattr(defaults, setting):
             raise UsageError(
                 f"model {name} makes its spectrogram itself: augment.{setting}={value} would have no effect; "
                 "leave it out or use another model"

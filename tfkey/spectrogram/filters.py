@@ -46,12 +46,26 @@ STAGE_OUTPUTS = 32
 FILTER_BLOCK = 64
 
 
+FLOORS = ("hard", "soft")
+"""How magnitudes below ``db_min`` are mapped; :mod:`tfkey.spectrogram.frontend` defines both."""
+
+
+def soft_span(decibels: float) -> float:
+    """Return ``log(1 + m_max / m_min)``, the logarithm that a soft floor maps to 1.
+
+    Args:
+        decibels: the distance from m_min to m_max, in dB.
+    """
+    return float(np.log1p(10 ** (decibels / 20)))
+
+
 @dataclass(frozen=True)
 class Features:
     """The settings of a spectrogram for naming keys: without pydantic, which is slow to import.
 
     :class:`tfkey.settings.FeatureConfig` explains and checks them. They have no defaults: a network's
-    answers are worthless on spectrograms unlike those of its training.
+    answers are worthless on spectrograms unlike those of its training. Only ``floor`` has one: files from
+    before this setting do not contain it, and all of them had a hard floor.
     """
 
     sample_rate: int
@@ -62,6 +76,7 @@ class Features:
     filter_scale: float
     db_min: float
     db_max: float
+    floor: str = "hard"
 
     # Only training data needs room for pitch shifts.
     extra_semitones: ClassVar[int] = 0
@@ -72,7 +87,11 @@ class Features:
 
         Raises:
             KeyError: a setting is missing.
+            ValueError: the floor is unknown.
         """
+        values = {"floor": "hard", **values}
+        if values["floor"] not in FLOORS:
+            raise ValueError(f"floor {values['floor']!r} is not one of {', '.join(FLOORS)}")
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     @property
@@ -82,7 +101,7 @@ class Features:
 
     @property
     def decibels(self) -> float:
-        """The range of levels, in dB, that [0, 1] in a spectrogram represents."""
+        """The distance from ``db_min`` to ``db_max``, in dB."""
         return self.db_max - self.db_min
 
 

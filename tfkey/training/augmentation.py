@@ -17,6 +17,7 @@ from keras import ops
 
 from tfkey.keys import N_CLASSES
 from tfkey.settings import AugmentConfig, FeatureConfig
+from tfkey.training.levels import to_magnitudes, to_values
 
 
 @keras.saving.register_keras_serializable(package="tfkey")
@@ -30,7 +31,8 @@ class Augmentation(keras.layers.Layer):
     Args:
         bins: the bins of the network's band, which is in the middle of the stored bins.
         bins_per_semitone: the bins by which a shift of one semitone moves the picture.
-        db_range: the range that 0 to 1 covers, in dB.
+        db_range: the distance from ``features.db_min`` to ``features.db_max``, in dB.
+        floor: ``hard`` or ``soft``, how values represent levels; see :mod:`tfkey.spectrogram.frontend`.
         pitch_shift: the largest shift up or down, in semitones; all shifts are equally likely.
         crop_frames: length of the part taken at random; None for all frames.
         time_masks: the number of stretches of time that are blanked (set to 0).
@@ -49,6 +51,7 @@ class Augmentation(keras.layers.Layer):
         bins_per_semitone: int = 2,
         db_range: float = 80.0,
         *,
+        floor: str = "hard",
         pitch_shift: int = 0,
         crop_frames: int | None = None,
         time_masks: int = 0,
@@ -68,6 +71,7 @@ class Augmentation(keras.layers.Layer):
             "bins": bins,
             "bins_per_semitone": bins_per_semitone,
             "db_range": db_range,
+            "floor": floor,
             "pitch_shift": pitch_shift,
             "crop_frames": crop_frames,
             "time_masks": time_masks,
@@ -111,7 +115,7 @@ class Augmentation(keras.layers.Layer):
         return pictures, shift
 
     def _levels(self, pictures: Any) -> Any:
-        """Apply equaliser, gain and noise, which all add up in dB."""
+        """Apply equaliser, gain and noise, which all add up in dB of magnitude."""
         given = self._arguments
         batch = ops.shape(pictures)[0]
         decibels: list[Any] = []
@@ -126,7 +130,12 @@ class Augmentation(keras.layers.Layer):
             decibels.append(keras.random.normal(shape, 0.0, given["noise_db"], seed=self._random))
         if not decibels:
             return pictures
-        return ops.clip(pictures + sum(decibels) / given["db_range"], 0.0, 1.0)
+        if given["floor"] == "hard":
+            return ops.clip(pictures + sum(decibels) / given["db_range"], 0.0, 1.0)
+        scale = given["db_range"], given["floor"]
+        # Beyond these gains, everything is silent or at the top; float32 ends at 770 dB.
+        gain = 10.0 ** (ops.clip(sum(decibels), -600.0, 600.0) / 20)
+        return to_values(to_magnitudes(pictures, *scale) * gain, *scale)
 
     def _masks(self, pictures: Any, axis: int, count: int, longest: int) -> Any:
         batch, length = ops.shape(pictures)[0], ops.shape(pictures)[axis]
@@ -193,10 +202,14 @@ class KeyShift(keras.layers.Layer):
 def build_augmentation(
     settings: AugmentConfig, features: FeatureConfig, seed: int = 0
 ) -> Augmentation | None:
-    """The layer that a configuration asks for; None without any variation."""
+    """The layer that a configuration asks for; None without any variation.
+
+    Detuned spectrograms come with their extra semitones, which this layer cuts off.
+    """
     per_second = features.sample_rate / features.hop_length
     varied = (settings.pitch_shift, settings.time_masks, settings.frequency_masks, settings.equaliser_db,
-              settings.gain_db, settings.noise_db, settings.crop_seconds)  # fmt: skip
+              settings.gain_db, settings.noise_db, settings.crop_seconds,
+              settings.detune_cents and features.extra_bins)  # fmt: skip
     if not any(varied):
         return None
     crop = settings.crop_seconds
@@ -204,6 +217,7 @@ def build_augmentation(
         features.n_bins,
         max(1, features.bins_per_octave // 12),
         features.db_max - features.db_min,
+        floor=features.floor,
         pitch_shift=settings.pitch_shift,
         crop_frames=None if crop is None else features.frames(round(crop * features.sample_rate)),
         time_masks=settings.time_masks,

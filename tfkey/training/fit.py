@@ -16,8 +16,10 @@ from tfkey.runs import Run
 from tfkey.spectrogram.frontend import frontend_of
 from tfkey.training.augmentation import KeyShift, build_augmentation
 from tfkey.training.callbacks import EpochSeeds, OnEpoch, RunRecorder, Suspects
+from tfkey.training.clipping import build_clipping
 from tfkey.training.losses import build_loss
 from tfkey.training.metrics import KeyAccuracy, MirexScore
+from tfkey.training.roughening import build_roughening
 from tfkey.training.schedules import build_schedule
 from tfkey.training.tensorboard import CurveLogger, Meter, PictureLogger
 
@@ -56,7 +58,7 @@ def compile_model(
     """Compile a network for training, with its frontend and augmentation, an optimiser, a loss and metrics.
 
     Args:
-        network: from pictures to logits.
+        network: from pictures, or in audio mode from waveforms, to logits.
         frontend: from waveforms to pictures, run on the training device; None if the data are already
             pictures.
         config: how to train.
@@ -91,21 +93,27 @@ def compile_model(
 
 
 def _training_model(network: keras.Model, frontend: keras.Model | None, config: Config) -> keras.Model:
-    augmentation = build_augmentation(config.augment, config.features, config.seed)
-    if augmentation is None:
-        if frontend is None:
-            return network
-        return keras.Model(frontend.input, network(frontend.output), name="training_model")
-    if frontend is None:
-        features = config.features
-        frames = features.frames(config.intervals.samples(features.sample_rate))
-        bins = features.stored_bins if config.augment.pitch_shift else features.n_bins
-        inputs = pictures = keras.Input((frames, bins, 1), name="pictures")
+    settings, features, seed = config.augment, config.features, config.seed
+    clipping = build_clipping(settings, seed)
+    roughening = build_roughening(settings, features, seed)
+    augmentation = build_augmentation(settings, features, seed)
+    if frontend is None and clipping is roughening is augmentation is None:
+        return network
+    samples = config.intervals.samples(features.sample_rate)
+    if clipping is not None:
+        inputs = keras.Input((samples,), name="waveforms")
+        x = clipping(inputs) if frontend is None else frontend(clipping(inputs))
+    elif frontend is not None:
+        inputs, x = frontend.input, frontend.output
     else:
-        inputs, pictures = frontend.input, frontend.output
-    varied, shift = augmentation(pictures)
-    logits = network(varied)
-    if config.augment.pitch_shift:
+        bins = features.stored_bins if settings.needs_stored_bins else features.n_bins
+        inputs = x = keras.Input((features.frames(samples), bins, 1), name="pictures")
+    if roughening is not None:
+        x = roughening(x)
+    if augmentation is not None:
+        x, shift = augmentation(x)
+    logits = network(x)
+    if settings.pitch_shift:
         logits = KeyShift(name="key_shift")([logits, shift])
     return keras.Model(inputs, logits, name="training_model")
 

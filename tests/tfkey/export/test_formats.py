@@ -14,6 +14,7 @@ from tfkey.audio.reading import read
 from tfkey.errors import TfkeyError, UsageError
 from tfkey.export import FORMATS
 from tfkey.export.formats import export_run
+from tfkey.export.whole_track import whole_track_function
 from tfkey.files import sha256
 from tfkey.keys import Key
 from tfkey.runs import Run, create_run
@@ -168,6 +169,28 @@ def test_metadata_goes_with_every_format(run: Run, exports: Path, stranger) -> N
     assert metadata["tfkey_version"] == __version__
     _, inside = stranger
     assert {name: json.loads(text) for name, text in inside.items()} == metadata
+
+
+@pytest.mark.parametrize("floor", ["hard", "soft"])
+def test_every_format_answers_on_its_floor(
+    floor: str, small_config, decided_network, music, tmp_path: Path
+) -> None:
+    """The floor of an export is that of its run, and that of one without the setting is hard."""
+    config = small_config(f"runs_dir={tmp_path}", f"features={{floor: {floor}, db_min: -10}}")
+    run = create_run(config, "floor")
+    decided_network(config, 1).save(run.best)
+    expected = KeyEstimator.from_run(run, correct_tuning=False).estimate(music(20000, 0)).probabilities
+    whole = whole_track_function(config, run.load_network())(music(20000, 0)[np.newaxis])
+    np.testing.assert_allclose(whole.numpy()[0], expected, atol=1e-4)
+    for kind in ("keras", "onnx", "litert"):
+        folder = export_run(run, kind, tmp_path / kind)
+        answer = KeyEstimator.from_export(folder, correct_tuning=False).estimate(music(20000, 0))
+        np.testing.assert_allclose(answer.probabilities, expected, atol=1e-4, err_msg=kind)
+    metadata = json.loads((folder / "tfkey.json").read_text(encoding="utf-8"))
+    assert metadata["features"].pop("floor") == floor
+    (folder / "tfkey.json").write_text(json.dumps(metadata), encoding="utf-8")
+    older = KeyEstimator.from_export(folder, correct_tuning=False).estimate(music(20000, 0)).probabilities
+    assert np.allclose(older, expected, atol=1e-4) == (floor == "hard")
 
 
 def test_saved_model_holds_ops_of_tensorflow_alone(exports: Path) -> None:

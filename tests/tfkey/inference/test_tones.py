@@ -53,6 +53,17 @@ def test_tuning_of_recordings_follows_their_speed(path: Path) -> None:
         assert distance(tones_of(faster).cents, plain.cents + shift) < 3
 
 
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
+def test_soft_floor_shows_the_same_tones(path: Path) -> None:
+    values = {**FeatureConfig().model_dump(), "floor": "soft", "db_min": 0.0, "db_max": 55.4}
+    soft = Features.of(values)
+    waveform = read(path)[: 20 * RATE]
+    hard, found = tones_of(waveform), find_tones(spectrogram(waveform, soft), soft)
+    assert found.cents == pytest.approx(hard.cents, abs=1)
+    assert found.tonality == pytest.approx(hard.tonality, abs=0.02)
+    assert (found.frames, found.peaks) == (hard.frames, pytest.approx(hard.peaks, rel=0.02))
+
+
 @pytest.mark.parametrize("seconds", [1, 5, 30])
 def test_noise_and_percussion_have_no_tones(noises, seconds: int) -> None:
     sounds = noises(seconds)

@@ -36,9 +36,40 @@ def test_log_magnitude_is_decibels_on_a_fixed_range(bounds: tuple[float, float])
     assert layer.compute_output_shape((None, None, 7)) == (None, None, 7, 1)
 
 
+@pytest.mark.parametrize("bounds", [(0.0, 55.4), (-40.0, 40.0), (12.0, 20.0)])
+def test_soft_floor_is_the_logarithm_of_one_more(bounds: tuple[float, float]) -> None:
+    low, high = (10 ** (level / 20) for level in bounds)
+    magnitude = 10 ** np.random.default_rng(0).uniform(-6, 4, (3, 5, 7))
+    magnitude[0, 0, :3] = 0.0, low, high
+    expected = np.clip(np.log(1 + magnitude / low) / np.log(1 + high / low), 0, 1)[..., np.newaxis]
+    picture = LogMagnitude(*bounds, "soft")(magnitude.astype(np.float32)).numpy()
+    np.testing.assert_allclose(picture, expected, atol=1e-6)
+    assert (picture[0, 0, 0, 0], picture[0, 0, 2, 0]) == (0, pytest.approx(1, abs=1e-6))
+    # Below db_min, differences remain, unlike on a hard floor.
+    below = np.asarray([[[low / 10, low / 20]]], np.float32)
+    soft, hard = (LogMagnitude(*bounds, floor)(below).numpy().ravel() for floor in ("soft", "hard"))
+    assert soft[0] > 1.9 * soft[1] > 0
+    assert not hard.any()
+
+
+def test_with_0_db_it_is_log1p_of_the_magnitude() -> None:
+    magnitude = np.asarray([[[0.0, 0.01, 1.0, 30.0, 500.0]]], np.float32)
+    picture = LogMagnitude(0.0, 55.4, "soft")(magnitude).numpy()[..., 0]
+    np.testing.assert_allclose(picture, np.log1p(magnitude) / np.log1p(10 ** (55.4 / 20)), atol=1e-6)
+
+
+def test_floor_is_saved_and_older_layers_have_a_hard_one() -> None:
+    layer = LogMagnitude(-30.0, 50.0, "soft")
+    assert LogMagnitude.from_config(layer.get_config()).floor == "soft"
+    older = {name: value for name, value in layer.get_config().items() if name != "floor"}
+    assert LogMagnitude.from_config(older).floor == "hard"
+    with pytest.raises(ValueError, match="floor='low'; it must be one of hard, soft"):
+        LogMagnitude(-30.0, 50.0, "low")
+
+
 def test_frontend_saves_and_stays_float32_under_mixed_precision(tmp_path, policy) -> None:
     waveform = np.random.default_rng(1).uniform(-0.5, 0.5, (2, 4000)).astype(np.float32)
-    features = SMALL.model_copy(update={"db_min": -30.0, "db_max": 50.0})
+    features = SMALL.model_copy(update={"db_min": -30.0, "db_max": 50.0, "floor": "soft"})
     expected = build_frontend(features)(waveform).numpy()
     for name in ("mixed_bfloat16", "mixed_float16"):
         policy(name)

@@ -9,8 +9,8 @@ from tfkey.audio.reading import read
 from tfkey.settings import FeatureConfig
 from tfkey.spectrogram.cqt import CQT
 from tfkey.spectrogram.filters import Features
-from tfkey.spectrogram.frontend import build_frontend
-from tfkey.spectrogram.light import spectrogram
+from tfkey.spectrogram.frontend import LogMagnitude, build_frontend
+from tfkey.spectrogram.light import levels, lowest_level, spectrogram
 
 REAL = Path(__file__).parents[2] / "data" / "real"
 
@@ -23,6 +23,8 @@ REAL = Path(__file__).parents[2] / "data" / "real"
         # A large prime: nothing is decimated.
         {"sample_rate": 22050, "hop_length": 1031, "fmin": 110.0, "n_bins": 30, "bins_per_octave": 12},
         {"db_min": -80.0, "db_max": 10.0, "n_bins": 7},
+        {"floor": "soft", "db_min": 0.0, "db_max": 55.4},
+        {"floor": "soft", "db_min": -40.0, "db_max": 40.0, "n_bins": 7},
     ],
 )
 def test_spectrogram_is_that_of_the_full_stack(changes) -> None:
@@ -37,7 +39,29 @@ def test_spectrogram_is_that_of_the_full_stack(changes) -> None:
         # Where there is next to nothing, rounding decides: half a decibel at the bottom of the range.
         np.testing.assert_allclose(got, expected, atol=5e-3)
         assert np.abs(got - expected).mean() < 1e-6
-    assert np.ptp(spectrogram(waveform, features)) > 0.3, "the case has a content"
+    assert np.ptp(spectrogram(waveform, features)) > 0.2, "the case has a content"
+
+
+@pytest.mark.parametrize(("floor", "lowest"), [("hard", -10.0), ("soft", -50.0)])
+def test_levels_are_decibels_again(floor: str, lowest: float) -> None:
+    config = FeatureConfig(floor=floor, db_min=-10.0, db_max=50.0)
+    features = Features.of(config.model_dump())
+    assert lowest_level(features) == lowest
+    decibels = np.linspace(-80, 50, 131)
+    magnitude = (10 ** (decibels / 20)).astype(np.float32)[np.newaxis, np.newaxis]
+    picture = LogMagnitude(-10.0, 50.0, floor)(magnitude).numpy()[0, ..., 0]
+    found = levels(picture, features)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[0], np.maximum(decibels, lowest) - lowest, atol=0.01)
+
+
+def test_old_metadata_means_a_hard_floor() -> None:
+    values = FeatureConfig(floor="soft").model_dump()
+    assert Features.of(values).floor == "soft"
+    del values["floor"]
+    assert Features.of(values).floor == "hard"
+    with pytest.raises(ValueError, match="floor 'low' is not one of hard, soft"):
+        Features.of({**values, "floor": "low"})
 
 
 def test_cents_move_the_bins() -> None:

@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from tfkey.config import load_config
+from tfkey.settings import FeatureConfig
+from tfkey.spectrogram.frontend import LogMagnitude
 from tfkey.training.augmentation import Augmentation, KeyShift, build_augmentation
 from tfkey.training.fit import compile_model
 from tfkey.training.losses import KeyCrossEntropy
@@ -96,6 +98,25 @@ def test_levels_are_sums_of_decibels() -> None:
     assert abs(noise.mean()) < 0.05
 
 
+def test_soft_floor_keeps_decibels_of_magnitude() -> None:
+    """A gain multiplies the magnitude that a value represents, and 0 stays silence."""
+    features = FeatureConfig(floor="soft", db_min=0.0, db_max=55.4)
+    scale = LogMagnitude(features.db_min, features.db_max, "soft")
+    magnitude = (10 ** RNG.uniform(-2, 2, (BATCH, FRAMES, BINS))).astype(np.float32)
+    magnitude[:, 0, 0] = 0
+    layer = Augmentation(BINS, PER, 55.4, floor="soft", gain_db=6.0)
+    got = layer(scale(magnitude), training=True)[0].numpy()[..., 0]
+    # The same random gains, seen on a hard floor.
+    flat = np.full((BATCH, 1, BINS, 1), 0.5, np.float32)
+    gains = (Augmentation(BINS, PER, 55.4, gain_db=6.0)(flat, training=True)[0].numpy() - 0.5) * 55.4
+    assert 4 < np.abs(gains).max() <= 6 + 1e-4
+    expected = scale(magnitude * 10 ** (gains[..., 0] / 20)).numpy()[..., 0]
+    np.testing.assert_allclose(got, expected, atol=2e-5)
+    assert not got[:, 0, 0].any()
+    louder, _ = Augmentation(BINS, PER, 55.4, floor="soft", noise_db=200.0)(scale(magnitude), training=True)
+    assert np.isfinite(louder.numpy()).all()
+
+
 def test_out_of_training_it_is_the_band_and_nothing_else() -> None:
     pictures, shift = Augmentation(BINS, PER, pitch_shift=EXTRA, **ALL)(WIDE)
     assert np.array_equal(pictures, BAND)
@@ -156,7 +177,8 @@ def test_nothing_asked_for_is_no_layer() -> None:
 def test_every_setting_reaches_the_layer_in_its_units() -> None:
     config = load_config(
         "demo",
-        ["features={sample_rate: 16000, hop_length: 500, bins_per_octave: 24, db_min: -70, db_max: 20}",
+        ["features={sample_rate: 16000, hop_length: 500, bins_per_octave: 24, db_min: -70, db_max: 20,"
+         " floor: soft}",
          "features.n_bins=96", "features.extra_semitones=3", "intervals.seconds=4",
          "augment={pitch_shift: 3, crop_seconds: 2, equaliser_db: 6, gain_db: 7, noise_db: 8}",
          "augment={time_masks: 4, time_mask_seconds: 0.5}",
@@ -168,6 +190,6 @@ def test_every_setting_reaches_the_layer_in_its_units() -> None:
     expected = {
         "pitch_shift": 3, "crop_frames": 65, "time_masks": 4, "time_mask_frames": 16, "frequency_masks": 5,
         "frequency_mask_bins": 4, "equaliser_db": 6.0, "gain_db": 7.0, "noise_db": 8.0, "db_range": 90.0,
-        "bins_per_semitone": 2, "bins": 96, "seed": 9,
+        "bins_per_semitone": 2, "bins": 96, "seed": 9, "floor": "soft",
     }  # fmt: skip
     assert {name: given[name] for name in expected} == expected
