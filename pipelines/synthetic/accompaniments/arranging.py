@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,10 +10,13 @@ import numpy as np
 from pipelines.synthetic.accompaniments.chords import Chord, melodic_scale, scale_over
 from pipelines.synthetic.accompaniments.melody import Bar
 from pipelines.synthetic.accompaniments.parts import Note, Part
-from pipelines.synthetic.accompaniments.styles import CRASH, KICK, SNARE, TOM, TOM_HIGH, TOM_LOW, Layer, Style
+from pipelines.synthetic.accompaniments.styles import DRUMS, Layer, Style
 from tfkey.keys import Key
 
 _LOUDNESS = {"X": 112, "x": 88, "o": 58}
+_FILL = ("snare", "tom high", "tom", "tom low")
+"""The drums of a fill, one each sixteenth note of the last beat."""
+
 _LOWEST_BASS = 28
 """E1, the lowest string of a bass."""
 
@@ -31,15 +34,15 @@ def arrange(style: Style, bars: Sequence[Bar], key: Key, rng: np.random.Generato
     drums = style.drums[int(rng.integers(len(style.drums)))]
     if drums and rng.random() < 0.9:
         notes = _drums(style, drums, bars, rng)
-        parts.append(Part("drums", _one(style.kits, rng), notes, int(rng.integers(60, 118))))
+        parts.append(Part("drums", _one(style.kits, rng), notes))
     bass = style.bass[int(rng.integers(len(style.bass)))]
     if bass and rng.random() < 0.94:
         notes = _bass(style, bass, bars, key, rng)
-        parts.append(Part("bass", _one(style.bass_programs, rng), notes, int(rng.integers(75, 122))))
+        parts.append(Part("bass", _one(style.bass_programs, rng), notes))
     for number, layer in enumerate(style.layers):
         if number == 0 or rng.random() < layer.share:
             notes = _chords(style, layer, bars, key, rng)
-            parts.append(Part("chords", _one(layer.programs, rng), notes, int(rng.integers(65, 115))))
+            parts.append(Part("chords", _one(layer.programs, rng), notes))
     return [part for part in parts if part.notes]
 
 
@@ -47,18 +50,24 @@ def _one(choices: Sequence[int], rng: np.random.Generator) -> int:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _marks(pattern: str, style: Style, bar: int) -> list[tuple[float, float, str]]:
-    """(start, length, sign) in beats of what a pattern plays in a bar, counted from the start of the bar."""
-    signs = pattern.replace(" ", "")
-    count = max(1, len(signs) // style.steps)
-    own = signs[bar % count * style.steps :][: style.steps]
-    beat = style.steps / style.beats
-    found = []
+def _marks(pattern: str, style: Style, bar: Bar, number: int) -> list[tuple[float, float, str]]:
+    """(start, length, sign) in beats of what a pattern plays in a bar, counted from the start of the bar.
+
+    What is held when the chord changes starts anew.
+    """
+    # Patterns of triplets swing by themselves.
+    swing = 0.0 if style.steps == 3 * style.beats else style.manner.swing
+    count = len(pattern) // style.steps
+    own = pattern[number % count * style.steps :][: style.steps]
+    edges = [place * bar.length / len(bar.chords) for place in range(1, len(bar.chords))]
+    found: list[tuple[float, float, str]] = []
     for step, sign in enumerate(own):
         if sign not in ".-":
             held = len(own[step + 1 :]) - len(own[step + 1 :].lstrip("-"))
-            start, end = (_swung(place / beat, style.swing) for place in (step, step + 1 + held))
-            found.append((start, end - start, sign))
+            places = (step * style.beats / style.steps, (step + 1 + held) * style.beats / style.steps)
+            start, end = (_swung(place, swing) for place in places)
+            inner = [edge for edge in edges if start + 1e-6 < edge < end - 1e-6]
+            found += [(a, b - a, sign) for a, b in pairwise([start, *inner, end])]
     return found
 
 
@@ -74,25 +83,27 @@ def _human(loudness: float, rng: np.random.Generator) -> int:
 
 
 def _drums(
-    style: Style, drums: dict[int, str], bars: Sequence[Bar], rng: np.random.Generator
+    style: Style, drums: Mapping[str, str], bars: Sequence[Bar], rng: np.random.Generator
 ) -> tuple[Note, ...]:
     notes = []
-    fills = rng.random() < 0.6 and (KICK in drums or SNARE in drums)
+    fills = rng.random() < 0.6 and not {"kick", "snare"}.isdisjoint(drums)
     every = int(rng.choice([4, 8]))
     for number, bar in enumerate(bars):
         fill = fills and number % every == every - 1
         last = bar.length - 1 if fill else bar.length
         for drum, pattern in drums.items():
             notes += [
-                Note(bar.start + start, 0.1, drum, _human(_LOUDNESS[sign], rng))
-                for start, _, sign in _marks(pattern, style, number)
+                Note(bar.start + start, 0.1, DRUMS[drum], _human(_LOUDNESS[sign], rng))
+                for start, _, sign in _marks(pattern, style, bar, number)
                 if start < last
             ]
         if fill:
-            rolls = (SNARE, TOM_HIGH, TOM, TOM_LOW)
-            notes += [Note(bar.start + last + i / 4, 0.1, rolls[i], _human(95, rng)) for i in range(4)]
+            notes += [
+                Note(bar.start + last + place / 4, 0.1, DRUMS[drum], _human(95, rng))
+                for place, drum in enumerate(_FILL)
+            ]
         elif fills and number % every == 0:
-            notes.append(Note(bar.start, 0.5, CRASH, _human(95, rng)))
+            notes.append(Note(bar.start, 0.5, DRUMS["crash"], _human(95, rng)))
     return tuple(notes)
 
 
@@ -104,7 +115,7 @@ def _bass(
     notes: list[Note] = []
     walked = lowest + 8
     for number, bar in enumerate(bars):
-        marks = _marks(pattern, style, number)
+        marks = _marks(pattern, style, bar, number)
         # Every chord begins with its root, also where the pattern has none.
         for place, (start, length, sign) in enumerate(marks):
             chord = bar.chord(start)
@@ -153,7 +164,7 @@ def _walk(
     scale: Sequence[int],
     rng: np.random.Generator,
 ) -> int:
-    """Return the next tone of a walking bass: the root of a new chord, an approach to the next, else a step."""
+    """Return the next tone of a walking bass: a new chord's root, an approach to the next, else a step."""
     lowest, key = register
     if begins:
         classes: Sequence[int] = (chord.root,)
@@ -179,9 +190,7 @@ def _chords(
     wide = rng.random() < 0.4
     notes: list[Note] = []
     for number, bar in enumerate(bars):
-        marks = _marks(pattern, style, number)
-        edges = [place * bar.length / len(bar.chords) for place in range(1, len(bar.chords))]
-        for start, length, sign in _split(marks, edges):
+        for start, length, sign in _marks(pattern, style, bar, number):
             voicing = _voicing(bar.chord(start), lowest, wide, key.tonic)
             if sign.isdigit():
                 tones = [voicing[(int(sign) - 1) % len(voicing)] + 12 * ((int(sign) - 1) // len(voicing))]
@@ -192,18 +201,7 @@ def _chords(
     return tuple(notes)
 
 
-def _split(
-    marks: Sequence[tuple[float, float, str]], edges: Sequence[float]
-) -> list[tuple[float, float, str]]:
-    """Return the marks, with a new attack wherever one is held into the next chord."""
-    found = []
-    for start, length, sign in marks:
-        inner = [edge for edge in edges if start + 1e-6 < edge < start + length - 1e-6]
-        found += [(a, b - a, sign) for a, b in pairwise([start, *inner, start + length])]
-    return found
-
-
 def _voicing(chord: Chord, lowest: int, wide: bool, tonic: int) -> list[int]:
-    """Return the pitches of a chord, ascending: all tones within an octave, and the root above if ``wide``."""
+    """Return the pitches of a chord, ascending: all tones in an octave, and the lowest above if ``wide``."""
     tones = sorted({_above(tone + tonic, lowest) for tone in chord.tones})
     return [*tones, tones[0] + 12] if wide or len(tones) < 3 else tones

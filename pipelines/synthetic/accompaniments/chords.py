@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from pipelines.synthetic.harmony import AEOLIAN, IONIAN, MIXOLYDIAN, Scale
 from tfkey.keys import Mode
@@ -51,13 +51,14 @@ class Chord:
         return _FLAT_NAMES[(self.root + tonic) % 12] + self.quality
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse_chord(text: str, mode: Mode) -> Chord:
     """Read a Roman numeral.
 
     Degrees are those of the major scale, in minor those of the natural minor scale; ``b`` and ``#`` move
-    them. Capitals are major chords, small letters minor ones; a suffix of :data:`QUALITIES` follows, where
-    ``ii7`` means ``m7``, ``ø`` means ``m7b5`` and ``o`` a diminished chord. ``V7/ii`` is a secondary dominant.
+    them. Capitals are major chords, small letters minor ones, to which a suffix adds what :data:`QUALITIES`
+    adds to ``m``: ``ii7`` is ``m7``. ``ø`` is ``m7b5``, ``o`` diminished, ``+`` augmented. ``V7/ii`` is a
+    secondary dominant.
 
     Raises:
         ValueError: the text is not such a numeral.

@@ -11,13 +11,12 @@ import numpy as np
 
 from pipelines.synthetic.accompaniments import mma
 from pipelines.synthetic.accompaniments.arranging import arrange
-from pipelines.synthetic.accompaniments.families import Manner, manner_of
 from pipelines.synthetic.accompaniments.melody import Bar, bars_of, melody
 from pipelines.synthetic.accompaniments.midi import MOST_PARTS, midi_bytes
 from pipelines.synthetic.accompaniments.parts import BASS_PROGRAMS, CHORD_PROGRAMS, KITS, Part
 from pipelines.synthetic.accompaniments.progressions import Chart, draw_chart
 from pipelines.synthetic.accompaniments.rendering import render
-from pipelines.synthetic.accompaniments.styles import BY_NAME
+from pipelines.synthetic.accompaniments.styles import Manner, manner_of_mma, styles
 from pipelines.synthetic.clip import SECONDS, Clip, draw_cents, finished
 from pipelines.synthetic.effects import add_noise, high_pass, low_pass, reverberate, saturate
 from tfkey.errors import DataError, UsageError
@@ -37,7 +36,7 @@ class Tools:
 
     Attributes:
         soundfonts: ``.sf2`` files, one of which is drawn for each clip.
-        mma: the folder of MMA, which contains ``MMA`` and ``lib``; without it only tfkey's own styles are played.
+        mma: the folder of MMA, which contains ``MMA`` and ``lib``; without it there are tfkey's own styles only.
     """
 
     soundfonts: tuple[Path, ...]
@@ -62,7 +61,7 @@ def groups(mode: Mode, tools: Tools) -> list[str]:
     Raises:
         DataError: MMA's folder holds no styles.
     """
-    own = [f"own:{name}" for name in BY_NAME]
+    own = [f"own:{name}" for name in styles()]
     return own + [f"mma:{name}" for name in (mma.style_files(tools.mma) if tools.mma else ())]
 
 
@@ -86,7 +85,7 @@ def accompaniment(rng: np.random.Generator, key: Key, group: str, tools: Tools) 
     if not tools.soundfonts:
         raise UsageError("accompaniments need at least one soundfont")
     kind, name = group.split(":", 1)
-    manner = manner_of(group)
+    manner = styles()[name].manner if kind == "own" else manner_of_mma(name)
     tempo = round(float(rng.uniform(*manner.tempo)), 1)
     band = (
         _own_band(name, manner, tempo, key, rng)
@@ -115,7 +114,7 @@ def accompaniment(rng: np.random.Generator, key: Key, group: str, tools: Tools) 
 
 
 def _own_band(name: str, manner: Manner, tempo: float, key: Key, rng: np.random.Generator) -> _Band:
-    style = BY_NAME[name]
+    style = styles()[name]
     chart = _chart(manner, style.beats, tempo, key, rng)
     bars = bars_of(chart.bars, [style.beats * bar for bar in range(len(chart.bars))], style.beats)
     return _Band(arrange(style, bars, key, rng), bars, chart, name)

@@ -13,7 +13,8 @@ from tfkey.keys import Key
 
 # Rhythms of a beat, as starts; the weights follow.
 _CELLS: tuple[tuple[float, ...], ...] = (
-    (0.0,), (0.0, 0.5), (), (0.5,), (0.0, 0.25, 0.5, 0.75), (0.0, 0.75), (0.0, 0.25, 0.5), (0.0, 1 / 3, 2 / 3),
+    (0.0,), (0.0, 0.5), (), (0.5,), (0.0, 0.25, 0.5, 0.75), (0.0, 0.75), (0.0, 0.25, 0.5),
+    (0.0, 1 / 3, 2 / 3),
 )  # fmt: skip
 _WEIGHTS = {
     "slow": (0.45, 0.1, 0.35, 0.1, 0.0, 0.0, 0.0, 0.0),
@@ -48,8 +49,8 @@ def bars_of(chart: Sequence[tuple[Chord, ...]], starts: Sequence[float], length:
 def melody(bars: Sequence[Bar], key: Key, tempo: float, swing: float, rng: np.random.Generator) -> list[Part]:
     """Compose a melody, at times with a second voice below.
 
-    Phrases of four bars repeat their rhythm; strong beats are tones of the chord; phrases end on a long note, on
-    the tonic where the chord has it.
+    Phrases of four bars repeat their rhythm; strong beats are tones of the chord; phrases end on a long note,
+    on the tonic where the chord has it.
 
     Args:
         bars: the chart in time.

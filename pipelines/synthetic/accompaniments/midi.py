@@ -72,7 +72,7 @@ def _end_of_track(delay: int) -> bytes:
 
 
 def _variable_length(number: int) -> bytes:
-    """Return a number as MIDI writes times: seven bits a byte, the highest bit set in all bytes but the last."""
+    """Return a number as MIDI writes times: seven bits a byte; the eighth is set in all but the last."""
     groups = [number & 0x7F]
     while number := number >> 7:
         groups.append(number & 0x7F | 0x80)
@@ -83,8 +83,8 @@ def read_midi(path: Path, marker: str) -> tuple[list[Part], list[float]]:
     """Read a MIDI file.
 
     Returns:
-        Its parts, with the role ``chords`` where the program is no bass, and the places in beats of the markers
-        with this text. Tempo, controllers and bends are not returned.
+        Its parts, with the role ``chords`` where the program is no bass, and the places in beats of the
+        markers with this text. Tempo, controllers and bends are not returned.
 
     Raises:
         DataError: the file is missing or is no MIDI file.
