@@ -59,6 +59,8 @@ def _show(run: Path, evaluation: Evaluation) -> None:
         f"{run}: {evaluation.title}, {evaluation.split} split, {evaluation.data_mode} mode, "
         f"{whole.n_tracks} tracks, {single.n_intervals} intervals"
     )
+    if evaluation.note:
+        click.echo(f"  {evaluation.note}")
     click.echo(f"  {'':<36} {'by track':<20} by interval")
     for name, figure in whole.figures.items():
         click.echo(f"  {FIGURE_TITLES[name]:<36} {figure:5.1%}  {single.figures[name]:5.1%}")

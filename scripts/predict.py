@@ -62,6 +62,9 @@ _NOTATIONS = [notation.value for notation in Notation if notation is not Notatio
 @click.option(
     "--top", type=click.IntRange(1, 24), default=1, show_default=True, help="Name the N most probable keys."
 )
+@click.option(
+    "--probabilities", is_flag=True, help="Report the probabilities of all 24 keys, the same as soft labels."
+)
 @click.option("--over-time", is_flag=True, help="Report the key over time, as segments with start and end.")
 @click.option(
     "--min-confidence",
@@ -106,8 +109,9 @@ def command(**options: Any) -> None:
     csv    one line per file: file, key, confidence, reason, tuning_cents,
            seconds, warning; with --top N also key_2, confidence_2 ...; with
            --reference also reference, relation; with --write-tags also tag,
-           tag_before. With --over-time, one line per segment instead: file,
-           start, end, key, confidence
+           tag_before; with --probabilities also C major ... B minor. With
+           --over-time, one line per segment instead: file, start, end, key,
+           confidence
     json   one list of objects with the fields of csv; with --top, a list
            "ranked" of key and confidence; with --over-time, a list "segments"
            of start, end, key and confidence; null for unknown values

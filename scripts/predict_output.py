@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.streams import path_of_name, printable, text_of_name
 from tfkey.errors import DataError, UsageError
 from tfkey.files import csv_lines
-from tfkey.keys import Key, relation
+from tfkey.keys import KEYS, Key, relation
 
 if TYPE_CHECKING:
     from tfkey.inference.many_files import Outcome
@@ -37,6 +37,7 @@ class Form:
         top: how many keys are named.
         over_time: whether segments are written.
         has_tags: whether the outcome of tagging is written.
+        probabilities: whether the probabilities of all keys are written.
         known: reference keys by file; None if there is no reference.
     """
 
@@ -45,6 +46,7 @@ class Form:
     top: int = 1
     over_time: bool = False
     has_tags: bool = False
+    probabilities: bool = False
     known: dict[Path, Key] | None = field(default=None, repr=False)
 
     def record(self, outcome: Outcome) -> Record:
@@ -65,6 +67,17 @@ class Form:
                 {"key": self._write(key), "confidence": round(confidence, 4)}
                 for key, confidence in found.ranked(self.top)
             ]
+        if self.probabilities:
+            # The probabilities of silence would be nonsense.
+            is_music = found.tuning_cents is not None
+            values = {
+                key.long: round(float(found.probabilities[key.index]), 6) if is_music else None
+                for key in KEYS
+            }
+            if self.format == "csv":
+                record |= values
+            else:
+                record["probabilities"] = values
         if self.over_time:
             record["segments"] = [
                 {
@@ -93,7 +106,8 @@ class Form:
         names = ["file", "key", "confidence", "reason", "tuning_cents", "seconds", "warning"]
         names += [f"{name}_{place}" for place in range(2, self.top + 1) for name in ("key", "confidence")]
         names += ["reference", "relation"] if self.known is not None else []
-        return names + (["tag", "tag_before"] if self.has_tags else [])
+        names += ["tag", "tag_before"] if self.has_tags else []
+        return names + ([key.long for key in KEYS] if self.probabilities else [])
 
     def heading(self) -> str:
         """Return what is written before the first record."""

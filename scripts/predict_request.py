@@ -31,6 +31,7 @@ class Request:
     output: str | None
     notation: str | None
     top: int
+    probabilities: bool
     over_time: bool
     min_confidence: float
     workers: int | None
@@ -58,6 +59,10 @@ def check(request: Request) -> None:
     for name, is_given in (("--overwrite", request.overwrite), ("--dry-run", request.dry_run)):
         if is_given and not request.write_tags:
             raise click.UsageError(f"{name}: needs --write-tags")
+    if request.probabilities and form_of(request).format == "table":
+        raise click.UsageError("--probabilities: needs --format csv, json or jsonl")
+    if request.probabilities and request.over_time:
+        raise click.UsageError("--probabilities: does not go together with --over-time")
     if request.null and "-" not in request.paths:
         raise click.UsageError("--null: needs a list on stdin; give - as a path")
     if request.skip_existing and not request.write_tags and request.output is None:
@@ -81,6 +86,7 @@ def form_of(request: Request) -> Form:
         top=request.top,
         over_time=request.over_time,
         has_tags=request.write_tags,
+        probabilities=request.probabilities,
     )
     if request.skip_existing and target is not None and form.format == "table":
         raise click.UsageError(

@@ -283,6 +283,13 @@ class TrainConfig(Section):
     clip_norm: float | None = Field(
         None, gt=0, description="maximum global norm of the gradients; null: no clipping"
     )
+    average: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="momentum of an exponential average of the weights over the steps; the average is what is "
+        "validated and kept; 0: no average",
+    )
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: every key counts equally in the loss, however rare it is"
     )

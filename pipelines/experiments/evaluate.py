@@ -80,8 +80,10 @@ def evaluate(
     model = _model(run, config)
     calibration = _calibration_or_none(run, config, model, say)
     judged = [(names, _judge(run, model, intervals)) for names, intervals in named]
+    voted = {names: _voted_tracks(intervals) for names, intervals in named}
     if len(judged) > 1:
         together = tuple(name for (name,), _ in named)
+        voted[together] = sum(voted.values())
         pair = same_by_catalogue(together, together, run.config.catalogue)
         pair = pair or same_by_content(prepared, split, prepared, split)
         if pair:
@@ -90,7 +92,9 @@ def evaluate(
             judged.append((together, join([judgement for _, judgement in judged])))
     found = []
     for names, judgement in judged:
-        evaluation = Evaluation(run.path.name, names, config.mode, split, judgement, calibration)
+        evaluation = Evaluation(
+            run.path.name, names, config.mode, split, judgement, calibration, voted[names]
+        )
         folder = run.path / "evaluation" / evaluation.folder_name
         write_tables(evaluation, folder)
         write_report(evaluation, folder, config=run.config.to_yaml(), about=_about(config, names))
@@ -169,6 +173,11 @@ def _judge(run: Run, model: keras.Model, intervals: SplitIntervals) -> Judgement
         raise TfkeyError(f"{run.best}: the network returns NaN or infinity; train the run again")
     owners = [f"{part.name}/{row.track}" for part, rows in intervals.parts for row in rows]
     return judge(owners, intervals.labels, softmax(logits), [row.part for row in intervals.rows])
+
+
+def _voted_tracks(intervals: SplitIntervals) -> int:
+    """Return the number of tracks with a vote in place of a key."""
+    return len({(part.name, row.track) for part, rows in intervals.parts for row in rows if row.vote})
 
 
 def _about(config: Config, datasets: Sequence[str]) -> dict[str, str]:

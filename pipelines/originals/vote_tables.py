@@ -9,14 +9,17 @@ from pipelines.text import printable, safe_name
 from pipelines.tracks import LeftOut, Track, unique_names
 from tfkey.errors import DataError
 from tfkey.files import md5
-from tfkey.key_tables import Row, find_file
+from tfkey.key_tables import Row, find_file, read_rows
 from tfkey.settings import SPLITS
-from tfkey.votes import key_of, mixed, vote_in, voters
+from tfkey.votes import Vote, key_of, mixed, vote_in, voters
 
 START_COLUMNS = ("start", "start_s")
 SECONDS_COLUMNS = ("seconds", "seconds_s")
 GROUP_COLUMNS = ("group", "artist", "package", "repository")
 """Columns whose value keeps rows in one split, the preferred one first."""
+
+VOTES = "votes.csv"
+"""The name of the table of soft labels beside the folders of pictures."""
 
 _NOT_VOTERS = frozenset({*START_COLUMNS, *SECONDS_COLUMNS, *GROUP_COLUMNS, "path", "file", "track"})
 
@@ -66,6 +69,26 @@ def read_vote_rows(
         reason = f" ({left_out[0].source}: {left_out[0].reason})" if left_out else ""
         raise DataError(f"{table}: no line has both votes and an existing audio file{reason}")
     return unique_names(sorted(tracks, key=lambda track: (track.source, track.segment or ()))), left_out
+
+
+def picture_votes(folder: Path) -> dict[str, Vote]:
+    """Return the soft labels of pictures by path relative to the folder; empty without :data:`VOTES`.
+
+    Raises:
+        DataError: a line is damaged.
+    """
+    table = folder / VOTES
+    if not table.is_file():
+        return {}
+    rows = read_rows(table, ("path",), ())
+    columns = find_voters(rows)
+    votes = {}
+    for row in rows:
+        try:
+            votes[row.name] = mixed({name: vote_in(row.cells, own) for name, own in columns.items()}, {})
+        except DataError as error:
+            raise DataError(f"{table}, line {row.line}: {error}; fetch the archive again") from error
+    return votes
 
 
 def _track(

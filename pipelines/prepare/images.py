@@ -19,6 +19,7 @@ from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import select_tracks
 from pipelines.catalogue.specs import DatasetSpec, ListLabels
 from pipelines.originals.unpacking import content_root, unpack_once
+from pipelines.originals.vote_tables import picture_votes
 from pipelines.prepare.job import PrepareJob
 from pipelines.prepared.manifest import check_parameters
 from pipelines.splits import policy_splits
@@ -112,6 +113,7 @@ def prepare_images(job: PrepareJob) -> tuple[Result, int]:
     root = content_root(_open_source(job))
     _check_description(root, job)
     found, left_out = find_pictures(root)
+    found = _with_votes(found, root)
     found, not_chosen = ListedTracks.of(job.spec, job.config).apply(_reunite(found))
     splits = policy_splits([item.track for item in found], job.spec.split, job.config.split)
     parameters = job.parameters
@@ -163,6 +165,12 @@ def find_pictures(root: Path) -> tuple[list[PictureTrack], list[LeftOut]]:
     found.sort(key=lambda item: item.track.source)
     named = unique_names([item.track for item in found])
     return [replace(item, track=track) for item, track in zip(found, named, strict=True)], left_out
+
+
+def _with_votes(found: Sequence[PictureTrack], root: Path) -> list[PictureTrack]:
+    """Give each track the soft label of its first picture, if there is one."""
+    votes = picture_votes(root)
+    return [item.with_track(vote=votes.get(item.track.source)) if votes else item for item in found]
 
 
 def track_stem(path: Path) -> str:

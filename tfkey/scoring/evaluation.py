@@ -156,6 +156,7 @@ class Evaluation:
         split: the split of the tracks.
         judgement: the judgement of the run's network.
         calibration: the calibration of the run; None without validation data to fit it on.
+        voted: the number of tracks whose reference is the most probable key of a vote, not a known key.
     """
 
     run: str
@@ -164,6 +165,18 @@ class Evaluation:
     split: str
     judgement: Judgement
     calibration: Calibration | None = None
+    voted: int = 0
+
+    @property
+    def note(self) -> str | None:
+        """What a reader must know about the references; None if all are known keys."""
+        if not self.voted:
+            return None
+        share = "all" if self.voted == len(self.judgement.tracks) else str(self.voted)
+        return (
+            f"The references of {share} of the {len(self.judgement.tracks)} tracks are votes of other "
+            "networks: these figures are agreement, not accuracy."
+        )
 
     @property
     def title(self) -> str:
@@ -229,6 +242,7 @@ class Evaluation:
             "datasets": list(self.datasets),
             "mode": self.data_mode,
             "split": self.split,
+            "references_that_are_votes": self.voted,
             **self.summary.as_dict(),
             "by_interval": self.interval_summary.as_dict(),
             "modes": {mode: summary.as_dict() for mode, summary in self.by_key_mode.items()},

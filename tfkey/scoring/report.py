@@ -75,6 +75,7 @@ def _page(
         "<small>In per cent, with 95 % bootstrap intervals over tracks in brackets. Figures by interval also "
         "draw whole tracks. If all tracks of a line score the same, the interval has no width; this says "
         "nothing about other tracks.</small></p>",
+        *([f"<p><strong>{html.escape(evaluation.note)}</strong></p>"] if evaluation.note else []),
         "<h2>Scores</h2>",
         _scores(evaluation),
         "<h2>By mode and key</h2>",

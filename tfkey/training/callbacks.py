@@ -13,6 +13,7 @@ import numpy as np
 from tfkey.errors import TfkeyError
 from tfkey.files import atomic_path
 from tfkey.runs import MONITOR, Run, read_history, write_history
+from tfkey.training.averaging import averaged
 
 OnEpoch = Callable[[int, int, dict[str, float]], None]
 """Called after each epoch with its number from 1, the number of epochs, and its figures."""
@@ -115,7 +116,7 @@ class RunRecorder(keras.callbacks.Callback):
         self.history.append({"epoch": epoch + 1, **figures, "learning_rate": learning_rate})
         write_history(self._run.history, self.history)
         if self._best_epoch() == epoch + 1:
-            with atomic_path(self._best_beside(epoch + 1)) as temporary:
+            with averaged(self.model), atomic_path(self._best_beside(epoch + 1)) as temporary:
                 self._network.save(temporary, include_optimizer=False)
         target = self._run.checkpoints / f"epoch-{epoch + 1:04d}.keras"
         try:

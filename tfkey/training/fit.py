@@ -15,6 +15,7 @@ from tfkey.models.saved import LOAD_ERRORS, difference, load_keras_file
 from tfkey.runs import Run
 from tfkey.spectrogram.frontend import frontend_of
 from tfkey.training.augmentation import KeyShift, build_augmentation
+from tfkey.training.averaging import AverageInValidation
 from tfkey.training.callbacks import EpochSeeds, OnEpoch, RunRecorder, Suspects
 from tfkey.training.clipping import build_clipping
 from tfkey.training.losses import build_loss
@@ -74,6 +75,8 @@ def compile_model(
         schedule or build_schedule(settings, steps),
         weight_decay=settings.weight_decay,
         global_clipnorm=settings.clip_norm,
+        use_ema=settings.average > 0,
+        ema_momentum=settings.average,
     )
     if settings.precision == "mixed_float16":
         # Small gradients would vanish in half precision.
@@ -163,6 +166,7 @@ def fit(
             validation_steps=data.validation_steps,
             callbacks=[
                 EpochSeeds(run.config.seed),
+                *([AverageInValidation()] if settings.average else []),
                 CurveLogger(run, recorder.history, data.meter),
                 recorder,
                 PictureLogger(run, first_epoch, frontend or frontend_of(network), data.validation),
