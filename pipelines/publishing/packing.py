@@ -1,8 +1,8 @@
 """Packing: from prepared spectrograms to an archive of PNGs that anybody can publish.
 
 Its layout is ``<dataset>/[<split>/]<key>/<track>-<part>.png``: 8-bit grey, one row per bin, the lowest first.
-``<dataset>/dataset.json`` contains the parameters. If labels are soft, ``<dataset>/votes.csv`` contains the path
-of each picture, relative to that file, and the probabilities of the 24 keys.
+``<dataset>/dataset.json`` contains the parameters. If labels are soft, ``<dataset>/votes.csv`` contains the
+path of each picture, relative to that file, and the probabilities of the 24 keys.
 """
 
 from __future__ import annotations
