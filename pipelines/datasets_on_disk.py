@@ -10,14 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.catalogue.labels import key_histogram, select_tracks
-from pipelines.catalogue.specs import (
-    ArchiveLabels,
-    DatasetSpec,
-    ListLabels,
-    find_spec,
-    is_dataset_name,
-    own_spec,
-)
+from pipelines.catalogue.parts import ArchiveLabels, ListLabels
+from pipelines.catalogue.specs import DatasetSpec, find_spec, is_dataset_name, own_spec
 from pipelines.data_folders import DataFolders, prepared_folders
 from tfkey.errors import DataError
 from tfkey.files import PARTIAL_SUFFIX

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipelines.catalogue.specs import SplitPolicy
+from pipelines.catalogue.parts import SplitPolicy
 from pipelines.text import stable_digest
 from pipelines.tracks import Track
 from tfkey.errors import UsageError

@@ -15,14 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.catalogue.label_files import LabelText, read_label_files, read_list
-from pipelines.catalogue.specs import (
-    ArchiveLabels,
-    DatasetSpec,
-    FolderLabels,
-    ListLabels,
-    Subset,
-    find_spec,
-)
+from pipelines.catalogue.parts import ArchiveLabels, FolderLabels, ListLabels, Subset
+from pipelines.catalogue.specs import DatasetSpec, find_spec
 from pipelines.text import printable
 from pipelines.tracks import LeftOut
 from tfkey.errors import DataError, KeyParseError, UsageError

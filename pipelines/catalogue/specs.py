@@ -7,25 +7,26 @@ and spectrograms (mirrors in the order in which to try them), what its subsets m
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlparse
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from pipelines.catalogue.parts import (
+    ArchiveAudio,
+    ArchiveLabels,
+    FileAudio,
+    FolderLabels,
+    ImageArchive,
+    ListLabels,
+    Part,
+    RecordingAudio,
+    SplitPolicy,
+    Subset,
+    VoteLabels,
+)
 from tfkey.config import Config, config_root
 from tfkey.errors import ConfigError, UsageError
 
@@ -35,126 +36,7 @@ DEMO = "demo"
 Role = Literal["train", "test", "train+test"]
 
 
-def _check_url(url: str) -> str:
-    if urlparse(url).scheme not in {"http", "https", "ftp", "file"}:
-        raise ValueError(f"{url!r} is not an http, https, ftp or file address")
-    return url
-
-
-def _check_checksum(checksum: str) -> str:
-    if not re.fullmatch(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", checksum):
-        raise ValueError(f"{checksum!r} is not md5: or sha256: followed by lower-case hexadecimal digits")
-    return checksum
-
-
-Mirrors = Annotated[tuple[Annotated[str, AfterValidator(_check_url)], ...], Field(min_length=1)]
-Checksum = Annotated[str, AfterValidator(_check_checksum)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Archive(_Part):
-    """A file to fetch: ordered mirrors, ``md5:`` or ``sha256:`` if known, approximate size in bytes."""
-
-    urls: Mirrors
-    checksum: Checksum | None = None
-    size: int | None = Field(None, gt=0)
-
-
-class ImageArchive(Archive):
-    """An archive of PNGs ``<dataset>/[<split>/]<key>/<file>.png``; ``splits`` are the splits in it."""
-
-    splits: tuple[Literal["train", "validation", "test"], ...] = ()
-
-
-class FileAudio(_Part):
-    """Audio as one file per track: mirrors are templates with ``{id}``; MD5s are in the list of labels."""
-
-    kind: Literal["files"]
-    urls: Mirrors
-    size: int | None = Field(None, gt=0)
-
-    @field_validator("urls")
-    @classmethod
-    def _names_the_track(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        for url in urls:
-            if "{id}" not in url:
-                raise ValueError(f"{url!r} has no {{id}} for the track's number")
-        return urls
-
-    def track_urls(self, track: str) -> tuple[str, ...]:
-        """Return the mirrors of one track's file, in order."""
-        return tuple(url.replace("{id}", track) for url in self.urls)
-
-
-class ArchiveAudio(_Part):
-    """Audio in archives; each is complete in itself, and each subset names the one it uses."""
-
-    kind: Literal["archives"]
-    archives: dict[str, Archive] = Field(min_length=1)
-
-
-class ListLabels(_Part):
-    """Labels from a list bundled with tfkey: a CSV file with the columns track, key and md5."""
-
-    kind: Literal["list"]
-    path: Path
-
-    @field_validator("path")
-    @classmethod
-    def _beside_the_description(cls, path: Path, info: ValidationInfo) -> Path:
-        folder = (info.context or {}).get("folder")
-        return folder / path if folder else path
-
-
-class FolderLabels(_Part):
-    """Labels from the names of the folders that contain the audio."""
-
-    kind: Literal["folders"]
-
-
-class ArchiveLabels(_Part):
-    """Labels from an archive with one text file per track."""
-
-    kind: Literal["archive"]
-    archive: Archive
-
-
-class Subset(_Part):
-    """A selection of a dataset's tracks; no subset contains tracks without exactly one major or minor key.
-
-    Attributes:
-        meaning: a description.
-        min_confidence: tracks below this are left out (0, 1 or 2; 0 keeps even tracks without a confidence).
-        comments: whether to include tracks that their annotator commented on.
-        archive: the archive to fetch, if there are several.
-        tracks: the number of tracks, if known in advance.
-    """
-
-    meaning: str
-    min_confidence: int = Field(0, ge=0, le=2)
-    comments: bool = True
-    archive: str | None = None
-    tracks: int | None = Field(None, gt=0)
-
-
-class SplitPolicy(_Part):
-    """Shares of the tracks of a dataset.
-
-    Attributes:
-        test: share of the tracks to test on: 1 for a dataset that must not be used for training, 0 for one
-            that is not used for testing; None for the configured share (``split.test``).
-        validation: share for choosing the best network; None for the configured share
-            (``split.validation``) if the dataset is used for training.
-    """
-
-    test: float | None = Field(None, ge=0, le=1)
-    validation: float | None = Field(None, ge=0, lt=1)
-
-
-class DatasetSpec(_Part):
+class DatasetSpec(Part):
     """What is known about a dataset before any of it is on disk.
 
     Attributes:
@@ -180,8 +62,10 @@ class DatasetSpec(_Part):
     citation: str
     tracks: int | None = Field(None, gt=0)
     same_tracks_as: tuple[str, ...] = ()
-    audio: Annotated[FileAudio | ArchiveAudio, Field(discriminator="kind")] | None = None
-    labels: Annotated[ListLabels | FolderLabels | ArchiveLabels, Field(discriminator="kind")] | None = None
+    audio: Annotated[FileAudio | ArchiveAudio | RecordingAudio, Field(discriminator="kind")] | None = None
+    labels: (
+        Annotated[ListLabels | FolderLabels | ArchiveLabels | VoteLabels, Field(discriminator="kind")] | None
+    ) = None
     images: ImageArchive | None = None
     subsets: dict[str, Subset] = Field(default_factory=dict)
     split: SplitPolicy = SplitPolicy()
@@ -202,6 +86,10 @@ class DatasetSpec(_Part):
             raise ValueError("subsets: has no 'default'")
         if isinstance(self.audio, FileAudio) and not isinstance(self.labels, ListLabels):
             raise ValueError("audio: files need labels of kind list, which names the tracks")
+        if isinstance(self.audio, RecordingAudio) != isinstance(self.labels, VoteLabels):
+            raise ValueError("audio: kind recordings needs labels of kind votes, and these need it")
+        if self.split.validation_groups and not isinstance(self.audio, RecordingAudio):
+            raise ValueError("split.validation_groups: needs audio of kind recordings")
         archives = self.audio.archives if isinstance(self.audio, ArchiveAudio) else {}
         for name, subset in self.subsets.items():
             if archives and subset.archive not in archives:

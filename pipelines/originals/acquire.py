@@ -12,14 +12,8 @@ from typing import TypeVar
 from urllib.parse import urlparse
 
 from pipelines.catalogue.labels import TrackLabel, select_tracks
-from pipelines.catalogue.specs import (
-    Archive,
-    ArchiveAudio,
-    ArchiveLabels,
-    DatasetSpec,
-    FileAudio,
-    FolderLabels,
-)
+from pipelines.catalogue.parts import Archive, ArchiveAudio, ArchiveLabels, FileAudio, FolderLabels
+from pipelines.catalogue.specs import DatasetSpec
 from pipelines.data_folders import DataFolders
 from pipelines.download import Item, OnDownload, download
 from pipelines.originals.own_data import find_labelled, read_source

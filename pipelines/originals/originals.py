@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from pipelines.catalogue.specs import DEMO, Archive, ArchiveAudio, DatasetSpec, FileAudio
+from pipelines.catalogue.parts import Archive, ArchiveAudio, FileAudio
+from pipelines.catalogue.specs import DEMO, DatasetSpec
 from pipelines.originals.acquire import Acquirer
 from pipelines.originals.own_data import read_source
 from pipelines.originals.unpacking import content_root, is_archive, unpack_once

@@ -102,10 +102,10 @@ def unpack(
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         count, room = 0, max_bytes
-        with _naming_damage(archive), archive.open("rb") as whole:
+        with naming_damage(archive), archive.open("rb") as whole:
             entries = _zip_entries(whole) if zipfile.is_zipfile(whole) else _tar_entries(archive, whole)
             for name, stream in entries:
-                relative = _safe_relative(archive, name)
+                relative = safe_relative(archive, name)
                 if relative.parts[0] == "__MACOSX":
                     continue
                 count += 1
@@ -134,7 +134,7 @@ def _write_entry(archive: Path, name: str, stream: IO[bytes], target: Path, most
 
 
 @contextlib.contextmanager
-def _naming_damage(archive: Path) -> Iterator[None]:
+def naming_damage(archive: Path) -> Iterator[None]:
     """Turn errors of the readers and the disk about an archive's content into one line that names it."""
 
     def damaged(error: Exception) -> DataError:
@@ -179,7 +179,12 @@ def _tar_entries(archive: Path, whole: IO[bytes]) -> Iterator[tuple[str, IO[byte
                 break
 
 
-def _safe_relative(archive: Path, name: str) -> PurePosixPath:
+def safe_relative(archive: Path, name: str) -> PurePosixPath:
+    """Return the path of an entry of an archive.
+
+    Raises:
+        DataError: it leads out of the folder that the archive is unpacked to.
+    """
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0]:
         raise DataError(f"{archive}: entry {name!r} leads out of its folder; {_DISTRUST}")

@@ -17,7 +17,8 @@ from PIL import Image
 
 from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import select_tracks
-from pipelines.catalogue.specs import DatasetSpec, ListLabels
+from pipelines.catalogue.parts import ListLabels
+from pipelines.catalogue.specs import DatasetSpec
 from pipelines.originals.unpacking import content_root, unpack_once
 from pipelines.originals.vote_tables import picture_votes
 from pipelines.prepare.job import PrepareJob

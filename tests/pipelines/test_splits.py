@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.catalogue.labels import select_tracks
-from pipelines.catalogue.specs import SplitPolicy, load_spec
+from pipelines.catalogue.parts import SplitPolicy
+from pipelines.catalogue.specs import load_spec
 from pipelines.splits import fold_splits, policy_splits
 from pipelines.tracks import Track
 from tfkey.errors import UsageError

@@ -15,7 +15,8 @@ from pipelines.catalogue.label_files import (
     track_id,
 )
 from pipelines.catalogue.labels import key_histogram, read_label, select_tracks
-from pipelines.catalogue.specs import ListLabels, load_spec
+from pipelines.catalogue.parts import ListLabels
+from pipelines.catalogue.specs import load_spec
 from tfkey.errors import DataError, KeyParseError, UsageError
 from tfkey.keys import KEYS, Key
 

@@ -7,15 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.catalogue.specs import (
-    ArchiveAudio,
-    ArchiveLabels,
-    FileAudio,
-    ListLabels,
-    dataset_names,
-    find_spec,
-    load_spec,
-)
+from pipelines.catalogue.parts import ArchiveAudio, ArchiveLabels, FileAudio, ListLabels, VoteLabels
+from pipelines.catalogue.specs import dataset_names, find_spec, load_spec
 from tfkey.config import config_root
 from tfkey.errors import ConfigError, UsageError
 
@@ -31,7 +24,7 @@ def test_every_description_is_sound_and_offline() -> None:
         assert spec.licence
         assert spec.citation
         assert all(other in names for other in spec.same_tracks_as)
-        if isinstance(spec.labels, ListLabels):
+        if isinstance(spec.labels, ListLabels | VoteLabels):
             assert spec.labels.path.is_file()
             assert spec.labels.path.is_relative_to(config_root())
 
