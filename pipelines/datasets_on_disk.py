@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.catalogue.labels import key_histogram, select_tracks
-from pipelines.catalogue.parts import ArchiveLabels, ListLabels
+from pipelines.catalogue.parts import ArchiveLabels, ListLabels, VoteLabels
 from pipelines.catalogue.specs import DatasetSpec, find_spec, is_dataset_name, own_spec
+from pipelines.catalogue.votes import read_votes
 from pipelines.data_folders import DataFolders, prepared_folders
 from tfkey.errors import DataError
 from tfkey.files import PARTIAL_SUFFIX
@@ -128,6 +129,9 @@ def _known_keys(spec: DatasetSpec, data_dir: Path, disk: OnDisk) -> tuple[dict[K
     archives = DataFolders(data_dir, spec.name).originals.glob("**/keys.zip")
     if isinstance(spec.labels, ListLabels):
         return key_histogram(label.key for label in select_tracks(spec)[0]), "subset default"
+    if isinstance(spec.labels, VoteLabels):
+        votes, _ = read_votes(spec.labels.path, spec.labels.weights)
+        return key_histogram(item.likeliest(spec.labels.weights) for item in votes), "the most votes"
     if isinstance(spec.labels, ArchiveLabels):
         for path in archives:
             try:

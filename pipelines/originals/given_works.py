@@ -74,7 +74,7 @@ def find_works(
     for work in works:
         reason = "is not in the source"
         for path in _candidates(roots, work, folder):
-            if verified.holds(Item(str(path), (), f"md5:{work.md5}"), path, lambda count: None):
+            if verified.holds(Item(str(path), (), f"md5:{work.md5}"), path, _ignore):
                 found[work] = path
                 break
             reason = "the file in the source has changed (another MD5)"
@@ -103,3 +103,7 @@ def _candidates(roots: Sequence[Path], work: Work, folder: Path) -> Iterator[Pat
                 taken = folder / "packages" / work.origin / work.path
                 if taken.is_file() or take_from_zip(base / archive[0], {archive[1]: taken}):
                     yield taken
+
+
+def _ignore(count: int) -> None:
+    """Progress of the verification, which is short."""

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,10 @@ from pipelines.catalogue.parts import RecordingAudio, VoteLabels
 from pipelines.catalogue.specs import DatasetSpec
 from pipelines.catalogue.votes import Votes, Work, read_votes
 from pipelines.data_folders import DataFolders
+from pipelines.download.half_files import on_disk
 from pipelines.download.verified import Verified
-from pipelines.originals.fetch_works import fetch_works
+from pipelines.originals.attribution import write_attribution
+from pipelines.originals.fetch_works import PACKAGES, FetchedWorks, fetch_works
 from pipelines.originals.given_works import CutSegments, find_works
 from pipelines.text import printable, safe_name
 from pipelines.tracks import LeftOut
@@ -27,7 +28,6 @@ from pipelines.work import Progress
 from tfkey.audio.decoding import Decoding
 from tfkey.audio.opening import opened
 from tfkey.errors import AudioError, DataError, UsageError
-from tfkey.files import write_csv
 
 _END_TOLERANCE = 1.0  # seconds; stated lengths of MP3s are inexact, and so are cuts
 _SHOWN = 3
@@ -98,30 +98,38 @@ def voted_music(
         progress: called with the number of finished packages and repositories, and the total.
 
     Raises:
-        UsageError: the dataset is not of these kinds; or apt-get or git is needed and not installed.
-        DataError: the list of votes is damaged, or no recording is available.
+        UsageError: the dataset is not of these kinds.
+        DataError: the list of votes is damaged; apt-get or git is needed and not installed; or no recording
+            is available.
     """
     audio, labels = spec.audio, spec.labels
     if not isinstance(audio, RecordingAudio) or not isinstance(labels, VoteLabels):
         raise UsageError(f"dataset {spec.name}: has no recordings with votes; choose another dataset")
     listed, left_out = read_votes(labels.path, labels.weights)
     works = list(dict.fromkeys(item.work for item in listed))
-    folders.originals.mkdir(parents=True, exist_ok=True)
+    with on_disk(folders.originals):
+        folders.originals.mkdir(parents=True, exist_ok=True)
     verified = Verified(folders.originals)
     cuts = CutSegments.below(source)
     if source is None:
-        found, lost, notes = fetch_works(audio, works, folders.originals, verified, progress)
+        got = fetch_works(audio, works, folders.originals, verified, progress)
     else:
-        found, lost = find_works(source, cuts.uncovered(listed), folders.originals, verified)
-        notes = []
-    left_out = [*left_out, *lost]
-    if not found and not cuts.files:
-        reasons = "; ".join(f"{item.source}: {item.reason}" for item in lost[:_SHOWN])
+        got = FetchedWorks(*find_works(source, cuts.uncovered(listed), folders.originals, verified))
+    segments, beyond = _segments(listed, got.paths, cuts, set(spec.split.validation_groups))
+    left_out = [*left_out, *got.left_out, *beyond]
+    if not segments:
+        telling = [item for item in left_out if not item.by_choice][:_SHOWN]
+        reasons = "; ".join(f"{item.source}: {item.reason}" for item in telling)
         raise DataError(f"dataset {spec.name}: none of its recordings are available ({reasons})")
-    segments, beyond = _segments(listed, found, cuts, set(spec.split.validation_groups))
-    left_out += beyond
     available = {segment.md5 for segment in segments}
-    _write_attribution(folders.originals / "attribution.csv", audio, [w for w in works if w.md5 in available])
+    write_attribution(
+        folders.originals / "attribution.csv",
+        audio,
+        [work for work in works if work.md5 in available],
+        got.versions,
+        folders.originals / PACKAGES,
+    )
+    notes = list(got.notes)
     seconds, total = (sum(item.seconds for item in items) for items in (segments, listed))
     if seconds < total:
         notes.append(_shortfall(spec.name, seconds, total))
@@ -197,18 +205,3 @@ def stated_seconds(path: Path) -> float:
         next(blocks, None)
         blocks.close()  # type: ignore[attr-defined]
         return decoding.seconds
-
-
-def _write_attribution(path: Path, audio: RecordingAudio, works: Sequence[Work]) -> None:
-    """Write who made each recording; licences such as CC BY require to say so."""
-    rows: dict[str, list[list[str]]] = defaultdict(list)
-    for work in works:
-        url = (
-            audio.repository_url(work.origin).removesuffix(".git")
-            if work.kind == "git"
-            else f"https://packages.debian.org/{work.origin}"
-        )
-        row = [work.origin, work.version, work.path, work.title, work.artist, work.licence, work.holders, url]
-        rows[work.origin].append(row)
-    header = ["origin", "version", "path", "title", "artist", "licence", "copyright", "url"]
-    write_csv(path, header, [row for group in rows.values() for row in group])

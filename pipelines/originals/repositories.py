@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pipelines.catalogue.votes import is_safe_member
 from pipelines.folder_lock import alone_in
+from pipelines.originals.scratch import scratch_folder
 from pipelines.text import printable
 from tfkey.errors import DataError
 
@@ -18,6 +18,7 @@ _SECONDS = 1800.0
 # No settings or files of the user's change what is written, and nothing asks for a password.
 _SETTINGS = ("-c", "core.autocrlf=false", "-c", "core.symlinks=false", "-c", "core.hooksPath=/dev/null")
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+_OF_A_REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"}
 _PATHS_AT_ONCE = 200
 
 
@@ -45,14 +46,16 @@ def repository_files(
     for path in paths:
         if not is_safe_member(path):
             raise DataError(f"{repository}: the path {printable(path)!r} leads out of the repository")
-    with alone_in(target):
+    if not needs_git(repository, paths, folder):
+        return {path: target / path for path in paths}
+    with alone_in(folder):
         missing = [path for path in paths if not (target / path).is_file()]
         if missing:
             check_git(repository)
-            with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target) as scratch:
-                _fetch(repository, commit, missing, Path(scratch), url)
+            with scratch_folder(folder, repository) as scratch:
+                _fetch(repository, commit, missing, scratch, url)
                 for path in missing:
-                    fetched = Path(scratch, path)
+                    fetched = scratch / path
                     if fetched.is_file() and not fetched.is_symlink():
                         (target / path).parent.mkdir(parents=True, exist_ok=True)
                         os.replace(fetched, target / path)
@@ -82,17 +85,8 @@ def _fetch(repository: str, commit: str, paths: Sequence[str], folder: Path, url
     """Check out files of a commit in an empty folder."""
     _git(repository, folder, "init", "--quiet", "--template=")
     _git(repository, folder, "remote", "add", "origin", url)
-    _git(
-        repository,
-        folder,
-        "fetch",
-        "--quiet",
-        "--depth=1",
-        "--no-tags",
-        "--filter=blob:none",
-        "origin",
-        commit,
-    )
+    shallow = ("--depth=1", "--no-tags", "--filter=blob:none")
+    _git(repository, folder, "fetch", "--quiet", *shallow, "origin", commit)
     listed = _git(repository, folder, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
     there = set(listed.decode("utf-8", "surrogateescape").split("\0"))
     wanted = [path for path in paths if path in there]
@@ -101,13 +95,18 @@ def _fetch(repository: str, commit: str, paths: Sequence[str], folder: Path, url
         _git(repository, folder, "--literal-pathspecs", "checkout", "--quiet", commit, "--", *part)
 
 
+def _outside() -> dict[str, str]:
+    """Return the environment without the repository that this process may run in, such as in a hook."""
+    return {name: value for name, value in os.environ.items() if name not in _OF_A_REPOSITORY}
+
+
 def _git(repository: str, folder: Path, *arguments: str) -> bytes:
     """Run git in a folder and return its output."""
     try:
         done = subprocess.run(
             ["git", *_SETTINGS, *arguments],
             cwd=folder,
-            env={**os.environ, **_ENVIRONMENT, "GIT_CEILING_DIRECTORIES": str(folder.parent)},
+            env={**_outside(), **_ENVIRONMENT},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,
@@ -119,8 +118,7 @@ def _git(repository: str, folder: Path, *arguments: str) -> bytes:
         raise DataError(f"{repository}: git cannot be run ({error.strerror})") from error
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        telling = next(
-            (line for line in lines if line.startswith(("fatal:", "error:"))), (lines or ["?"])[-1]
-        )
-        raise DataError(f"{repository}: cannot be fetched ({printable(telling)}); check the network")
+        errors = [line for line in lines if line.startswith(("fatal:", "error:"))]
+        telling = printable((errors or lines or ["no reason given"])[0])
+        raise DataError(f"{repository}: cannot be fetched ({telling}); check the network")
     return done.stdout

@@ -22,6 +22,7 @@ from tfkey.settings import SPLITS
 MAX_FILES = 2_000_000
 MAX_BYTES = 100 * 1000**3
 _MAX_FILLING = 1 << 30
+_PACKED = {".deb", ".pk3"}
 _MARK = ".unpacked-from.json"
 _DISTRUST = "get it from a source you trust"
 # Exceptions of the readers of tar, zip and their compressions. RuntimeError: the zip is encrypted, or
@@ -138,7 +139,7 @@ def naming_damage(archive: Path) -> Iterator[None]:
     """Turn errors of the readers and the disk about an archive's content into one line that names it."""
 
     def damaged(error: Exception) -> DataError:
-        if is_archive(archive):
+        if is_archive(archive) or archive.suffix in _PACKED:
             return DataError(f"{archive}: is damaged ({error}); fetch it again")
         return DataError(f"{archive}: is not a complete archive ({error}); give one, or join its parts")
 

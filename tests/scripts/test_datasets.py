@@ -47,7 +47,7 @@ def test_all(data: Path) -> None:
     output = _run("--data-dir", str(data))
     lines = output.replace("\n          ", " ").splitlines()
     blocks = {line.split()[0]: " ".join(line.split()) for line in lines}
-    assert set(blocks) == {"beatport", "demo", "gs_key", "gs_mtg", "gs_plus", "ncs", "my-set"}
+    assert set(blocks) == {"beatport", "demo", "free_music", "gs_key", "gs_mtg", "gs_plus", "ncs", "my-set"}
     assert "test, 604 tracks, about 850.0 MB" in blocks["gs_key"]
     assert "on disk: nothing" in blocks["gs_key"]
     assert "CC BY-SA 4.0" in blocks["beatport"]
@@ -73,6 +73,14 @@ def test_one_in_full(data: Path) -> None:
     assert most[:3] == ["C", "minor", "112"]
     assert max(len(fields[3]) for fields in counted) == len(most[3]) == 40
     assert "md5:939abc05f36121badfac4087241ac172" in _run("beatport", "--data-dir", str(data))
+
+
+def test_votes_in_full(data: Path) -> None:
+    output = _run("free_music", "--data-dir", str(data))
+    for text in ("openkeyscan (weight 0.6), k10 (weight 0.4)", "nexuiz-music", "github.com/{repository}.git"):
+        assert text in output
+    assert "keys of the most votes: 1,497 tracks" in output
+    assert "validation: unknown-horizons" in output
 
 
 def test_json(data: Path) -> None:
