@@ -16,11 +16,12 @@ The list is a CSV file with one line per segment:
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -130,15 +131,17 @@ def read_votes(path: Path, voters: Iterable[str]) -> tuple[list[Votes], list[Lef
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); give a list of votes in UTF-8") from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [name for name in (*_COLUMNS, *voters) if name not in (reader.fieldnames or ())]
+    with _naming_line(path, reader):
+        missing = [name for name in (*_COLUMNS, *voters) if name not in (reader.fieldnames or ())]
     if missing:
         raise DataError(f"{path}: has no column {', '.join(missing)}; {_REMEDY} with the names of columns")
     found: list[Votes] = []
     left_out: list[LeftOut] = []
     works: dict[str, Work] = {}
     segments: dict[tuple[str, float], int] = {}
-    for row in reader:
-        line = reader.line_num
+    with _naming_line(path, reader):
+        rows = [(reader.line_num, row) for row in reader]
+    for line, row in rows:
         work, start, seconds = _read_place(path, line, row)
         first = works.setdefault(work.md5, work)
         if (first.origin, first.path) != (work.origin, work.path):
@@ -155,6 +158,15 @@ def read_votes(path: Path, voters: Iterable[str]) -> tuple[list[Votes], list[Lef
         else:
             found.append(Votes(line, first, start, seconds, votes))
     return found, left_out
+
+
+@contextlib.contextmanager
+def _naming_line(path: Path, reader: csv.DictReader[str]) -> Iterator[None]:
+    try:
+        yield
+    except csv.Error as error:
+        line = max(1, reader.line_num)
+        raise DataError(f"{path}, line {line}: is not CSV ({error}); check the quotes in it") from error
 
 
 def read_probabilities(text: str, voter: str) -> tuple[float, ...]:

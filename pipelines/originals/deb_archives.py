@@ -84,7 +84,8 @@ def _find(path: Path, stream: IO[bytes], name: str) -> tuple[str, int, int]:
     while header := stream.read(_HEADER):
         if len(header) < _HEADER or header[58:] != b"`\n":
             raise DataError(f"{path}: is damaged (an entry of its archive); fetch it again")
-        size = int(header[48:58])
+        # A negative size would lead back, and again and again to the same place.
+        size = abs(int(header[48:58]))
         entry = header[:16].decode("ascii", "replace").strip().removesuffix("/")
         place += _HEADER
         if entry.startswith(name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.fuzz import audio, tags, texts
+from tests.fuzz import audio, packages, tags, texts
 
 
 @dataclass(frozen=True)
@@ -42,4 +42,9 @@ TARGETS = {
     "key-tables": Target(texts.check_table, texts.table_seeds, "tfkey.key_tables", 72),
     "known-keys": Target(texts.check_known, texts.table_seeds, "tfkey.known_keys", 72),
     "keys": Target(texts.check_key, texts.key_seeds, "tfkey.keys", 32),
+    "debs": Target(packages.check_deb, packages.deb_seeds, "pipelines.originals.deb_archives", 4096),
+    "copyright": Target(
+        packages.check_copyright, packages.copyright_seeds, "pipelines.originals.copyright_files", 256
+    ),
+    "votes": Target(packages.check_votes, packages.votes_seeds, "pipelines.catalogue.votes", 1024),
 }
