@@ -114,6 +114,21 @@ class RecordingAudio(Part):
         return self.repositories.replace("{repository}", repository)
 
 
+class SyntheticAudio(Part):
+    """Music that is composed and rendered on this machine (:mod:`pipelines.synthetic.corpus`).
+
+    Attributes:
+        seed: the seed of the corpus.
+        clips: the number of clips of each kind, by subset.
+        packages: the Debian packages with the tools of accompaniments.
+    """
+
+    kind: Literal["synthetic"]
+    seed: int = Field(0, ge=0)
+    clips: dict[str, dict[str, Annotated[int, Field(ge=0)]]] = Field(min_length=1)
+    packages: dict[str, Package] = Field(default_factory=dict)
+
+
 class ListLabels(Part):
     """Labels from a list bundled with tfkey: a CSV file with the columns track, key and md5."""
 

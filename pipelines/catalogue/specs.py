@@ -25,6 +25,7 @@ from pipelines.catalogue.parts import (
     RecordingAudio,
     SplitPolicy,
     Subset,
+    SyntheticAudio,
     VoteLabels,
 )
 from tfkey.config import Config, config_root
@@ -33,6 +34,7 @@ from tfkey.errors import ConfigError, UsageError
 DEMO = "demo"
 """The dataset that is generated on this machine."""
 
+Audio = FileAudio | ArchiveAudio | RecordingAudio | SyntheticAudio
 Role = Literal["train", "test", "train+test"]
 
 
@@ -62,7 +64,7 @@ class DatasetSpec(Part):
     citation: str
     tracks: int | None = Field(None, gt=0)
     same_tracks_as: tuple[str, ...] = ()
-    audio: Annotated[FileAudio | ArchiveAudio | RecordingAudio, Field(discriminator="kind")] | None = None
+    audio: Annotated[Audio, Field(discriminator="kind")] | None = None
     labels: (
         Annotated[ListLabels | FolderLabels | ArchiveLabels | VoteLabels, Field(discriminator="kind")] | None
     ) = None
@@ -115,7 +117,7 @@ class DatasetSpec(Part):
         """Return the approximate size in bytes of the audio to fetch; None if unknown."""
         if isinstance(self.audio, ArchiveAudio):
             return self.audio.archives[str(self.subset(subset).archive)].size
-        return self.audio.size if self.audio else None
+        return getattr(self.audio, "size", None)
 
 
 def dataset_names(folder: Path | None = None) -> list[str]:

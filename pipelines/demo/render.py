@@ -125,13 +125,22 @@ def _synthesise(midi: bytes) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _soundfont() -> bytes:
+    return soundfont_path().read_bytes()
+
+
+def soundfont_path() -> Path:
+    """Return the path of TimGM6mb.sf2, which is distributed with pretty_midi.
+
+    Raises:
+        DataError: it is missing.
+    """
     spec = importlib.util.find_spec("pretty_midi")
     path = Path(spec.origin).with_name("TimGM6mb.sf2") if spec and spec.origin else None
     if path is None or not path.is_file():
         raise DataError(
             "TimGM6mb.sf2, the demo's soundfont, is missing; run pip install 'pretty_midi>=0.2.10'"
         )
-    return path.read_bytes()
+    return path
 
 
 def _finish(samples: np.ndarray, seconds: float, peak_db: float) -> np.ndarray:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import csv
+import logging
 from pathlib import Path
 
-from pipelines.catalogue.parts import Archive, ArchiveAudio, FileAudio
+from pipelines.catalogue.parts import (
+    Archive,
+    ArchiveAudio,
+    FileAudio,
+    RecordingAudio,
+    SyntheticAudio,
+    VoteLabels,
+)
 from pipelines.catalogue.specs import DEMO, DatasetSpec
 from pipelines.originals.acquire import Acquirer
 from pipelines.originals.own_data import read_source
+from pipelines.originals.recordings import voted_music
+from pipelines.originals.synthetic_music import synthetic_tracks
 from pipelines.originals.unpacking import content_root, is_archive, unpack_once
 from pipelines.splits import policy_splits
 from pipelines.tracks import LeftOut, Track
 from pipelines.work import Progress
 from tfkey.config import Config
 from tfkey.keys import Key
+from tfkey.votes import key_of, mixed
 
 
 def original_tracks(
@@ -34,6 +45,12 @@ def original_tracks(
     spec, config, source = acquirer.spec, acquirer.config, acquirer.source
     if spec.name == DEMO and source is None:
         return _demo_tracks(acquirer.folders.originals, workers=workers, progress=progress), []
+    if isinstance(spec.audio, SyntheticAudio) and source is None:
+        subset = config.subsets.get(spec.name, "default")
+        spec.subset(subset)
+        return synthetic_tracks(spec.audio, subset, acquirer.folders, workers=workers, progress=progress), []
+    if isinstance(spec.audio, RecordingAudio):
+        return _voted_tracks(acquirer, progress)
     if source is None or isinstance(spec.audio, FileAudio) or acquirer.has_source(_archive(spec, config)):
         return acquirer.tracks()
     if is_archive(source) and source.is_file():
@@ -47,6 +64,24 @@ def _archive(spec: DatasetSpec, config: Config) -> Archive | None:
     if not isinstance(spec.audio, ArchiveAudio):
         return None
     return spec.audio.archives[str(spec.subset(config.subsets.get(spec.name, "default")).archive)]
+
+
+def _voted_tracks(acquirer: Acquirer, progress: Progress | None) -> tuple[list[Track], list[LeftOut]]:
+    """Get the recordings of a dataset with votes, and say how much of it is missing."""
+    found = voted_music(acquirer.spec, acquirer.folders, source=acquirer.source, progress=progress)
+    labels = acquirer.spec.labels
+    weights = acquirer.config.voters.get(acquirer.spec.name)
+    if not weights and isinstance(labels, VoteLabels):
+        weights = labels.weights
+    for note in found.notes:
+        logging.getLogger(__name__).warning("%s", note)
+    tracks = []
+    for item in found.segments:
+        vote = mixed(item.votes, weights or {})
+        place = (item.start, item.seconds)
+        track = Track(item.name, item.path, key_of(vote), item.split, item.source, item.group, vote, place)
+        tracks.append(track)
+    return tracks, found.left_out
 
 
 def _demo_tracks(folder: Path, *, workers: int, progress: Progress | None = None) -> list[Track]:
