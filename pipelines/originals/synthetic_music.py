@@ -1,7 +1,7 @@
 """The originals of a synthetic dataset: rendered on this machine, with tools from Debian packages.
 
-MMA (Musical MIDI Accompaniment) and a second soundfont are fetched as packages and used without being installed.
-Without them, accompaniments have tfkey's own styles and one soundfont.
+MMA (Musical MIDI Accompaniment) and a second soundfont are fetched as packages and used without being
+installed. Without them, accompaniments have tfkey's own styles and one soundfont.
 """
 
 from __future__ import annotations

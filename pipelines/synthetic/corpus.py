@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import soundfile
@@ -23,7 +24,7 @@ from pipelines.synthetic.clip import SAMPLE_RATE, Clip, Generator
 from pipelines.text import stable_digest
 from tfkey.errors import TfkeyError, UsageError
 from tfkey.files import atomic_path, csv_lines, remove_partial, write_text
-from tfkey.keys import KEYS, MODES, Key, Mode
+from tfkey.keys import KEYS, Key, Mode
 from tfkey.processes import Crash, in_processes
 
 KINDS = ("electronic", "accompaniments", "songs")
@@ -100,7 +101,7 @@ def plan(counts: Mapping[str, int], seed: int, tools: Tools) -> list[Planned]:
     """
     planned = []
     for kind, count in counts.items():
-        names = {mode: _groups(kind, mode, tools) for mode in MODES}
+        names = {mode: _groups(kind, mode, tools) for mode in get_args(Mode)}
         for number in range(count):
             key = KEYS[number % len(KEYS)]
             choices = names[key.mode]
