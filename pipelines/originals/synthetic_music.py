@@ -76,10 +76,10 @@ def fetch_tools(audio: SyntheticAudio, folder: Path) -> Tools:
     """
     soundfonts, mma = [soundfont_path()], None
     for package in audio.packages:
-        wanted = _MMA_FOLDER if package == _MMA_PACKAGE else "usr/share/sounds/"
+        wanted = [_MMA_FOLDER, "usr/bin/mma"] if package == _MMA_PACKAGE else ["usr/share/sounds/"]
         try:
             check_apt(f"{package}, for accompaniments")
-            files = debian_files(package, [wanted], folder).files
+            files = debian_files(package, wanted, folder).files
         except DataError as error:
             logging.getLogger(__name__).warning("%s; the accompaniments are made without it", error)
             continue
