@@ -173,13 +173,10 @@ def _walk(
         classes = (target,)
     else:
         classes = tuple(chord.classes) if rng.random() < 0.6 else scale_over(chord, scale)
-    reachable = [
-        candidate
-        for candidate in range(lowest, lowest + 22)
-        if (candidate - key.tonic) % 12 in classes and (candidate != pitch or begins)
-    ]
-    distances = sorted((abs(candidate - pitch), candidate) for candidate in reachable)
-    return distances[0 if begins else min(len(distances) - 1, int(rng.integers(0, 3)))][1]
+    reachable = [tone for tone in range(lowest, lowest + 22) if (tone - key.tonic) % 12 in classes]
+    others = reachable if begins else [tone for tone in reachable if tone != pitch] or reachable
+    nearest = sorted((abs(tone - pitch), tone) for tone in others)
+    return nearest[0 if begins else min(len(nearest) - 1, int(rng.integers(0, 3)))][1]
 
 
 def _chords(

@@ -36,7 +36,7 @@ class Tools:
 
     Attributes:
         soundfonts: ``.sf2`` files, one of which is drawn for each clip.
-        mma: the folder of MMA, which contains ``MMA`` and ``lib``; without it there are tfkey's own styles only.
+        mma: the folder of MMA, which contains ``MMA`` and ``lib``; None leaves tfkey's own styles.
     """
 
     soundfonts: tuple[Path, ...]
@@ -94,7 +94,9 @@ def accompaniment(rng: np.random.Generator, key: Key, group: str, tools: Tools) 
     )
     parts, changed = _other_instruments(band.parts, rng) if rng.random() < 0.4 else (band.parts, 0)
     lead: list[Part] = []
-    if rng.random() < 0.8:
+    # Fewer pitch classes leave the key open, which a melody then states.
+    is_open = len(frozenset().union(*(chord.classes for chord in band.chart.chords))) < 7
+    if is_open or rng.random() < 0.75:
         lead = melody(band.bars, key, tempo, manner.swing, rng)
     parts = _mixed(parts, lead, rng)
     soundfont = tools.soundfonts[int(rng.integers(len(tools.soundfonts)))]

@@ -59,9 +59,10 @@ def melody(bars: Sequence[Bar], key: Key, tempo: float, swing: float, rng: np.ra
         swing: how late the second half of a beat is, in beats.
         rng: random numbers.
     """
-    scale: tuple[int, ...] = melodic_scale([chord for bar in bars for chord in bar.chords], key.mode)
-    if rng.random() < 0.3:
-        # A pentatonic scale: without the degrees a semitone away from others.
+    chords = [chord for bar in bars for chord in bar.chords]
+    scale: tuple[int, ...] = melodic_scale(chords, key.mode)
+    if rng.random() < 0.3 and frozenset().union(*(chord.classes for chord in chords)) >= set(scale):
+        # A pentatonic scale: without the degrees a semitone away from others, where the chords have those.
         scale = tuple(scale[place] for place in ((0, 1, 2, 4, 5) if key.mode == "major" else (0, 2, 3, 4, 6)))
     names = ("slow", "medium", "fast", "running") if tempo < 100 else ("slow", "slow", "medium", "fast")
     phrases = [_phrase(_WEIGHTS[str(rng.choice(names))], bars, rng) for _ in range(2)]

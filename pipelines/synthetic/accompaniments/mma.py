@@ -27,9 +27,11 @@ _SECONDS = 60
 _GROOVE = re.compile(r"^\s*DefGroove\s+(\S+)", re.IGNORECASE | re.MULTILINE)
 _TIME = re.compile(r"^\s*Time\s+(\d+)(?:/(\d+))?", re.IGNORECASE | re.MULTILINE)
 # Grooves that last a bar or two, or have no pitches.
-_PARTIAL = re.compile(r"fill|intro|end(ing)?\d*$|1bar|drum|^null|tacet|count|break", re.IGNORECASE)
-# The styles of the folder zoom are rhythms of a drum machine.
-_WITHOUT_HARMONY = re.compile("stdlib/(metronome.*|none)|zoom/.*")
+_PARTIAL = re.compile(
+    r"fill|intro|end(ing)?[A-D]?\d*$|1bar|drum|metronome|^null|tacet|count|break", re.IGNORECASE
+)
+# The folder zoom has rhythms of a drum machine; teamtechno plays other notes than those of the chords.
+_WITHOUT_HARMONY = re.compile("stdlib/(metronome.*|none)|zoom/.*|alexis/teamtechno")
 
 
 @lru_cache(maxsize=4)
