@@ -1,11 +1,7 @@
 """Synthetic songs with keys known by construction: singing with guitars and band, parts, unison sessions.
 
-
-
-
-d:`pipelines.synthetic.songs.song` makes the clips: it draws a form (:mod:`~pipelines.synthetic.songs.forms`),
-composes (``chords``, ``melody``, ``tunes``, ``parts``), plays (``strings``, ``voices``,
-``melody_instruments``,
-``keyboards``, ``percussion`` by way of ``accompaniment``, ``singing`` and ``session``) and records
-(``recording``).
+``song`` holds the interface: :func:`~pipelines.synthetic.songs.song.groups` and
+:func:`~pipelines.synthetic.songs.song.song`. A song is composed (``forms``, ``chords``, ``melody``, ``tunes``,
+``parts``), played (``accompaniment``, ``singing``, ``session`` on ``strings``, ``voices``, ``keyboards``,
+``melody_instruments``, ``percussion``) and recorded (``recording``).
 """

@@ -233,7 +233,7 @@ def _ended(notes: list[Note], stage: Stage) -> list[Note]:
 
 
 def _answers(rng: np.random.Generator, notes: list[Note], vocal: list[Note], phrase: float) -> list[Note]:
-    """Return what an instrument plays beside singers: all they sing, each fourth phrase, or what they omit."""
+    """Return what an instrument plays beside singers: all they sing, each fourth phrase, or their gaps."""
     left = [note for note in notes if note not in vocal]
     style = rng.random()
     if style < 0.4:

@@ -168,7 +168,7 @@ def draw_words(rng: np.random.Generator, count: int, singer: Singer) -> list[str
 def noises(
     notes: Sequence[Note], level: np.ndarray, singer: Singer, samples: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return breath and consonants of a line whose tone has a root mean square of 1, float32 ``[samples]``."""
+    """Return breath and consonants of a line whose tone has a root mean square of 1; float32, mono."""
     # Two seconds of breath, repeated, are as good as the whole.
     breath = high_pass(rng.standard_normal(2 * SAMPLE_RATE, dtype=np.float32), 1500)
     out = np.resize(breath, samples)
