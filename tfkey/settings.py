@@ -244,8 +244,8 @@ class AugmentConfig(Section):
     noise_floor_db: float | None = Field(
         None,
         lt=0,
-        description="level of the loudest noise floor, of any colour, in dB relative to the mean power of the "
-        "clip; the quietest is 40 dB below; null: no noise floor",
+        description="level of the loudest noise floor, in dB relative to the mean power of the clip; the "
+        "quietest is 40 dB below; null: no noise floor",
     )
     band_limits: float = Field(
         0.0,

@@ -129,8 +129,8 @@ def check_mode(name: str, mode: str, augment: AugmentConfig | None = None) -> No
     """
     if augment is not None and augment.clipping_db and mode != "audio":
         raise UsageError(
-            f"augment.clipping_db={augment.clipping_db:g} clips waveforms, but mode={mode} has none; use mode "
-            "audio, or set it to 0",
+            f"augment.clipping_db={augment.clipping_db:g} clips waveforms, but mode={mode} has none; "
+            "use mode audio, or set it to 0",
             remedy="mode",
         )
     if not takes_waveforms(name):

@@ -1,6 +1,6 @@
 """Clipping: training waveforms are overdriven, in the graph, before the constant-Q transform (audio mode).
 
-Clipping adds overtones and sums of overtones, which a spectrogram can no longer be given.
+Clipping adds overtones and combination tones, which cannot be added to a finished spectrogram.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from tfkey.settings import AugmentConfig
 class Clipping(keras.layers.Layer):
     """Overdrives waveforms in training; outside training it returns them unchanged.
 
-    Called with float ``[batch, samples]``; returns float32 of the same shape. Each clip is amplified by a drive
-    uniform in dB from 0 to the greatest, and clipped at its own highest absolute value, which it keeps: hard or
-    soft, with equal probability. See :func:`clipped`.
+    Called with float ``[batch, samples]``; returns float32 of the same shape. Each clip is amplified by a
+    drive, uniform in dB from 0 to the greatest, and clipped at its own highest absolute value, which it
+    keeps: hard or soft, with equal probability. See :func:`clipped`.
 
     Args:
         clipping_db: the greatest drive, in dB.

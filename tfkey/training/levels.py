@@ -1,7 +1,7 @@
 """Spectrograms as magnitudes and back, in the graph: the inverse of the mapping to [0, 1].
 
-The mapping is defined in :mod:`tfkey.spectrogram.frontend`. Magnitudes are relative to ``db_max`` here, so that
-their powers stay within the range of float32.
+The mapping is defined in :mod:`tfkey.spectrogram.frontend`. Here magnitudes are relative to that of
+``db_max``, so that their powers stay within the range of float32.
 """
 
 from __future__ import annotations
