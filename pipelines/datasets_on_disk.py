@@ -18,6 +18,7 @@ from tfkey.errors import DataError
 from tfkey.files import PARTIAL_SUFFIX
 from tfkey.keys import Key
 from tfkey.settings import MODES, SPLITS
+from tfkey.votes import key_of, mixed
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,9 @@ def _known_keys(spec: DatasetSpec, data_dir: Path, disk: OnDisk) -> tuple[dict[K
     if isinstance(spec.labels, ListLabels):
         return key_histogram(label.key for label in select_tracks(spec)[0]), "subset default"
     if isinstance(spec.labels, VoteLabels):
-        votes, _ = read_votes(spec.labels.path, spec.labels.weights)
-        return key_histogram(item.likeliest(spec.labels.weights) for item in votes), "the most votes"
+        weights = spec.labels.weights
+        voted, _ = read_votes(spec.labels.path, weights)
+        return key_histogram(key_of(mixed(item.votes, weights)) for item in voted), "the most votes"
     if isinstance(spec.labels, ArchiveLabels):
         for path in archives:
             try:

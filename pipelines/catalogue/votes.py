@@ -11,7 +11,7 @@ The list is a CSV file with one line per segment:
 | md5 | of the recording, 32 hexadecimal digits |
 | licence, copyright, artist, title, style | as the package, the repository or the tags state them |
 | start, seconds | the segment, in seconds |
-| one per voter | 24 probabilities in the order of ``Key.index`` (C major to B major, C minor to B minor) |
+| one per voter | 24 probabilities with blanks between them (:mod:`tfkey.votes`) |
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -29,10 +29,7 @@ from typing import Literal
 from pipelines.text import printable
 from pipelines.tracks import LeftOut
 from tfkey.errors import DataError
-from tfkey.keys import KEYS, Key
-
-SUM_TOLERANCE = 0.02
-"""Probabilities may differ from a sum of one by this much; they are then divided by their sum."""
+from tfkey.votes import Vote, parse_vote
 
 _COLUMNS = (
     "source", "origin", "version", "path", "md5", "licence", "copyright", "artist", "title", "style",
@@ -78,7 +75,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Votes:
+class VotedSegment:
     """The votes on one segment of a recording.
 
     Attributes:
@@ -86,31 +83,17 @@ class Votes:
         work: the recording.
         start: the start of the segment in seconds.
         seconds: its length.
-        probabilities: for each voter the 24 probabilities in the order of ``Key.index``; they sum to one.
+        votes: for each voter the 24 probabilities.
     """
 
     line: int
     work: Work
     start: float
     seconds: float
-    probabilities: dict[str, tuple[float, ...]]
-
-    def mean(self, weights: Mapping[str, float]) -> tuple[float, ...]:
-        """Return the mean of the voters by weight: 24 probabilities in the order of ``Key.index``."""
-        total = math.fsum(weights.values())
-        columns = zip(*(self.probabilities[voter] for voter in weights), strict=True)
-        return tuple(
-            math.fsum(weight * value for weight, value in zip(weights.values(), values, strict=True)) / total
-            for values in columns
-        )
-
-    def likeliest(self, weights: Mapping[str, float]) -> Key:
-        """Return the key with the greatest mean; of equal ones the first."""
-        mean = self.mean(weights)
-        return KEYS[mean.index(max(mean))]
+    votes: dict[str, Vote]
 
 
-def read_votes(path: Path, voters: Iterable[str]) -> tuple[list[Votes], list[LeftOut]]:
+def read_votes(path: Path, voters: Iterable[str]) -> tuple[list[VotedSegment], list[LeftOut]]:
     """Read a list of votes.
 
     Args:
@@ -135,7 +118,7 @@ def read_votes(path: Path, voters: Iterable[str]) -> tuple[list[Votes], list[Lef
         missing = [name for name in (*_COLUMNS, *voters) if name not in (reader.fieldnames or ())]
     if missing:
         raise DataError(f"{path}: has no column {', '.join(missing)}; {_REMEDY} with the names of columns")
-    found: list[Votes] = []
+    found: list[VotedSegment] = []
     left_out: list[LeftOut] = []
     works: dict[str, Work] = {}
     segments: dict[tuple[str, float], int] = {}
@@ -151,12 +134,12 @@ def read_votes(path: Path, voters: Iterable[str]) -> tuple[list[Votes], list[Lef
         earlier = segments.setdefault((work.md5, start), line)
         try:
             if earlier != line:
-                raise ValueError(f"the same segment as in line {earlier}; delete one")
-            votes = {voter: read_probabilities(row[voter] or "", voter) for voter in voters}
-        except ValueError as error:
+                raise DataError(f"the same segment as in line {earlier}; delete one")
+            votes = {voter: _vote(row, voter) for voter in voters}
+        except DataError as error:
             left_out.append(LeftOut(work.source, f"line {line}: {error}"))
         else:
-            found.append(Votes(line, first, start, seconds, votes))
+            found.append(VotedSegment(line, first, start, seconds, votes))
     return found, left_out
 
 
@@ -169,30 +152,11 @@ def _naming_line(path: Path, reader: csv.DictReader[str]) -> Iterator[None]:
         raise DataError(f"{path}, line {line}: is not CSV ({error}); check the quotes in it") from error
 
 
-def read_probabilities(text: str, voter: str) -> tuple[float, ...]:
-    """Read the votes of one voter: 24 numbers with blanks between them.
-
-    Returns:
-        The probabilities, divided by their sum.
-
-    Raises:
-        ValueError: they are not 24 numbers from 0 to 1 whose sum is one (:data:`SUM_TOLERANCE`); the message
-            is the reason for leaving out the segment.
-    """
-    words = text.split()
-    if len(words) != len(KEYS):
-        raise ValueError(f"{voter} has {len(words)} votes instead of {len(KEYS)}; {_REMEDY}")
+def _vote(row: dict[str, str | None], voter: str) -> Vote:
     try:
-        values = [float(word) for word in words]
-    except ValueError:
-        raise ValueError(f"the votes of {voter} are not numbers; {_REMEDY}") from None
-    wrong = next((word for word, value in zip(words, values, strict=True) if not value >= 0), None)
-    if wrong is not None:
-        raise ValueError(f"{voter} has the vote {wrong}, which is not a probability; {_REMEDY}")
-    total = math.fsum(values)
-    if not abs(total - 1) <= SUM_TOLERANCE:
-        raise ValueError(f"the votes of {voter} sum to {total:.3f} instead of 1; {_REMEDY}")
-    return tuple(value / total for value in values)
+        return parse_vote(row[voter] or "")
+    except DataError as error:
+        raise DataError(f"votes of {voter}: {error}; {_REMEDY}") from error
 
 
 def _read_place(path: Path, line: int, row: dict[str, str | None]) -> tuple[Work, float, float]:

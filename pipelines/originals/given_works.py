@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.catalogue.votes import Votes, Work
+from pipelines.catalogue.votes import VotedSegment, Work
 from pipelines.download.half_files import Item
 from pipelines.download.verified import Verified
 from pipelines.originals.debian import take_from_zip, zip_and_member
@@ -36,11 +36,11 @@ class CutSegments:
                     found.setdefault((match[1], int(match[2])), path)
         return cls(found)
 
-    def find(self, votes: Votes) -> Path | None:
+    def find(self, segment: VotedSegment) -> Path | None:
         """Return the file of a segment."""
-        return self.files.get((votes.work.md5[:12], int(votes.start)))
+        return self.files.get((segment.work.md5[:12], int(segment.start)))
 
-    def uncovered(self, listed: Iterable[Votes]) -> list[Work]:
+    def uncovered(self, listed: Iterable[VotedSegment]) -> list[Work]:
         """Return the recordings of which at least one segment is not here."""
         return list(dict.fromkeys(item.work for item in listed if self.find(item) is None))
 

@@ -9,13 +9,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.catalogue.parts import RecordingAudio, VoteLabels
 from pipelines.catalogue.specs import DatasetSpec
-from pipelines.catalogue.votes import Votes, Work, read_votes
+from pipelines.catalogue.votes import VotedSegment, Work, read_votes
 from pipelines.data_folders import DataFolders
 from pipelines.download.half_files import on_disk
 from pipelines.download.verified import Verified
@@ -23,11 +23,12 @@ from pipelines.originals.attribution import write_attribution
 from pipelines.originals.fetch_works import PACKAGES, FetchedWorks, fetch_works
 from pipelines.originals.given_works import CutSegments, find_works
 from pipelines.text import printable, safe_name
-from pipelines.tracks import LeftOut
+from pipelines.tracks import LeftOut, Track
 from pipelines.work import Progress
 from tfkey.audio.decoding import Decoding
 from tfkey.audio.opening import opened
 from tfkey.errors import AudioError, DataError, UsageError
+from tfkey.votes import Vote, key_of, mixed
 
 _END_TOLERANCE = 1.0  # seconds; stated lengths of MP3s are inexact, and so are cuts
 _SHOWN = 3
@@ -41,7 +42,7 @@ class Segment:
         path: the audio file.
         start: where the segment begins in the file, in seconds.
         seconds: its length.
-        votes: for each voter 24 probabilities in the order of ``Key.index``; they sum to one.
+        votes: for each voter its 24 probabilities.
         group: the package or repository; no group is in two splits.
         name: unique within the dataset; usable as a file name.
         source: the origin and path of the recording, and the start in it, on one line.
@@ -52,12 +53,18 @@ class Segment:
     path: Path
     start: float
     seconds: float
-    votes: dict[str, tuple[float, ...]]
+    votes: dict[str, Vote]
     group: str
     name: str
     source: str
     split: str
     md5: str
+
+    def track(self, weights: Mapping[str, float]) -> Track:
+        """Return the segment as a track, with the weighted mean of the votes as its soft label."""
+        vote = mixed(self.votes, weights)
+        place = (self.start, self.seconds)
+        return Track(self.name, self.path, key_of(vote), self.split, self.source, self.group, vote, place)
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,7 @@ def _shortfall(name: str, seconds: float, total: float) -> str:
 
 
 def _segments(
-    listed: Sequence[Votes], found: dict[Work, Path], cuts: CutSegments, validation: set[str]
+    listed: Sequence[VotedSegment], found: dict[Work, Path], cuts: CutSegments, validation: set[str]
 ) -> tuple[list[Segment], list[LeftOut]]:
     """Return the segments whose audio is there, and those that are beyond the end of their file."""
     segments: list[Segment] = []
@@ -175,7 +182,7 @@ def _segments(
                 path,
                 start,
                 item.seconds,
-                item.probabilities,
+                item.votes,
                 work.origin,
                 segment_name(item),
                 printable(f"{work.source} at {item.start:g} s"),
@@ -186,11 +193,11 @@ def _segments(
     return segments, left_out
 
 
-def segment_name(votes: Votes) -> str:
-    """Return a name for a segment: origin, title of the file, and what makes it unique."""
-    work = votes.work
+def segment_name(segment: VotedSegment) -> str:
+    """Return a name for a segment: origin, name of the file, and what makes it unique."""
+    work = segment.work
     stem = Path(work.path).stem[:60]
-    return safe_name(f"{work.origin.replace('/', '_')}-{stem}-{work.md5[:8]}-{votes.start:g}")
+    return safe_name(f"{work.origin.replace('/', '_')}-{stem}-{work.md5[:8]}-{segment.start:g}")
 
 
 def stated_seconds(path: Path) -> float:

@@ -48,7 +48,7 @@ def check_votes(data: bytes) -> None:
             _names_file(error, path)
             return
         for item in votes:
-            assert abs(sum(item.probabilities["one"]) - 1) < 1e-9
+            assert abs(sum(item.votes["one"]) - 1) < 1e-9
 
 
 def check_copyright(data: bytes) -> None:

@@ -15,6 +15,7 @@ from pipelines.data_folders import DataFolders
 from pipelines.originals.recordings import VotedMusic, voted_music
 from tests.voted import line, make_repository, md5, vote, write_apt_get, write_deb, write_spec
 from tfkey.errors import DataError, UsageError
+from tfkey.keys import Key
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -85,6 +86,10 @@ def test_from_packages_and_repositories(corpus: Corpus) -> None:
     assert fourth.start == 2.5
     assert fourth.source == "o/n/c/c.flac at 2.5 s"
     assert first.votes == {"one": tuple(map(float, vote(0).split()))}
+    track = second.track({"one": 1})
+    assert (track.split, track.group, track.segment) == ("validation", "b-package", (0.5, 3))
+    assert track.vote == second.votes["one"]
+    assert track.key == Key.parse("C major")
     assert len({segment.name for segment in music.segments}) == 4
     assert all("/" not in segment.name for segment in music.segments)
     assert [row["origin"] for row in corpus.attribution] == ["a-package", "b-package", "o/n"]
@@ -219,7 +224,7 @@ def test_changed_files_in_a_folder(corpus: Corpus) -> None:
     [
         ({"start": "5.5"}, "line 3: the segment from 5.5 to 8.5 s is beyond the end of the file, 6.0 s"),
         ({"seconds": "60"}, "line 3: the segment from 0.5 to 60.5 s is beyond the end"),
-        ({"one": vote(0).replace("1.0", "0.5")}, "line 3: the votes of one sum to 0.5"),
+        ({"one": vote(0).replace("1.0", "0.5")}, "line 3: votes of one: the probabilities sum to 0.5"),
     ],
 )
 def test_what_is_wrong_with_a_line(corpus: Corpus, changes: dict[str, str], complaint: str) -> None:
