@@ -287,7 +287,7 @@ class TrainConfig(Section):
         0.0,
         ge=0,
         lt=1,
-        description="momentum of an exponential average of the weights over the steps; the average is what is "
+        description="momentum of an exponential average of the weights over the steps; the average is "
         "validated and kept; 0: no average",
     )
     class_weights: Literal["none", "balanced"] = Field(
