@@ -92,6 +92,9 @@ def _riff(rng: np.random.Generator, piece: Piece, root: Root) -> Iterator[Note]:
         if rng.random() < density
     ]
     phrase = [(0.0, 0, 0.45), *[step for step in phrase if step[0] > 0]]
+    if rng.random() < 0.2:
+        # A chromatic approach: the last sixteenth is a semitone away from the root that follows.
+        phrase = [*[step for step in phrase if step[0] < 3.75], (3.75, int(rng.choice([-1, 1])), 0.2)]
     for bar in range(0, piece.beats, 4):
         for start, interval, length in phrase:
             yield Note(bar + start, length, root(bar + start) + interval)

@@ -7,25 +7,30 @@ from collections.abc import Callable
 import numpy as np
 
 from pipelines.synthetic.electronic.patches import Note
-from pipelines.synthetic.electronic.piece import Piece
+from pipelines.synthetic.electronic.piece import CHORDS, Piece
 
 Voicing = Callable[[float], list[int]]
 """From a beat to the MIDI pitches of its chord."""
 
 
-def draw_voicing(rng: np.random.Generator, piece: Piece) -> tuple[str, Voicing]:
+def draw_voicing(rng: np.random.Generator, piece: Piece, layer: str) -> tuple[str, Voicing]:
     """Draw how a layer spells its chords, in words and as a function of the beat.
 
-    The chords are triads, sevenths or ninths; they lie as close together as they can, or move as blocks.
+    The chords are triads, sevenths or ninths; they lie as close together as they can, or move as blocks. A
+    pad may play open fifths where other layers play the thirds.
     """
     size = int(rng.choice([3, 4, 5], p=[0.7, 0.25, 0.05]))
+    others = [name for name in (*CHORDS, "riff") if name in piece.layers and name != layer]
+    fifths = bool(rng.random() < 0.2) and layer == "pad" and bool(others)
     close = rng.random() < 0.7
     octave = int(rng.choice([2, 2, 3]))
     turn = int(rng.integers(0, 12))
     doubled = rng.random() < 0.2
 
     def voicing(beat: float) -> list[int]:
-        tones = piece.chord_degrees(piece.root_at(beat), size)
+        tones = piece.chord_at(beat, size)
+        if fifths:
+            tones = [tones[0], tones[2]]
         bottom = piece.tonic + 12 * octave
         if close:
             tones = sorted((tone + turn) % 12 - turn for tone in tones)
@@ -34,7 +39,7 @@ def draw_voicing(rng: np.random.Generator, piece: Piece) -> tuple[str, Voicing]:
         pitches = [bottom + tone for tone in tones]
         return [*pitches, pitches[0] - 12] if doubled else pitches
 
-    kind = {3: "triads", 4: "sevenths", 5: "ninths"}[size]
+    kind = "fifths" if fifths else {3: "triads", 4: "sevenths", 5: "ninths"}[size]
     return f"{'close' if close else 'block'} {kind}", voicing
 
 
@@ -66,7 +71,8 @@ def stab_notes(rng: np.random.Generator, piece: Piece, voicing: Voicing) -> tupl
     if rng.random() < 0.16:
         rhythm = sorted({0.0, *rhythm})
         moves = [0, *rng.choice([0, 0, 0, 3, -2, 5, -4, 2, 1, -1], len(rhythm) - 1).tolist()]
-        chord = [piece.tonic + 24 + tone for tone in piece.chord_degrees(0, int(rng.choice([3, 4])))]
+        size = int(rng.choice([3, 4]))
+        chord = [piece.pitch(2 * number, 2) for number in range(size)]
         notes = [
             Note(bar + start, length, pitch + move)
             for bar in range(0, piece.beats, 4)

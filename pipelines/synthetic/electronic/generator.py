@@ -10,6 +10,7 @@ from pipelines.synthetic.electronic.mixing import mix
 from pipelines.synthetic.electronic.patches import Note, Patch, play
 from pipelines.synthetic.electronic.piece import Piece, draw_piece
 from pipelines.synthetic.electronic.progressions import PROGRESSIONS
+from pipelines.synthetic.electronic.speech import speech_line
 from tfkey.keys import Key
 
 
@@ -22,7 +23,7 @@ def groups(mode: str) -> list[str]:
 
 
 def electronic(rng: np.random.Generator, key: Key, group: str) -> Clip:
-    """Make a clip of house, techno, trance, hip hop, dubstep, or drum and bass.
+    """Make a clip of house, techno, trance, hip hop, dubstep, drum and bass, or ambient.
 
     The same seed in another key of the mode gives the same clip, transposed by up to eleven semitones.
 
@@ -71,6 +72,8 @@ def _layer(
         return drums.percussion_line(rng, piece)
     if name == "noise":
         return noises.noise_line(rng)
+    if name == "speech":
+        return speech_line(rng, piece)
     if name == "risers":
         return noises.riser_line(rng, piece)
     what, patch, notes = _tonal(rng, piece, name, kicks)
@@ -94,7 +97,7 @@ def _tonal(
         return "", presets.acid_patch(rng), lines.acid_notes(rng, piece)
     if name == "lead":
         return "", presets.lead_patch(rng), lines.lead_notes(rng, piece)
-    spelling, voicing = chords.draw_voicing(rng, piece)
+    spelling, voicing = chords.draw_voicing(rng, piece, name)
     if name == "pad":
         return spelling, presets.pad_patch(rng), chords.pad_notes(piece, voicing)
     patch = presets.plucked_patch(rng)

@@ -8,9 +8,15 @@ import numpy as np
 
 from pipelines.synthetic.clip import SAMPLE_RATE, SAMPLES
 from pipelines.synthetic.effects import add_noise, echo, high_pass, low_pass, reverberate, rms, saturate
-from pipelines.synthetic.electronic.piece import DRUMS, Piece, log_uniform
+from pipelines.synthetic.electronic.modulation import chorus, wow
+from pipelines.synthetic.electronic.piece import ATONAL, DRUMS, Piece, log_uniform
 
-_ATONAL = ("noise", "risers")
+# Levels of layers, in dB: lowest and highest. Drums share one level, from which each is a little away.
+_DRUMS, _TONAL = (-13.0, 1.0), (-9.0, 1.0)
+_LEVELS = {"bass": (-7.0, 3.0), "speech": (-14.0, -3.0), "noise": (-45.0, -20.0), "risers": (-26.0, -12.0)}
+_DRY = ("kick", "bass", "noise", "risers")
+"""Layers that the room leaves out."""
+_SOFTER = {"hats": (-16.0, -4.0), "percussion": (-10.0, 0.0), "snare": (-8.0, 2.0), "kick": (-3.0, 4.0)}
 
 
 def mix(
@@ -29,15 +35,14 @@ def mix(
     """
     total, room = np.zeros(SAMPLES, np.float32), np.zeros(SAMPLES, np.float32)
     ducking = _ducking(rng, piece, kicks) if rng.random() < piece.style.ducking else None
-    drum_level = rng.uniform(-8, 2)
+    drum_level = rng.uniform(*_DRUMS)
     for name, line in layers.items():
         if name in DRUMS:
-            level = drum_level + rng.uniform(-4, 4) - (6 if name in ("hats", "percussion") else 0)
-        elif name in _ATONAL:
-            level = rng.uniform(-40, -16) if name == "noise" else rng.uniform(-24, -10)
+            level = drum_level + rng.uniform(*_SOFTER[name])
         else:
-            level = rng.uniform(-6, 3) if name == "bass" else rng.uniform(-10, 0)
-            line = _processed(rng, piece, name, line)
+            level = rng.uniform(*_LEVELS.get(name, _TONAL))
+            if name not in ATONAL:
+                line = _processed(rng, piece, name, line)
         loudness = rms(line)
         if not loudness:
             continue
@@ -45,11 +50,11 @@ def mix(
         if ducking is not None and name != "kick":
             line *= ducking
         total += line
-        if name not in ("kick", "bass", *_ATONAL) and rng.random() < 0.6:
-            room += line * np.float32(rng.uniform(0.1, 0.7))
+        if name not in _DRY and rng.random() < 0.75:
+            room += line * np.float32(log_uniform(rng, 0.1, 1))
     if room.any():
-        total += reverberate(room, log_uniform(rng, 0.3, 3), 1.0, rng) - room
-    return _mastered(rng, total)
+        total += reverberate(room, log_uniform(rng, 0.4, 4), 1.0, rng) - room
+    return _mastered(rng, piece, total)
 
 
 def _processed(rng: np.random.Generator, piece: Piece, name: str, line: np.ndarray) -> np.ndarray:
@@ -65,6 +70,8 @@ def _processed(rng: np.random.Generator, piece: Piece, name: str, line: np.ndarr
     if rng.random() < 0.3:
         beats = float(rng.choice([0.5, 0.75, 0.75, 1]))
         line = echo(line, beats * 60 / piece.tempo, float(rng.uniform(0.25, 0.6)), int(rng.integers(1, 5)))
+    if rng.random() < 0.12:
+        line = _swirled(rng, line)
     if rng.random() < 0.2:
         line = _tremolo(rng, piece, line)
     return line
@@ -82,6 +89,12 @@ def _swept(rng: np.random.Generator, line: np.ndarray) -> np.ndarray:
         fade = fade[::-1]
     filtered = low_pass(line, log_uniform(rng, 250, 1000))
     return filtered + (line - filtered) * fade**2
+
+
+def _swirled(rng: np.random.Generator, line: np.ndarray) -> np.ndarray:
+    """Send a layer through a chorus or a flanger."""
+    shortest = 0.018 if rng.random() < 0.6 else 0.001
+    return chorus(line, shortest, 0.004, log_uniform(rng, 0.1, 1.5), 0.8, float(rng.uniform(0, 6)))
 
 
 def _tremolo(rng: np.random.Generator, piece: Piece, line: np.ndarray) -> np.ndarray:
@@ -106,9 +119,11 @@ def _ducking(rng: np.random.Generator, piece: Piece, kicks: tuple[float, ...]) -
     return gain
 
 
-def _mastered(rng: np.random.Generator, total: np.ndarray) -> np.ndarray:
-    """Process the whole: tilt, saturation, noise."""
-    if rng.random() < 0.15:
+def _mastered(rng: np.random.Generator, piece: Piece, total: np.ndarray) -> np.ndarray:
+    """Process the whole: worn tape, band limits, saturation, noise."""
+    if rng.random() < (0.2 if piece.style_name in ("hip hop", "ambient") else 0.03):
+        total = wow(total, float(rng.uniform(2, 12)), log_uniform(rng, 0.4, 3), float(rng.uniform(0, 6)))
+    if rng.random() < 0.3:
         total = low_pass(total, log_uniform(rng, 2500, 9000))
     if rng.random() < 0.15:
         total = high_pass(total, rng.uniform(30, 150))

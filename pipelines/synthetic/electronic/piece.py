@@ -22,11 +22,13 @@ _LAYERS = {
     "kick": 0.93, "snare": 0.75, "hats": 0.85, "percussion": 0.25,
     "bass": 0.93, "pad": 0.5, "stabs": 0.42, "arpeggio": 0.35, "riff": 0.42, "acid": 0.1, "lead": 0.35,
     "vocal": 0.1,
-    "noise": 0.25, "risers": 0.2,
+    "speech": 0.05, "noise": 0.25, "risers": 0.2,
 }  # fmt: skip
 DRUMS = ("kick", "snare", "hats", "percussion")
 CHORDS = ("pad", "stabs", "arpeggio")
 """The layers that play whole chords."""
+ATONAL = (*DRUMS, "speech", "noise", "risers")
+"""The layers that have no pitch, or pitches that are not of the key."""
 
 _FORMS = {"loop": 0.45, "build": 0.2, "breakdown": 0.2, "intro": 0.15}
 
@@ -57,7 +59,8 @@ class Piece:
         cents: its distance from A4 = 440 Hz.
         tonic: the MIDI pitch of the lowest tonic. The octave in which it lies is drawn, so that no key is
             lower than others.
-        raised: whether chords on the fifth degree have a leading tone, whatever the scale.
+        borrowed: whether chords are borrowed from the parallel mode where that confirms the key: in minor,
+            the fifth degree's has a leading tone; in major, the fourth degree's is minor before the tonic's.
         form: how its layers enter and drop out.
         layers: for each layer in the clip, whether it plays in each section.
     """
@@ -71,7 +74,7 @@ class Piece:
     swing: float
     cents: float
     tonic: int
-    raised: bool
+    borrowed: bool
     form: str
     layers: Mapping[str, tuple[bool, ...]]
 
@@ -113,11 +116,15 @@ class Piece:
         """Return the MIDI pitch of a degree of the scale, octaves above the lowest tonic."""
         return self.tonic + 12 * octave + harmony.degree(self.scale, degree)
 
-    def chord_degrees(self, root: int, size: int) -> list[int]:
-        """Return a chord of thirds on a degree, in semitones above the tonic."""
+    def chord_at(self, beat: float, size: int) -> list[int]:
+        """Return the chord at a beat, built of so many thirds, in semitones above the tonic."""
+        root = self.root_at(beat)
         tones = [harmony.degree(self.scale, root + 2 * number) for number in range(size)]
-        if root == 4 and self.raised:
-            tones[1] = tones[0] + 4
+        if self.borrowed and size > 1:
+            if self.key.mode == "minor" and root == 4:
+                tones[1] = tones[0] + 4
+            elif self.key.mode == "major" and root == 3 and self.root_at(beat + self.chord_beats) == 0:
+                tones[1] = tones[0] + 3
         return tones
 
     def hertz(self, pitch: float) -> float:
@@ -145,7 +152,7 @@ def draw_piece(rng: np.random.Generator, key: Key, group: str) -> Piece:
         chord_beats //= 2
     tempo = float(rng.uniform(*style.tempo))
     lowest = int(rng.integers(26, 34))
-    used = {name for name, share in _LAYERS.items() if rng.random() < share}
+    used = {name for name, share in _LAYERS.items() if rng.random() < share * style.likelier.get(name, 1)}
     # Without a chord in the clip, nothing but chance decides whether its mode can be heard.
     if not used.intersection(CHORDS) and ("riff" not in used or rng.random() < 0.6):
         used.add(str(rng.choice(CHORDS)))
@@ -160,7 +167,7 @@ def draw_piece(rng: np.random.Generator, key: Key, group: str) -> Piece:
         swing=float(rng.uniform(0, style.swing)) if rng.random() < 0.5 else 0.0,
         cents=draw_cents(rng),
         tonic=lowest + (key.tonic - lowest) % 12,
-        raised=key.mode == "minor" and bool(rng.random() < 0.3),
+        borrowed=bool(rng.random() < (0.3 if key.mode == "minor" else 0.1)),
         form=form,
         layers=_arrange(rng, used, form, math.ceil(beats_of(tempo) / SECTION_BEATS)),
     )
@@ -172,7 +179,7 @@ def _arrange(
     """Draw in which sections each layer plays."""
     names = [name for name in _LAYERS if name in used]  # sets have no order that is the same in each process
     plan = {name: rng.random(sections) < 0.82 for name in names}
-    tonal = [name for name in names if name not in DRUMS and name not in ("noise", "risers")]
+    tonal = [name for name in names if name not in ATONAL]
     start = 0
     if form == "build":
         for name in names:

@@ -49,6 +49,8 @@ def bass_patch(rng: np.random.Generator, piece: Piece, figure: str) -> Patch:
     spectrum = draw_spectrum(rng, _BASS)
     if options.get("fm_index"):
         spectrum = Spectrum("sine")
+    elif figure == "wobble" and rng.random() < 0.25:
+        spectrum = Spectrum(f"vowel {rng.choice(list(VOWELS))}")  # the growl of dubstep
     voices, detune = (3, float(rng.uniform(8, 28))) if reese else (1, 0.0)
     return Patch(spectrum, _starts(rng), voices=voices, detune=detune, **options)
 
