@@ -131,16 +131,16 @@ def _mma_band(
     chart = _chart(manner, beats, tempo, key, rng)
     order = rng.permutation(len(grooves))[:_GROOVES_TRIED]
     seed = int(rng.integers(2**31))
-    failure: DataError | None = None
+    failure: mma.GrooveError | None = None
     for number in order:
         try:
             parts, starts = mma.play(folder, name, grooves[number], chart, key.tonic, tempo, seed)
-        except DataError as error:
+        except mma.GrooveError as error:
             failure = error
             continue
         if sum(len(part.notes) for part in parts if part.role != "drums") >= _LEAST_PITCHES:
             return _Band(parts, bars_of(chart.bars, starts, beats), chart, grooves[number])
-        failure = DataError(f"MMA's {name}, groove {grooves[number]}, plays too few notes with a pitch")
+        failure = mma.GrooveError(f"MMA's {name}, groove {grooves[number]}, plays too few notes with a pitch")
     raise DataError(f"{folder / 'lib' / name}.mma: no groove can be played; {failure}") from failure
 
 
