@@ -123,6 +123,7 @@ def _in_bar(symbols: list[str], beats: int) -> str:
 
 
 def _run(folder: Path, source: Path, target: Path, name: str) -> None:
+    folder = folder.resolve()
     command = [sys.executable, str(program(folder)), str(source), "-f", str(target)]
     # Nothing of the user's own, such as ~/.mmarc, may change what MMA plays.
     environment = {"MMA_HOME": str(folder), "HOME": str(source.parent), "PYTHONHASHSEED": "0"}

@@ -209,6 +209,19 @@ def test_melodies_keep_to_chord_and_scale() -> None:
                 assert 36 <= note.pitch <= 100
 
 
+def test_parts_pause_by_sections_but_never_all() -> None:
+    bars = _timed("I", "major", 4, 24)
+    notes = tuple(Note(beat, 1, 60, 90) for beat in range(96))
+    parts = [Part(role, 0, notes) for role in ("drums", "bass", "chords")]
+    heard = np.zeros((3, 6), int)
+    thinned = generator._thinned(parts, bars, np.random.default_rng(0))
+    for number, part in enumerate(thinned):
+        for note in part.notes:
+            heard[number, int(note.start // 16)] += 1
+    assert set(heard.ravel()) == {0, 16}
+    assert heard[1:].sum(axis=0).all()
+
+
 # MIDI files and rendering.
 
 
