@@ -21,6 +21,9 @@ QUALITIES: dict[str, tuple[int, ...]] = {
 
 _NUMERALS = ("i", "ii", "iii", "iv", "v", "vi", "vii")
 _SYMBOL = re.compile(r"([b#]?)([iv]+|[IV]+)([^/]*)(?:/(.+))?")
+_ALTERED = {3: 4, 4: 3, 6: 5, 8: 9, 9: 8, 10: 11, 11: 10}
+"""Which degree is altered to become a tone; 1 is a lowered second (in the Neapolitan) or a raised first."""
+
 _FLAT_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 
@@ -84,15 +87,15 @@ def parse_chord(text: str, mode: Mode) -> Chord:
 def scale_over(chord: Chord, scale: Sequence[int]) -> tuple[int, ...]:
     """Return the pitch classes that a melody in ``scale`` uses over a chord.
 
-    Tones of the chord that are foreign to the scale replace their neighbours: the seventh degree of a minor
-    scale is raised over the dominant, that of a major scale is lowered over a dominant seventh on the tonic.
+    Tones of the chord that are foreign to the scale replace the degree that they alter: the seventh degree of
+    a minor scale is raised over the dominant, that of a major scale is lowered over the seventh chord on the
+    tonic.
     """
     foreign = chord.classes - set(scale)
-    kept = {
-        step
-        for step in scale
-        if step in chord.classes or not any((step - tone) % 12 in (1, 11) for tone in foreign)
-    }
+    altered = {_ALTERED.get(tone) for tone in foreign}
+    if 1 in foreign:
+        altered.add(2 if 5 in chord.classes else 0)
+    kept = {step for step in scale if step in chord.classes or step not in altered}
     return tuple(sorted(kept | chord.classes))
 
 

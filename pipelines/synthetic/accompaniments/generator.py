@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,6 +99,8 @@ def accompaniment(rng: np.random.Generator, key: Key, group: str, tools: Tools) 
     is_open = len(frozenset().union(*(chord.classes for chord in band.chart.chords))) < 7
     if is_open or rng.random() < 0.75:
         lead = melody(band.bars, key, tempo, manner.swing, rng)
+    if rng.random() < 0.3:
+        parts = _thinned(parts, band.bars, rng)
     parts = _mixed(parts, lead, rng)
     soundfont = tools.soundfonts[int(rng.integers(len(tools.soundfonts)))]
     cents = draw_cents(rng)
@@ -131,16 +134,16 @@ def _mma_band(
     chart = _chart(manner, beats, tempo, key, rng)
     order = rng.permutation(len(grooves))[:_GROOVES_TRIED]
     seed = int(rng.integers(2**31))
-    failure: DataError | None = None
+    failure: mma.GrooveError | None = None
     for number in order:
         try:
             parts, starts = mma.play(folder, name, grooves[number], chart, key.tonic, tempo, seed)
-        except DataError as error:
+        except mma.GrooveError as error:
             failure = error
             continue
         if sum(len(part.notes) for part in parts if part.role != "drums") >= _LEAST_PITCHES:
             return _Band(parts, bars_of(chart.bars, starts, beats), chart, grooves[number])
-        failure = DataError(f"MMA's {name}, groove {grooves[number]}, plays too few notes with a pitch")
+        failure = mma.GrooveError(f"MMA's {name}, groove {grooves[number]}, plays too few notes with a pitch")
     raise DataError(f"{folder / 'lib' / name}.mma: no groove can be played; {failure}") from failure
 
 
@@ -159,6 +162,23 @@ def _other_instruments(parts: Sequence[Part], rng: np.random.Generator) -> tuple
         for part in parts
     ]
     return changed, sum(a.program != b.program for a, b in zip(parts, changed, strict=True))
+
+
+def _thinned(parts: Sequence[Part], bars: Sequence[Bar], rng: np.random.Generator) -> list[Part]:
+    """Let parts pause in some sections of four bars, of which each keeps at least one part with pitches."""
+    pitched = [number for number, part in enumerate(parts) if part.role != "drums"]
+    pauses: list[set[int]] = []
+    for _ in range(0, len(bars), 4):
+        pausing = {number for number in range(len(parts)) if rng.random() < 0.25}
+        pauses.append(set() if pausing.issuperset(pitched) else pausing)
+    edges = [bar.start for bar in bars[4::4]]
+    return [
+        replace(
+            part,
+            notes=tuple(note for note in part.notes if number not in pauses[bisect_right(edges, note.start)]),
+        )
+        for number, part in enumerate(parts)
+    ]
 
 
 def _mixed(parts: Sequence[Part], lead: Sequence[Part], rng: np.random.Generator) -> list[Part]:

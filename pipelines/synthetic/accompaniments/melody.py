@@ -137,6 +137,10 @@ def _sing(
         pull = -1 if pitch > centre + 8 else 1 if pitch < centre - 8 else 0
         pitch = _step(pitch, (step or 0) + pull, classes, key.tonic)
         end = starts[number + 1] if not last else bars[bar].start + bars[bar].length
+        following = bars[min(bar + 1, len(bars) - 1)]
+        if (pitch - key.tonic) % 12 not in following.chords[0].classes:
+            # No note is held into a chord that lacks it.
+            end = min(end, max(following.start, starts[number] + 0.25))
         line.append((starts[number], min(end - starts[number], 4.0), pitch))
     return line, pitch
 

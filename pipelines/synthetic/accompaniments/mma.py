@@ -21,8 +21,8 @@ from pipelines.synthetic.accompaniments.progressions import Chart
 from tfkey.errors import DataError
 
 MARKER = "bar"
-_SECONDS = 60
-"""The longest that MMA may take for a clip; it needs less than one."""
+_SECONDS = 300
+"""The longest that MMA may take for a clip; it needs less than one on an idle machine."""
 
 _GROOVE = re.compile(r"^\s*DefGroove\s+(\S+)", re.IGNORECASE | re.MULTILINE)
 _TIME = re.compile(r"^\s*Time\s+(\d+)(?:/(\d+))?", re.IGNORECASE | re.MULTILINE)
@@ -32,6 +32,10 @@ _PARTIAL = re.compile(
 )
 # The folder zoom has rhythms of a drum machine; teamtechno plays other notes than those of the chords.
 _WITHOUT_HARMONY = re.compile("stdlib/(metronome.*|none)|zoom/.*|alexis/teamtechno")
+
+
+class GrooveError(DataError):
+    """A groove that MMA cannot play."""
 
 
 @lru_cache(maxsize=4)
@@ -95,7 +99,8 @@ def play(
         The parts, and the start of each bar in beats.
 
     Raises:
-        DataError: MMA failed; the message ends with what it printed last.
+        GrooveError: MMA failed; the message ends with what it printed last.
+        DataError: MMA cannot be run, or does not end.
     """
     beats = beats_of_a_bar(folder, style)
     lines = [f"RndSeed {seed}", f"Tempo {tempo:g}", f"Use {style}", f"Groove {groove}"]
@@ -118,6 +123,7 @@ def _in_bar(symbols: list[str], beats: int) -> str:
 
 
 def _run(folder: Path, source: Path, target: Path, name: str) -> None:
+    folder = folder.resolve()
     command = [sys.executable, str(program(folder)), str(source), "-f", str(target)]
     # Nothing of the user's own, such as ~/.mmarc, may change what MMA plays.
     environment = {"MMA_HOME": str(folder), "HOME": str(source.parent), "PYTHONHASHSEED": "0"}
@@ -134,7 +140,7 @@ def _run(folder: Path, source: Path, target: Path, name: str) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DataError(f"MMA failed on {name}: {error}") from error
+        raise DataError(f"MMA cannot be run on {name}: {error}") from error
     if done.returncode or not target.is_file():
         said = " ".join((done.stdout + done.stderr).split())[-300:]
-        raise DataError(f"MMA failed on {name}: {said or f'exit status {done.returncode}, no file'}")
+        raise GrooveError(f"MMA failed on {name}: {said or f'exit status {done.returncode}, no file'}")

@@ -43,7 +43,7 @@ def render(midi: bytes, soundfont: Path, cents: float) -> np.ndarray:
 
     wave = midirenderer.render_wave_from(_soundfont(soundfont), midi)
     samples, rate = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)
-    mono = samples.mean(axis=1, dtype=np.float32)
+    mono = np.float32(0.5) * (samples[:, 0] + samples[:, 1])
     return soxr.resample(mono, rate * 2 ** (cents / 1200), SAMPLE_RATE, quality="HQ")
 
 
