@@ -62,16 +62,16 @@ def command(
         raise click.UsageError("--source needs exactly one --dataset, which names the data")
     if source is not None and not source.exists():
         raise click.UsageError(f"--source {source}: no such file or folder")
-    config = resolve_config(
-        config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode, datasets=datasets
-    )
+    # The datasets are not part of the configuration here: it may state shares or weights of others.
+    config = resolve_config(config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode)
+    names = tuple(dict.fromkeys(datasets)) or tuple(config.datasets)
     if png and config.mode != "spectrograms":
         raise click.UsageError("--png needs --mode spectrograms")
     from pipelines.catalogue.specs import check_request
 
-    for dataset in config.datasets:
+    for dataset in names:
         check_request(config, dataset, source)
-    wholly = [_prepare(config, dataset, source, workers, png, replace) for dataset in config.datasets]
+    wholly = [_prepare(config, dataset, source, workers, png, replace) for dataset in names]
     if not all(wholly):
         raise click.exceptions.Exit(1)
 
