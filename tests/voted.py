@@ -18,17 +18,17 @@ def make_vote(seed: int) -> Vote:
 
 
 def write_votes(table: Path, tracks: Path) -> dict[str, Vote]:
-    """List two segments of each of the small tracks with the votes of two voters.
+    """List two segments of each of the small tracks, from 0.1 s and 1.1 s on, with the votes of two voters.
 
     Returns:
         The mean of the two votes by the name of the segment.
     """
     rows, votes = [], {}
     for number, path in enumerate(sorted(tracks.glob("*/*/*"))):
-        for start in (0, 1):
-            pair = [make_vote(4 * number + 2 * start + voter) for voter in (0, 1)]
+        for place in (0, 1):
+            pair = [make_vote(4 * number + 2 * place + voter) for voter in (0, 1)]
             split = path.parts[-3]
-            rows.append([str(path), f"{start}", "1.0", split, *map(write_vote, pair)])
-            votes[f"{path.stem}-{start}s"] = tuple(np.mean(pair, axis=0).tolist())
+            rows.append([str(path), f"{place}.1", "1.0", split, *map(write_vote, pair)])
+            votes[f"{path.stem}-{place}.1s"] = tuple(np.mean(pair, axis=0).tolist())
     table.write_text(csv_lines([HEADER, *rows]))
     return votes

@@ -24,7 +24,7 @@ from tfkey.runs import create_run
 # A shift needs bins that are stored beside the band.
 FEATURES = {**SETTINGS["features"], "extra_semitones": 1}
 ALL_ON = ["augment={pitch_shift: 1, noise_db: 1, time_masks: 1}", "train.class_weights=balanced",
-          "train.warmup_epochs=1", "train.clip_norm=1", "loss.name=mirex"]  # fmt: skip
+          "train.warmup_epochs=1", "train.clip_norm=1", "train.average=0.9", "loss.name=mirex"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
