@@ -70,14 +70,11 @@ class Form:
         if self.probabilities:
             # The probabilities of silence would be nonsense.
             is_music = found.tuning_cents is not None
-            values = {
-                key.long: round(float(found.probabilities[key.index]), 6) if is_music else None
-                for key in KEYS
-            }
+            values = {key.long: round(float(found.probabilities[key.index]), 6) for key in KEYS}
             if self.format == "csv":
-                record |= values
+                record |= values if is_music else dict.fromkeys(values)
             else:
-                record["probabilities"] = values
+                record["probabilities"] = values if is_music else None
         if self.over_time:
             record["segments"] = [
                 {
@@ -181,6 +178,8 @@ def _clock(seconds: float) -> str:
 def existing_records(path: Path, form: Form) -> Iterator[tuple[Path, str]]:
     """Yield the records of an earlier output: files, and texts for ``Results.add``.
 
+    Objects without the probabilities that are asked for are left out.
+
     Raises:
         UsageError: the columns differ.
         DataError: the file is not an output in this format, or cannot be read.
@@ -200,7 +199,8 @@ def existing_records(path: Path, form: Form) -> Iterator[tuple[Path, str]]:
                         yield path_of_name(row[0]), csv_lines([row])
             else:
                 for record in json.load(stream) if form.format == "json" else map(json.loads, stream):
-                    yield path_of_name(record["file"]), form.text(record)
+                    if not form.probabilities or "probabilities" in record:
+                        yield path_of_name(record["file"]), form.text(record)
     except FileNotFoundError:
         return
     except OSError as error:

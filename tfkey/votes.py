@@ -7,7 +7,7 @@ A vote trains a network, and says more than a key: how sure the voter is, and wh
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tfkey.errors import DataError, KeyParseError
 from tfkey.keys import KEYS, N_CLASSES, Key
@@ -18,7 +18,9 @@ Vote = tuple[float, ...]
 TOLERANCE = 0.02
 """How far from 1 the sum of a written vote may be: 24 roundings to three digits come to half of it."""
 
-_DIGITS = 4
+_UNITS = 10_000
+# A column of so many numbers is a voter's, even if some are missing; remarks hold fewer.
+_LEAST_NUMBERS = N_CLASSES // 2
 
 
 def checked(values: Sequence[float]) -> Vote:
@@ -49,8 +51,17 @@ def parse_vote(text: str) -> Vote:
 
 
 def write_vote(vote: Vote) -> str:
-    """Return a vote as text for :func:`parse_vote`, with four digits."""
-    return " ".join(f"{value:.{_DIGITS}f}" for value in vote)
+    """Return a vote as text for :func:`parse_vote`, with four digits.
+
+    The written probabilities sum to exactly 1, so that a vote that is read and written again stays the same.
+    """
+    exact = [value * _UNITS for value in vote]
+    units = [math.floor(value) for value in exact]
+    # What rounding down has left over goes to the largest remainders.
+    order = sorted(range(N_CLASSES), key=lambda index: units[index] - exact[index])
+    for index in order[: _UNITS - sum(units)]:
+        units[index] += 1
+    return " ".join(f"{unit / _UNITS:.4f}" for unit in units)
 
 
 def mixed(votes: Mapping[str, Vote], weights: Mapping[str, float]) -> Vote:
@@ -65,7 +76,7 @@ def mixed(votes: Mapping[str, Vote], weights: Mapping[str, float]) -> Vote:
     """
     missing = sorted(set(weights) - set(votes))
     if missing:
-        raise DataError(f"there is no vote of {', '.join(missing)}; voters: {', '.join(sorted(votes))}")
+        raise DataError(f"there is no vote of {', '.join(missing)}")
     used = dict(weights) or dict.fromkeys(votes, 1.0)
     total = math.fsum(used.values())
     return tuple(
@@ -79,29 +90,36 @@ def key_of(vote: Vote) -> Key:
     return KEYS[max(range(N_CLASSES), key=lambda index: vote[index])]
 
 
-def voters(cells: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Find the votes in a row of a table.
+def voters(rows: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Find the votes in a table.
 
     There are two forms: 24 columns, each named by a key (``C major`` to ``B minor``); or columns of any name
     whose cells contain 24 numbers separated by blanks, one column for each voter.
 
     Args:
-        cells: the texts by column.
+        rows: the texts of each row by column. Any of them may lack votes.
 
     Returns:
-        The columns by voter; 24 columns named by keys are the voter ``""``, in class order. Empty if the row
-        has no votes.
+        The columns by voter; 24 columns named by keys are the voter ``""``, in class order. Empty if the
+        table has no votes.
+
+    Raises:
+        DataError: most of the 24 keys have a column, but not all; the message is the reason alone.
     """
     by_key: dict[Key, str] = {}
     found: dict[str, tuple[str, ...]] = {}
-    for column, text in cells.items():
-        words = text.split()
-        if len(words) > 2 and all(_is_number(word) for word in words):
-            found[column] = (column,)
-        elif (key := _key_or_none(column)) is not None:
-            by_key.setdefault(key, column)
+    for cells in rows:
+        for column, text in cells.items():
+            words = text.split() if column not in found else ()
+            if len(words) >= _LEAST_NUMBERS and all(_is_number(word) for word in words):
+                found[column] = (column,)
+            elif (key := _key_or_none(column)) is not None:
+                by_key.setdefault(key, column)
     if len(by_key) == N_CLASSES:
         found[""] = tuple(by_key[key] for key in KEYS)
+    elif len(by_key) >= _LEAST_NUMBERS:
+        missing = ", ".join(key.long for key in KEYS if key not in by_key)
+        raise DataError(f"there is no column for {missing}; a vote needs one for each of the 24 keys")
     return found
 
 

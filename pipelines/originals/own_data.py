@@ -73,8 +73,8 @@ def read_source(
 
     Raises:
         UsageError: ``labels`` does not fit the path.
-        DataError: the source is missing or unreadable, no track has a key (says what was looked for), or a
-            group is in two splits.
+        DataError: the source is missing or unreadable, no track has a key (says what was looked for), a
+            group is in two splits, or there are weights of voters that have no votes.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; give a folder of audio or a CSV file of path,key")
@@ -87,6 +87,8 @@ def read_source(
         )
     if labels == "csv":
         return _read_csv(path, voters or {})
+    if voters:
+        raise _no_votes(path)
     if labels == "tags":
         return _read_tags(path)
     return scan_key_folders(path, find_audio)
@@ -134,10 +136,14 @@ def _read_csv(path: Path, weights: Mapping[str, float]) -> tuple[list[Track], li
     rows: list[Row] = []
     with contextlib.suppress(DataError):  # as a table of keys, it is read below, with the right error
         rows = read_rows(path, _NAME_COLUMNS, ())
-    if find_voters(rows):
-        return read_vote_rows(path, rows, weights)
+    # Headers are read in lower case.
+    weights = {name.strip().lower(): weight for name, weight in weights.items()}
+    if find_voters(path, rows):
+        tracks, left_out = read_vote_rows(path, rows, weights)
+        _check_groups(path, tracks)
+        return tracks, left_out
     if weights:
-        raise DataError(f"{path}: weights of voters are set, but it has no votes")
+        raise _no_votes(path)
     scan = _Scan([], [])
     by_file: dict[Path, list[tuple[int, Track]]] = defaultdict(list)
     for row in read_rows(path, _NAME_COLUMNS, _KEY_COLUMNS):
@@ -160,6 +166,10 @@ def _read_csv(path: Path, weights: Mapping[str, float]) -> tuple[list[Track], li
         scan.refuse(track.source, f"is given more than one key ({stated}); delete the wrong lines")
     _check_groups(path, scan.tracks)
     return scan.finish(f"{path}: no line has both a key and an existing audio file")
+
+
+def _no_votes(path: Path) -> DataError:
+    return DataError(f"{path}: has no votes, but voters says how to weight them; remove that setting")
 
 
 def _csv_track(table: Path, row: Row) -> Track:

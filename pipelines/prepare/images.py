@@ -171,7 +171,10 @@ def find_pictures(root: Path) -> tuple[list[PictureTrack], list[LeftOut]]:
 def _with_votes(found: Sequence[PictureTrack], root: Path) -> list[PictureTrack]:
     """Give each track the soft label of its first picture, if there is one."""
     votes = picture_votes(root)
-    return [item.with_track(vote=votes.get(item.track.source)) if votes else item for item in found]
+    return [
+        item.with_track(vote=votes.get(item.pictures[0].relative_to(root).as_posix())) if votes else item
+        for item in found
+    ]
 
 
 def track_stem(path: Path) -> str:

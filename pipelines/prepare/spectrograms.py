@@ -23,13 +23,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from pipelines.originals.vote_tables import VOTES, picture_table
 from pipelines.prepare.intervals import sounding_intervals
 from pipelines.prepare.job import PrepareJob
 from pipelines.prepared.records import Picture, record_writer, to_example
 from pipelines.tracks import LeftOut, Track
 from pipelines.work import Result, Unit, file_state, fingerprint
 from tfkey.config import Config
-from tfkey.files import atomic_path
+from tfkey.files import atomic_path, write_text
 from tfkey.settings import SPLITS
 from tfkey.spectrogram.frontend import build_frontend, to_pixels
 
@@ -39,7 +40,8 @@ TRACKS_PER_SHARD = 16
 def prepare_spectrograms(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Result, int]:
     """Write ``<split>-<NNNNN>.tfrecord`` in the job's folder, and with ``png`` also pictures.
 
-    The pictures go to ``png/<split>/<key>/<track>-<NNN>.png``.
+    The pictures go to ``png/<split>/<key>/<track>-<NNN>.png``, and their soft labels, if any, to
+    ``png/votes.csv``.
 
     Returns:
         The rows and what was left out, and the number of shards written by this call.
@@ -60,9 +62,21 @@ def prepare_spectrograms(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Resu
         maker = _Maker(job, transform)
         work = partial(_write_shard, job, lambda track: pool.submit(maker.examples, track))
         # Enough open shards that tracks wait for workers, never workers for tracks.
-        return job.run(units, work, at_once=2 + job.workers // TRACKS_PER_SHARD)
+        result, fresh = job.run(units, work, at_once=2 + job.workers // TRACKS_PER_SHARD)
     finally:
         pool.shutdown(cancel_futures=True)
+    if job.png:
+        _write_votes(job, result)
+    return result, fresh
+
+
+def _write_votes(job: PrepareJob, result: Result) -> None:
+    """Write the soft labels of the PNGs beside their folders, as in an archive."""
+    path, table = job.folder / "png" / VOTES, picture_table(result.rows)
+    if table is None:
+        path.unlink(missing_ok=True)
+    elif not path.is_file() or path.read_text(encoding="utf-8") != table:
+        write_text(path, table)
 
 
 def picture_function(config: Config) -> Any:

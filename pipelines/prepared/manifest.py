@@ -52,6 +52,11 @@ class Row:
     digest: str
     vote: str = ""
 
+    @property
+    def picture(self) -> str:
+        """The path of its PNG in archives and below ``png/``."""
+        return f"{self.split}/{Key.parse(self.key).folder}/{self.track}-{self.part:03d}.png"
+
 
 _COLUMNS = [field.name for field in fields(Row)]
 

@@ -66,14 +66,22 @@ class SplitIntervals:
         return [self.config.weights.get(dataset.name, 1.0) for dataset, _ in self.parts]
 
     def key_weights(self) -> np.ndarray:
-        """Return the weight of an interval of each key, float32 ``[24]``; the mean over intervals is 1."""
-        counts = np.bincount(self.labels, minlength=N_CLASSES)
+        """Return the weight of an interval of each key, float32 ``[24]``; the mean over a training is 1."""
+        sizes = [len(rows) for _, rows in self.parts]
+        owners, often = np.repeat(self.dataset_weights, sizes), np.repeat(self._frequencies, sizes)
+        counts = np.bincount(self.labels, weights=often, minlength=N_CLASSES)
         weights = np.ones(N_CLASSES)
         if self.config.train.class_weights == "balanced":
             # As if all keys that occur were equally frequent.
-            weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        owners = np.repeat(self.dataset_weights, [len(rows) for _, rows in self.parts])
-        return (weights / np.mean(owners * weights[self.labels])).astype(np.float32)
+            occurs = counts > 0
+            weights[occurs] = counts.sum() / (occurs.sum() * counts[occurs])
+        return (weights / np.average(owners * weights[self.labels], weights=often)).astype(np.float32)
+
+    @property
+    def _frequencies(self) -> list[float]:
+        """How often an interval of each of :attr:`parts` is trained on, relative to the others."""
+        shares = self.config.shares
+        return [shares[part.name] / max(1, len(rows)) if shares else 1.0 for part, rows in self.parts]
 
 
 def open_intervals(

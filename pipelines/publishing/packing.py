@@ -14,12 +14,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipelines.originals.vote_tables import VOTES
-from pipelines.prepared.manifest import PreparedDataset, Row
+from pipelines.originals.vote_tables import VOTES, picture_table
+from pipelines.prepared.manifest import PreparedDataset
 from pipelines.prepared.records import iter_pictures
 from pipelines.work import Progress
-from tfkey.files import atomic_path, csv_lines, sha256, write_text
-from tfkey.keys import KEYS, Key
+from tfkey.files import atomic_path, sha256, write_text
 from tfkey.spectrogram.frontend import to_pixels
 
 
@@ -54,23 +53,17 @@ def pack(
             description.update({name: text for name, text in stated.items() if text is not None})
             content = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
             _add(tar, f"{prepared.name}/dataset.json", content.encode())
-            votes = [[_place(row), *row.vote.split()] for row in prepared.rows if row.vote]
-            if votes:
-                table = csv_lines([["path", *(key.long for key in KEYS)], *votes])
+            if table := picture_table(prepared.rows):
                 _add(tar, f"{prepared.name}/{VOTES}", table.encode())
             for done, (row, picture) in enumerate(iter_pictures(prepared), 1):
                 stream = io.BytesIO()
                 Image.fromarray(to_pixels(picture)).save(stream, format="PNG")
-                _add(tar, f"{prepared.name}/{_place(row)}", stream.getvalue())
+                _add(tar, f"{prepared.name}/{row.picture}", stream.getvalue())
                 if progress:
                     progress(done, len(prepared.rows))
         checksum = sha256(temporary)
     write_text(checksum_file(archive), f"{checksum}  {archive.name}\n")
     return checksum
-
-
-def _place(row: Row) -> str:
-    return f"{row.split}/{Key.parse(row.key).folder}/{row.track}-{row.part:03d}.png"
 
 
 def checksum_file(archive: Path) -> Path:

@@ -22,11 +22,11 @@ from tfkey.errors import AudioError
 SILENCE_DB = -80.0
 """A recording whose peak is below this level (dB re full scale) carries no music; 16-bit noise is at -90."""
 
-# More than in the densest lossy streams. Silence in FLAC may be denser; memory is then added as needed.
-_MOST_SAMPLES_PER_BYTE = 64
 OVERHANG_SECONDS = 0.5
 """How far a segment may reach beyond the end of its file."""
 
+# More than in the densest lossy streams. Silence in FLAC may be denser; memory is then added as needed.
+_MOST_SAMPLES_PER_BYTE = 64
 # If less than this is left of a cut file, the file is refused.
 _LEAST_SECONDS = 0.5
 
@@ -146,10 +146,11 @@ def read_segment(path: Path | str, sample_rate: int, start: float, seconds: floa
         path: the file.
         sample_rate: the wanted rate in Hz.
         start: where the segment begins, in seconds.
-        seconds: its length; it may exceed the file by :data:`OVERHANG_SECONDS`, because decoders differ.
+        seconds: its length; it may exceed the file by :data:`OVERHANG_SECONDS`, because decoders differ, and
+            starts and lengths are rounded.
 
     Returns:
-        float32 ``[samples]``.
+        float32 ``[samples]``, as many as asked for; what the file lacks is silent.
 
     Raises:
         AudioError: as :func:`read` does, but for a truncated file only if the segment is affected; or the
@@ -171,7 +172,8 @@ def read_segment(path: Path | str, sample_rate: int, start: float, seconds: floa
             f"{path}: the segment from {start:g} s to {start + seconds:g} s lies beyond its end at "
             f"{place / sample_rate:.2f} s; correct the segment"
         )
-    return np.concatenate(parts)
+    found = np.concatenate(parts)
+    return np.pad(found, (0, wanted - found.size)) if found.size < wanted else found
 
 
 def is_silent(waveform: np.ndarray) -> bool:

@@ -172,10 +172,11 @@ class Evaluation:
         """What a reader must know about the references; None if all are known keys."""
         if not self.voted:
             return None
-        share = "all" if self.voted == len(self.judgement.tracks) else str(self.voted)
+        tracks = len(self.judgement.tracks)
+        share = f"all {tracks}" if self.voted == tracks else f"{self.voted} of the {tracks}"
         return (
-            f"The references of {share} of the {len(self.judgement.tracks)} tracks are votes of other "
-            "networks: these figures are agreement, not accuracy."
+            f"The references of {share} tracks are votes of other networks: these figures are agreement, "
+            "not accuracy."
         )
 
     @property

@@ -27,6 +27,7 @@ import numpy as np
 from tfkey.keys import N_CLASSES, Key
 from tfkey.runs import MONITOR, Run
 from tfkey.spectrogram.frontend import build_frontend
+from tfkey.training.averaging import averaged
 from tfkey.training.soft_labels import most_probable
 from tfkey.training.tensorboard_events import EventLog, hyper_parameters, image, scalar, sound
 
@@ -159,7 +160,8 @@ class PictureLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Draw if this epoch is due."""
         if self.is_due(epoch + 1):
-            matrix, examples = self._judge()
+            with averaged(self.model):
+                matrix, examples = self._judge()
             self._log.write(epoch + 1, self._draw(matrix, examples, with_sound=epoch == 0))
             # Figures hold reference cycles; without this, those of several drawings would pile up.
             gc.collect()

@@ -25,7 +25,7 @@ from tfkey.runs import create_run
 FEATURES = {**SETTINGS["features"], "extra_semitones": 1}
 ALL_ON = ["augment={pitch_shift: 1, noise_db: 1, time_masks: 1, detune_cents: 20, reverb_seconds: 0.5}",
           "augment={noise_floor_db: -20, band_limits: 0.5}", "train.class_weights=balanced",
-          "train.warmup_epochs=1", "train.clip_norm=1", "loss.name=mirex"]  # fmt: skip
+          "train.warmup_epochs=1", "train.clip_norm=1", "train.average=0.9", "loss.name=mirex"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

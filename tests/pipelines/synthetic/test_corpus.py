@@ -42,7 +42,7 @@ def test_longer_plan_begins_with_the_shorter_one_and_another_seed_gives_another(
 
 
 def test_unknown_kind() -> None:
-    with pytest.raises(UsageError, match="'opera'.*electronic, accompaniments, songs"):
+    with pytest.raises(UsageError, match=r"'opera'.*electronic, accompaniments, songs"):
         plan({"opera": 1}, 0, TOOLS)
 
 

@@ -7,7 +7,15 @@ import pytest
 import soundfile
 import soxr
 
-from tfkey.audio.reading import SILENCE_DB, Found, is_silent, read, read_up_to
+from tfkey.audio.reading import (
+    OVERHANG_SECONDS,
+    SILENCE_DB,
+    Found,
+    is_silent,
+    read,
+    read_segment,
+    read_up_to,
+)
 from tfkey.errors import AudioError
 
 RATE = 44100
@@ -196,3 +204,43 @@ def test_wav_of_a_writer_that_knew_no_length(tmp_path: Path, size: int) -> None:
 )
 def test_is_silent(waveform: np.ndarray, silent: bool) -> None:
     assert is_silent(waveform.astype(np.float32)) is silent
+
+
+@pytest.mark.parametrize("rate", [RATE, 16000, 48000])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+def test_a_segment_is_a_part_of_the_whole(tmp_path: Path, rate: int, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    sound = tone(4.0, channels=2) * np.linspace(0.2, 1, 4 * RATE)[:, np.newaxis].astype(np.float32)
+    soundfile.write(path, sound, RATE)
+    whole = read(path, rate)
+    for start, seconds in ((0, 4.0), (0.0, 0.25), (1.234567, 1.5), (3.5, 0.5), (3.999, 0.001)):
+        first, size = round(start * rate), round(seconds * rate)
+        found = read_segment(path, rate, start, seconds)
+        assert (found.dtype, found.shape) == (np.float32, (size,))
+        np.testing.assert_array_equal(found, whole[first : first + size])
+
+
+def test_a_segment_at_and_beyond_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(2.0, 8000), 8000)
+    whole = read(path, 8000)
+    # Decoders differ in the end of a file: what a segment lacks there is silent.
+    found = read_segment(path, 8000, 1.5, 0.5 + OVERHANG_SECONDS)
+    assert found.size == round(8000 * (0.5 + OVERHANG_SECONDS))
+    np.testing.assert_array_equal(found[:4000], whole[12000:])
+    assert not found[4000:].any()
+    for start, seconds in ((1.5, 0.51 + OVERHANG_SECONDS), (2.0, 0.1), (2.5, 3.0), (1e6, 1.0), (0.0, 1e6)):
+        with pytest.raises(AudioError, match=r"a\.wav: the segment from .* lies beyond its end at 2\.00 s"):
+            read_segment(path, 8000, start, seconds)
+
+
+def test_a_segment_before_a_cut(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(2.0, 8000), 8000)
+    whole = read(path, 8000)
+    path.write_bytes(path.read_bytes()[:-16000])
+    np.testing.assert_array_equal(read_segment(path, 8000, 0.25, 0.5), whole[2000:6000])
+    with pytest.raises(AudioError, match="truncated"):
+        read_segment(path, 8000, 0.5, 1.0)
+    with pytest.raises(AudioError, match="no such file"):
+        read_segment(tmp_path / "gone.wav", 8000, 0, 1.0)
