@@ -157,6 +157,8 @@ def draw_piece(rng: np.random.Generator, key: Key, group: str) -> Piece:
     if not used.intersection(CHORDS) and ("riff" not in used or rng.random() < 0.6):
         used.add(str(rng.choice(CHORDS)))
     form = draw(rng, _FORMS)
+    if form == "intro" and not used.intersection(DRUMS):
+        form = "loop"
     return Piece(
         key=key,
         scale_name=draw_scale(rng, key.mode, degrees),
@@ -191,8 +193,8 @@ def _arrange(
                 plan[name][begin : begin + length] = False
     elif form == "intro":
         start = int(rng.integers(1, max(2, sections // 4)))
-        for name in tonal:
-            plan[name][:start] = False
+        for name in names:
+            plan[name][:start] = name not in tonal
     # The layers by which the key is heard: at least one at any time, but for the intro.
     core = [name for name in tonal if name in (*CHORDS, "riff")]
     silent = ~np.any([plan[name] for name in core], axis=0)

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.signal import hilbert
 
 from pipelines.synthetic import harmony
 from pipelines.synthetic.clip import SAMPLE_RATE, SAMPLES, Clip
-from pipelines.synthetic.electronic import bass, chords, drums, lines, presets, wavetables
+from pipelines.synthetic.electronic import bass, chords, drums, lines, modulation, presets, speech, wavetables
 from pipelines.synthetic.electronic.generator import electronic, groups
 from pipelines.synthetic.electronic.patches import Note, Patch, envelope, play, tone
 from pipelines.synthetic.electronic.piece import CHORDS, SECTION_BEATS, draw_piece
@@ -57,8 +58,16 @@ def semitones(samples: np.ndarray, cents: float = 0.0) -> np.ndarray:
     return np.maximum(at - (below + above) / 2, 0).mean(axis=1)
 
 
-def heard_key(samples: np.ndarray, cents: float) -> Key:
-    chroma = semitones(samples, cents)[12:].reshape(4, 12).sum(axis=0)
+@functools.cache
+def chromas() -> list[np.ndarray]:
+    """The chroma ``[12]`` of each of the many clips, from C3 up."""
+    return [
+        semitones(made.samples, float(made.settings["cents"]))[12:].reshape(4, 12).sum(axis=0)
+        for _, made in many()
+    ]
+
+
+def heard_key(chroma: np.ndarray) -> Key:
     scores = [
         np.corrcoef(np.roll(PROFILES[key.mode], key.tonic), chroma)[0, 1]
         for key in map(Key.from_index, range(24))
@@ -103,7 +112,7 @@ def test_a_seed_gives_the_same_bytes_whatever_was_made_before() -> None:
 
 
 def test_the_key_is_heard() -> None:
-    heard = [(key, heard_key(made.samples, float(made.settings["cents"]))) for key, made in many()]
+    heard = [(key, heard_key(chroma)) for (key, _), chroma in zip(many(), chromas(), strict=True)]
     # By chance, one tonic in twelve is right and one key in 24. A profile is a poor judge of modes.
     assert sum(key.tonic == other.tonic for key, other in heard) >= 13
     assert sum(key == other for key, other in heard) >= 11
@@ -111,8 +120,7 @@ def test_the_key_is_heard() -> None:
 
 def test_notes_of_the_scale_are_louder_than_the_others() -> None:
     shares = []
-    for key, made in many():
-        chroma = semitones(made.samples, float(made.settings["cents"]))[12:].reshape(4, 12).sum(axis=0)
+    for (key, made), chroma in zip(many(), chromas(), strict=True):
         scale = SCALES[key.mode][str(made.settings["scale"])].scale
         inside = np.isin((np.arange(12) - key.tonic) % 12, scale)
         shares.append(chroma[inside].mean() / chroma[~inside].mean())
@@ -120,7 +128,7 @@ def test_notes_of_the_scale_are_louder_than_the_others() -> None:
 
 
 def test_the_same_seed_in_another_key_is_transposed() -> None:
-    for seed in (3, 4, 8):
+    for seed in (3, 4):
         low, high = (clip(seed, Key(tonic, "minor")) for tonic in (4, 6))
         shift = int(high.settings["tonic pitch"]) - int(low.settings["tonic pitch"])
         assert shift in (2, -10)
@@ -427,3 +435,44 @@ def test_drums_are_tuned_or_not() -> None:
     octaves = np.log2(np.array(tuned) / piece.hertz(piece.tonic))
     assert np.allclose(octaves, np.rint(octaves))
     assert len({drums._pitch(rng, piece, 40, 64, tuned=0) for _ in range(10)}) == 10
+
+
+def test_speech_does_not_know_the_key() -> None:
+    _, _, piece = next(iter(pieces(1)))
+    full = replace(piece, layers={"speech": (True,)})
+    other = replace(full, tonic=full.tonic + 3, key=Key((full.key.tonic + 3) % 12, "minor"))
+    one, two = (speech.speech_line(np.random.default_rng(4), each) for each in (full, other))
+    assert np.abs(one).max() > 0.1
+    assert one.tobytes() == two.tobytes()
+
+
+# Delays that move.
+
+
+def test_a_constant_delay_only_delays() -> None:
+    samples = np.random.default_rng(0).standard_normal(500).astype(np.float32)
+    late = modulation.delayed(samples, np.full(500, 3.0))
+    assert np.array_equal(late, np.concatenate([np.zeros(3, np.float32), samples[:-3]]))
+    between = modulation.delayed(samples, np.full(500, 0.5))
+    assert between[1:] == pytest.approx((samples[1:] + samples[:-1]) / 2, abs=1e-6)
+
+
+def test_wow_swings_the_pitch_as_far_as_it_says_and_leaves_its_mean() -> None:
+    steady = np.sin(2 * np.pi * 1000 * np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE).astype(np.float32)
+    worn = modulation.wow(steady, cents=30, hertz=0.5)
+    phase = np.unwrap(np.angle(hilbert(worn)))[2000:-2000]
+    periods = (phase[1000:] - phase[:-1000]) / (2 * np.pi)
+    cents = 1200 * np.log2(periods * SAMPLE_RATE / 1000 / 1000)
+    assert np.percentile(cents, 99) == pytest.approx(30, abs=2)
+    assert np.percentile(cents, 1) == pytest.approx(-30, abs=2)
+    assert np.mean(cents) == pytest.approx(0, abs=2)
+
+
+def test_a_chorus_adds_a_late_copy() -> None:
+    click = np.zeros(4000, np.float32)
+    click[100] = 1
+    heard = modulation.chorus(click, seconds=0.02, depth=0.0, hertz=1, wet=0.5)
+    assert heard[100] == 1
+    assert heard[
+        100 + round(0.02 * SAMPLE_RATE) - 1 : 103 + round(0.02 * SAMPLE_RATE)
+    ].sum() == pytest.approx(0.5)
