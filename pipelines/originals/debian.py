@@ -19,6 +19,7 @@ from pathlib import Path
 from pipelines.folder_lock import alone_in
 from pipelines.originals.attribution import copyright_path
 from pipelines.originals.deb_archives import deb_members, deb_version
+from pipelines.originals.reach import failure
 from pipelines.originals.scratch import scratch_folder
 from pipelines.originals.unpacking import MAX_BYTES, naming_damage, safe_relative
 from pipelines.text import printable
@@ -27,12 +28,7 @@ from tfkey.files import atomic_path, sha256, write_text
 
 _MARK = ".package.json"
 _ZIP_FOLDER = ".pk3.d/"
-_NETWORK = ("Failed to fetch", "Could not resolve", "Could not connect", "Temporary failure", "timed out")
 _BLOCK = 1 << 20
-
-
-class UnreachableError(DataError):
-    """The mirrors of the system cannot be reached; other packages would fail likewise."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +62,11 @@ def debian_files(
             version itself may differ.
 
     Returns:
-        The version and the files; those that the package does not have are missing.
+        The version and the files. Those that the package does not have are missing; so are links.
 
     Raises:
         DataError: apt-get is not installed, does not know the package, or cannot fetch it
-            (:class:`UnreachableError`); or the package is damaged.
+                (:class:`pipelines.originals.reach.UnreachableError`); or the package is damaged.
     """
     target = folder / package
     wanted = sorted({*wanted, copyright_path(package)})
@@ -146,11 +142,8 @@ def _download(package: str, folder: Path) -> Path:
         return found[0]
     lines = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W:"))]
     reason = printable((lines or done.stderr.splitlines() or ["no package came"])[0].strip())
-    if any(sign in done.stderr for sign in _NETWORK):
-        raise UnreachableError(f"package {package}: cannot be fetched ({reason}); check the network")
-    raise DataError(
-        f"package {package}: cannot be fetched ({reason}); update the lists of packages, or leave it out"
-    )
+    remedy = "update the lists of packages, or leave it out"
+    raise failure(f"package {package}", done.stderr, reason, remedy)
 
 
 def _take(archive: Path, wanted: Collection[str], target: Path) -> dict[str, Path]:

@@ -11,7 +11,8 @@ from pipelines.catalogue.parts import RecordingAudio
 from pipelines.catalogue.votes import Work
 from pipelines.download.half_files import Item
 from pipelines.download.verified import Verified
-from pipelines.originals.debian import StatedPackage, UnreachableError, check_apt, debian_files, needs_apt
+from pipelines.originals.debian import StatedPackage, check_apt, debian_files, needs_apt
+from pipelines.originals.reach import UnreachableError
 from pipelines.originals.repositories import check_git, needs_git, repository_files
 from pipelines.tracks import LeftOut
 from pipelines.work import Progress
@@ -67,21 +68,22 @@ def fetch_works(
         by_origin[work.origin].append(work)
     _check_programs(by_origin, folder)
     fetched = FetchedWorks()
-    unreachable = 0
+    unreachable = {"debian": 0, "git": 0}
     for done, (origin, group) in enumerate(by_origin.items()):
         if progress:
             progress(done, len(by_origin))
+        kind = group[0].kind
         try:
-            if group[0].kind == "git":
+            if unreachable[kind] >= _MOST_UNREACHABLE:
+                raise DataError(f"{origin}: not tried, as the network is down")
+            if kind == "git":
                 files, version = _of_repository(audio, group, folder), group[0].version
-            elif unreachable < _MOST_UNREACHABLE:
+            else:
                 files, version = _of_package(audio, group, folder)
                 fetched.versions[origin] = version
-                unreachable = 0
-            else:
-                raise DataError(f"package {origin}: not tried, as the mirrors cannot be reached")
+            unreachable[kind] = 0
         except DataError as error:
-            unreachable += isinstance(error, UnreachableError)
+            unreachable[kind] += isinstance(error, UnreachableError)
             fetched.left_out.extend(LeftOut(work.source, str(error)) for work in group)
         else:
             _sort(fetched, group, files, version, verified)

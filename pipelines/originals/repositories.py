@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipelines.catalogue.votes import is_safe_member
 from pipelines.folder_lock import alone_in
+from pipelines.originals.reach import failure
 from pipelines.originals.scratch import scratch_folder
 from pipelines.text import printable
 from tfkey.errors import DataError
@@ -120,5 +121,5 @@ def _git(repository: str, folder: Path, *arguments: str) -> bytes:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         errors = [line for line in lines if line.startswith(("fatal:", "error:"))]
         telling = printable((errors or lines or ["no reason given"])[0])
-        raise DataError(f"{repository}: cannot be fetched ({telling}); check the network")
+        raise failure(repository, "\n".join(lines), telling, "leave it out")
     return done.stdout

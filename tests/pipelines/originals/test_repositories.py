@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.originals.reach import UnreachableError
 from pipelines.originals.repositories import repository_files
 from tests.voted import make_repository
 from tfkey.errors import DataError
@@ -71,3 +72,13 @@ def test_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="git is not installed") as caught:
         repository_files("o/n", "0" * 40, ["a.ogg"], tmp_path / "r", "file:///nowhere")
     assert caught.value.remedy == "source"
+
+
+def test_a_network_that_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "git"
+    refusal = "fatal: unable to access 'x': Could not resolve host: x"
+    program.write_text(f'#!/bin/sh\necho "{refusal}" >&2\nexit 128\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UnreachableError, match=r"o/n: cannot be fetched .*; check the network"):
+        repository_files("o/n", "0" * 40, ["a.ogg"], tmp_path / "r", "https://localhost:1/x")
