@@ -20,7 +20,7 @@ from tfkey.errors import ConfigError, DataError, UsageError
 
 
 def synthetic() -> SyntheticAudio:
-    audio = load_spec("synthetic").audio
+    audio = load_spec("synthetic_accompaniments").audio
     assert isinstance(audio, SyntheticAudio)
     return audio
 
@@ -59,27 +59,27 @@ def test_a_small_corpus_as_tracks(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     one_font = Tools((synthetic_music.soundfont_path(),))
     monkeypatch.setattr(synthetic_music, "fetch_tools", lambda audio, folder: one_font)
     audio = SyntheticAudio(kind="synthetic", clips={"default": {"electronic": 2}})
-    spec = load_spec("synthetic").model_copy(update={"audio": audio})
+    spec = load_spec("synthetic_accompaniments").model_copy(update={"audio": audio})
     acquirer = Acquirer(spec, load_config(overrides=[f"data_dir={tmp_path}"]))
     tracks, left_out = original_tracks(acquirer, workers=1)
     assert left_out == []
     assert [track.key.long for track in tracks] == ["C major", "Db major"]
     assert all(track.path.is_file() and track.split in ("train", "validation") for track in tracks)
-    assert all(track.path.is_relative_to(DataFolders(tmp_path, "synthetic").originals) for track in tracks)
+    assert all(track.path.is_relative_to(DataFolders(tmp_path, spec.name).originals) for track in tracks)
 
 
 def test_unknown_subset(tmp_path: Path) -> None:
     config = load_config(
-        overrides=["datasets=[synthetic]", "subsets={synthetic: huge}", f"data_dir={tmp_path}"]
+        overrides=["datasets=[synthetic_accompaniments]", "subsets={synthetic_accompaniments: huge}", f"data_dir={tmp_path}"]
     )
     with pytest.raises(UsageError, match="subset 'huge' is unknown; known subsets: default, small"):
-        original_tracks(Acquirer(load_spec("synthetic"), config), workers=1)
+        original_tracks(Acquirer(load_spec("synthetic_accompaniments"), config), workers=1)
 
 
 def test_every_subset_has_clips_and_a_meaning() -> None:
-    spec = load_spec("synthetic")
+    spec = load_spec("synthetic_accompaniments")
     assert set(synthetic().clips) == set(spec.subsets)
     for name, counts in synthetic().clips.items():
         assert sum(counts.values()) == spec.subset(name).tracks
     with pytest.raises(ConfigError):
-        load_config(overrides=["shares={synthetic: 0.3}"])
+        load_config(overrides=["shares={synthetic_songs: 0.3}"])

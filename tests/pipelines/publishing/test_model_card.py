@@ -8,7 +8,7 @@ from pipelines.publishing.model_card import fill_card
 
 
 def test_card_names_every_artist_licence_and_dataset() -> None:
-    card = fill_card("# X\n\n{data}\n\n{recordings}\n", ["free_music", "synthetic", "my_own"])
+    card = fill_card("# X\n\n{data}\n\n{recordings}\n", ["free_music", "synthetic_songs", "my_own"])
     assert "{" not in card
     assert "| my_own |  | unknown (your own data) |  |" in card
     spec = load_spec("free_music")
