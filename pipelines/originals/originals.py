@@ -25,7 +25,6 @@ from pipelines.tracks import LeftOut, Track
 from pipelines.work import Progress
 from tfkey.config import Config
 from tfkey.keys import Key
-from tfkey.votes import key_of, mixed
 
 
 def original_tracks(
@@ -75,13 +74,7 @@ def _voted_tracks(acquirer: Acquirer, progress: Progress | None) -> tuple[list[T
         weights = labels.weights
     for note in found.notes:
         logging.getLogger(__name__).warning("%s", note)
-    tracks = []
-    for item in found.segments:
-        vote = mixed(item.votes, weights or {})
-        place = (item.start, item.seconds)
-        track = Track(item.name, item.path, key_of(vote), item.split, item.source, item.group, vote, place)
-        tracks.append(track)
-    return tracks, found.left_out
+    return [item.track(weights or {}) for item in found.segments], found.left_out
 
 
 def _demo_tracks(folder: Path, *, workers: int, progress: Progress | None = None) -> list[Track]:

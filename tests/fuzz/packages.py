@@ -12,7 +12,7 @@ from pipelines.catalogue.votes import read_votes
 from pipelines.originals.copyright_files import licence_of
 from pipelines.originals.deb_archives import deb_members, deb_version
 from pipelines.originals.unpacking import naming_damage
-from tests.voted import line, write_deb, write_list
+from tests.corpora import line, write_deb, write_list
 from tfkey.errors import DataError
 
 

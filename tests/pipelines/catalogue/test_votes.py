@@ -11,7 +11,7 @@ import pytest
 from pipelines.catalogue.parts import RecordingAudio, VoteLabels
 from pipelines.catalogue.specs import load_spec
 from pipelines.catalogue.votes import is_safe_member, read_votes
-from tests.voted import HEADER, line, vote, write_list
+from tests.corpora import HEADER, line, vote, write_list
 from tfkey.errors import DataError
 from tfkey.votes import mixed
 

@@ -12,7 +12,7 @@ import pytest
 from pipelines.originals.deb_archives import deb_members, deb_version
 from pipelines.originals.debian import StatedPackage, debian_files
 from pipelines.originals.reach import UnreachableError
-from tests.voted import tar_bytes, write_apt_get, write_deb
+from tests.corpora import tar_bytes, write_apt_get, write_deb
 from tfkey.errors import DataError
 from tfkey.files import sha256
 

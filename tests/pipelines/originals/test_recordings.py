@@ -13,7 +13,7 @@ import soundfile
 from pipelines.catalogue.specs import DatasetSpec, load_spec
 from pipelines.data_folders import DataFolders
 from pipelines.originals.recordings import VotedMusic, voted_music
-from tests.voted import line, make_repository, md5, vote, write_apt_get, write_deb, write_spec
+from tests.corpora import line, make_repository, md5, vote, write_apt_get, write_deb, write_spec
 from tfkey.errors import DataError, UsageError
 from tfkey.keys import Key
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.originals.reach import UnreachableError
 from pipelines.originals.repositories import repository_files
-from tests.voted import make_repository
+from tests.corpora import make_repository
 from tfkey.errors import DataError
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
