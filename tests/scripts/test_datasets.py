@@ -47,7 +47,7 @@ def test_all(data: Path) -> None:
     output = _run("--data-dir", str(data))
     lines = output.replace("\n          ", " ").splitlines()
     blocks = {line.split()[0]: " ".join(line.split()) for line in lines}
-    names = "beatport demo free_music gs_key gs_mtg gs_plus ncs synthetic my-set"
+    names = "beatport demo free_music gs_key gs_mtg gs_plus ncs my-set synthetic_accompaniments synthetic_electronic synthetic_songs"
     assert set(blocks) == set(names.split())
     assert "test, 604 tracks, about 850.0 MB" in blocks["gs_key"]
     assert "on disk: nothing" in blocks["gs_key"]
@@ -80,7 +80,7 @@ def test_votes_in_full(data: Path) -> None:
     output = _run("free_music", "--data-dir", str(data))
     for text in ("openkeyscan (weight 0.6), k10 (weight 0.4)", "nexuiz-music", "github.com/{repository}.git"):
         assert text in output
-    assert "keys of the most votes: 1,497 tracks" in output
+    assert "keys of the most votes: 1,494 tracks" in output
     assert "validation: unknown-horizons" in output
 
 
