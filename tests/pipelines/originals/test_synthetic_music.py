@@ -69,11 +69,12 @@ def test_a_small_corpus_as_tracks(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_unknown_subset(tmp_path: Path) -> None:
+    name = "synthetic_accompaniments"
     config = load_config(
-        overrides=["datasets=[synthetic_accompaniments]", "subsets={synthetic_accompaniments: huge}", f"data_dir={tmp_path}"]
+        overrides=[f"datasets=[{name}]", f"subsets={{{name}: huge}}", f"data_dir={tmp_path}"]
     )
     with pytest.raises(UsageError, match="subset 'huge' is unknown; known subsets: default, small"):
-        original_tracks(Acquirer(load_spec("synthetic_accompaniments"), config), workers=1)
+        original_tracks(Acquirer(load_spec(name), config), workers=1)
 
 
 def test_every_subset_has_clips_and_a_meaning() -> None:
