@@ -68,8 +68,8 @@ FORMS: dict[str, Form] = {
             ),
         },
         (70, 150), {4: 0.8, 3: 0.1, 2: 0.1}, (), (2, 4), _LOOPS,
-        {"strummed": 0.8, "picked": 0.2}, 0.4, {"none": 0.8, "harmonium": 0.1, "accordion": 0.1},
-        {"none": 0.5, "claps": 0.1, "stomps": 0.1, "shaker": 0.15, "kit": 0.15},
+        {"strummed": 0.8, "picked": 0.2}, 0.55, {"none": 0.8, "harmonium": 0.1, "accordion": 0.1},
+        {"none": 0.5, "claps": 0.1, "stomps": 0.1, "shaker": 0.1, "kit": 0.1, "loud kit": 0.15},
     ),
     "folk": Form(
         {
@@ -104,7 +104,7 @@ FORMS: dict[str, Form] = {
         (75, 135), {4: 0.95, 3: 0.05}, (), (2, 4), {"solo": 0.6, "thirds": 0.25, "unison": 0.15},
         {"strummed": 0.5, "picked": 0.2, "none": 0.3}, 0.85,
         {"none": 0.3, "piano": 0.3, "electric piano": 0.15, "strings": 0.15, "drawbar organ": 0.1},
-        {"kit": 0.6, "busy kit": 0.3, "none": 0.1}, 0.1, 0.3, 0.3, 0.05, (2.0, 10.0),
+        {"kit": 0.4, "busy kit": 0.3, "loud kit": 0.2, "none": 0.1}, 0.1, 0.3, 0.3, 0.05, (2.0, 10.0),
     ),
     "rock ballad": Form(
         {
@@ -125,7 +125,7 @@ FORMS: dict[str, Form] = {
         },
         (100, 170), {4: 1.0}, (), (2, 4), {"solo": 0.7, "unison": 0.2, "thirds": 0.1},
         {"power": 0.7, "strummed": 0.3}, 0.95, {"none": 0.8, "drawbar organ": 0.1, "old piano": 0.1},
-        {"kit": 0.5, "busy kit": 0.5}, 0.05, 0.5, 0.3, 0.0, (5.0, 20.0),
+        {"kit": 0.2, "busy kit": 0.3, "loud kit": 0.5}, 0.05, 0.5, 0.3, 0.0, (5.0, 20.0),
     ),
     "blues": Form(
         {
@@ -135,7 +135,8 @@ FORMS: dict[str, Form] = {
         (65, 140), {4: 0.85, 2: 0.15}, (), (4,), {"solo": 0.85, "none": 0.15},
         {"strummed": 0.5, "picked": 0.4, "none": 0.1}, 0.6, {"none": 0.6, "old piano": 0.25,
         "drawbar organ": 0.15},
-        {"none": 0.3, "kit": 0.4, "stomps": 0.2, "shaker": 0.1}, 0.8, 1.0, 0.4, 0.0, (5.0, 18.0),
+        {"none": 0.3, "kit": 0.2, "loud kit": 0.2, "stomps": 0.2, "shaker": 0.1}, 0.8, 1.0, 0.4, 0.0, (5.0,
+        18.0),
     ),
     "hymn": Form(
         {

@@ -37,6 +37,10 @@ _LEADS = (
     "clarinet",
 )
 _BELOW = {"cello": 53.0, "banjo": 60.0, "electric guitar": 62.0, "clarinet": 62.0}
+_GUITARS = {
+    "steel guitar": 0.6, "nylon guitar": 0.15, "twelve-string guitar": 0.1, "electric guitar": 0.1,
+    "ukulele": 0.05,
+}  # fmt: skip
 Layers = list[tuple[str, np.ndarray, float]]
 
 
@@ -147,7 +151,7 @@ def _performed(
             humming=kind == "humming",
             drift=drift,
         )
-        layers.append(("voice", sung, rng.uniform(-4, 4)))
+        layers.append(("voice", sung, rng.uniform(-7, 3)))
         settings |= {"voices": sum(voicing.count for voicing in voicings), "mistuned": round(mistuned, 1)}
     layers += band
     settings["instruments"] = " ".join(name for name, *_ in layers)
@@ -258,28 +262,27 @@ def _band(stage: Stage, spans: list[Span], form: Form, mode: Mode) -> Layers:
     rng, layers = stage.rng, []
     guitar = _pick(rng, form.guitars)
     fret = accompaniment.capo(rng, stage.tonic, mode)
-    kinds = {
-        "steel guitar": 0.6,
-        "nylon guitar": 0.15,
-        "twelve-string guitar": 0.1,
-        "electric guitar": 0.1,
-        "ukulele": 0.05,
-    }
     if guitar == "power":
         layers.append(("distorted guitar", accompaniment.power_chords(stage, spans), rng.uniform(-5, 2)))
     elif guitar != "none":
-        name = _pick(rng, kinds)
+        name = _pick(rng, _GUITARS)
         playing = accompaniment.strummed if guitar == "strummed" else accompaniment.picked
         layers.append((name, playing(stage, spans, name, fret), rng.uniform(-7, 2)))
+        if rng.random() < 0.25:
+            # A second guitar, tuned a little differently, that grips other chords.
+            other = replace(stage, cents=stage.cents + float(np.clip(rng.normal(0, 5), -12, 12)))
+            name = _pick(rng, _GUITARS)
+            fret = accompaniment.capo(rng, stage.tonic, mode)
+            layers.append((name, accompaniment.strummed(other, spans, name, fret), rng.uniform(-9, 0)))
     keys = _pick(rng, form.keys)
     if keys != "none":
         layers.append((keys, accompaniment.keys(stage, spans, keys), rng.uniform(-10, -1)))
     if rng.random() < form.bass:
         name = "electric bass" if rng.random() < 0.7 else "double bass"
-        layers.append((name, accompaniment.bass(stage, spans, name), rng.uniform(-8, 0)))
+        layers.append((name, accompaniment.bass(stage, spans, name), rng.uniform(-7, 2)))
     # Drums alone do not keep singers in tune: they come last, and only beside something with pitch.
     kit = _pick(rng, form.drums)
     if kit != "none" and (layers or kit in ("claps", "stomps")):
         drums = accompaniment.drums(stage, kit)
-        layers.append((kit, drums, rng.uniform(-12, -2)))
+        layers.append((kit, drums, rng.uniform(-10, 0)))
     return layers
