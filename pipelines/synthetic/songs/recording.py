@@ -12,7 +12,7 @@ from pipelines.synthetic.songs import lines
 KINDS = ("studio", "live", "rough", "telephone", "radio", "cassette")
 """The kinds of recording."""
 
-_SHARES = (0.4, 0.2, 0.18, 0.05, 0.07, 0.1)
+_SHARES = (0.32, 0.25, 0.22, 0.05, 0.06, 0.1)
 
 
 def draw(rng: np.random.Generator) -> str:
@@ -43,7 +43,7 @@ def record(mix: np.ndarray, kind: str, rng: np.random.Generator) -> tuple[np.nda
     if rng.random() < 0.75:
         out = compressed(out, rng.uniform(0.2, 0.7))
     if kind != "telephone" and rng.random() < 0.5:
-        drive = 10 ** rng.uniform(-0.7, 0.3)
+        drive = 10 ** rng.uniform(-0.7, 0.6)
         out = saturate(out / np.float32(3 * rms(out) + 1e-12), 2 * drive)
         settings["drive"] = round(drive, 2)
     if kind == "cassette":
@@ -67,7 +67,7 @@ def _limited(samples: np.ndarray, kind: str, rng: np.random.Generator) -> np.nda
         if rng.random() < 0.6:
             # The noise of rooms, winds and old records falls with frequency; that of amplifiers does not.
             noise = low_pass(noise, rng.uniform(300, 2000), 1)
-        out = out + noise * np.float32(10 ** rng.uniform(-2.5, -0.6) / rms(noise))
+        out = out + noise * np.float32(10 ** rng.uniform(-2.3, -0.45) / rms(noise))
     if kind in ("telephone", "radio"):
         low, high = (300, 3400) if kind == "telephone" else (rng.uniform(80, 200), rng.uniform(3500, 5500))
         out = band_pass(out, low, high)
@@ -121,7 +121,6 @@ def tape(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def hum(samples: int, rng: np.random.Generator) -> np.ndarray:
     """Return the hum of the mains: 50 or 60 Hz and harmonics, in no key; float32, root mean square 1."""
     base = float(rng.choice([50, 60])) * rng.uniform(0.999, 1.001)
-    # The hum is so steady that its period can be repeated: a second holds whole periods nearly enough.
     time = np.arange(samples) / SAMPLE_RATE
     out = np.zeros(samples, np.float32)
     for number in (1, 2, 3, 5, 6, 9):

@@ -13,6 +13,7 @@ from pipelines.synthetic.songs import (
     chords,
     melody,
     melody_instruments,
+    percussion,
     recording,
     session,
     singing,
@@ -142,7 +143,8 @@ def _performed(
     if kind != "none":
         mistuned = rng.uniform(*form.mistuned)
         voicings = singing.arranged(stage, kind, vocal, spans, scale, phrase)
-        drift = None if band else singing.drifting(rng, cents)
+        alone = all(name in percussion.PATTERNS for name, *_ in band)
+        drift = singing.drifting(rng, cents) if alone else None
         sung = singing.sung(
             stage,
             voicings,
@@ -208,8 +210,8 @@ def _style(
     bends = True
     if rng.random() < form.pentatonic:
         notes = melody.MAJOR_PENTATONIC if mode == "major" else melody.MINOR_PENTATONIC
-        if form.progressions is FORMS["blues"].progressions:
-            notes, bends = (melody.BLUES, False) if mode == "major" else (melody.MINOR_PENTATONIC, False)
+        if form.blue:
+            notes, bends = melody.BLUES if mode == "major" else melody.MINOR_PENTATONIC, False
     elif mode == "minor" and 11 not in scale and 10 in scale and rng.random() < 0.15:
         notes = (*scale[:6], 11)
     low = int(rng.integers(-7, 0))
