@@ -2,6 +2,6 @@
 
 ``song`` holds the interface: :func:`~pipelines.synthetic.songs.song.groups` and
 :func:`~pipelines.synthetic.songs.song.song`. A song is composed (``forms``, ``chords``, ``melody``,
-``tunes``, ``parts``), played (``accompaniment``, ``singing``, ``session`` on ``strings``, ``voices``,
-``keyboards``, ``melody_instruments``, ``percussion``) and recorded (``recording``).
+``tunes``, ``parts``), played (``accompaniment``, ``singing`` and ``session`` on ``strings``, ``voices``,
+``keyboards``, ``melody_instruments`` and ``percussion``) and recorded (``recording``).
 """

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.synthetic.effects import low_pass, saturate
+from pipelines.synthetic.clip import SAMPLE_RATE
+from pipelines.synthetic.effects import band_pass, low_pass, saturate
 from pipelines.synthetic.songs import keyboards, percussion
 from pipelines.synthetic.songs.chords import Chord, Span
 from pipelines.synthetic.songs.melody import chord_at
@@ -98,6 +99,7 @@ def strummed(stage: Stage, spans: Sequence[Span], name: str, fret: int) -> np.nd
         if bar * stage.bar + beat < stage.last and rng.random() < 0.96
     ]
     spread = rng.uniform(0.006, 0.022)
+    scratches, scratching = [_scratch(rng) for _ in range(4)], 10 ** rng.uniform(-1.3, 0.2)
     for number, (beat, loud, way) in enumerate(strums):
         grip = voicing(chord_at(spans, beat), stage.tonic, fret)
         if way < 0:
@@ -105,9 +107,20 @@ def strummed(stage: Stage, spans: Sequence[Span], name: str, fret: int) -> np.nd
         start = stage.clock.seconds(beat) + rng.normal(0, 0.006)
         following = strums[number + 1][0] if number + 1 < len(strums) else beat + stage.bar
         length = stage.clock.seconds(following) - start if ringing else rng.uniform(0.12, 0.4)
+        scratch = scratches[int(rng.integers(len(scratches)))]
+        add(out, start, scratch, loud * scratching)
         for order, pitch in enumerate(grip):
             bank.play(out, start + order * spread, length + 0.05, pitch, loud * rng.uniform(0.6, 1))
     return out
+
+
+def _scratch(rng: np.random.Generator) -> np.ndarray:
+    """Return the noise of a plectrum across the strings; float32, peak about 1."""
+    length = int(rng.uniform(0.03, 0.08) * SAMPLE_RATE)
+    noise = band_pass(
+        rng.standard_normal(length, dtype=np.float32), rng.uniform(500, 1500), rng.uniform(3500, 8000)
+    )
+    return noise * np.hanning(length).astype(np.float32)
 
 
 def picked(stage: Stage, spans: Sequence[Span], name: str, fret: int) -> np.ndarray:

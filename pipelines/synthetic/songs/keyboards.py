@@ -63,10 +63,11 @@ def hold(
     count = round((seconds + release) * SAMPLE_RATE)
     time = np.arange(count) / SAMPLE_RATE
     out = np.zeros(count, np.float32)
+    table = _table(organ, frequency)
     for cents in organ.ranks:
         # A period of twice the key's holds the octave below and the fifth as well.
         cycles = time * (frequency * 2 ** (cents / 1200) / 2) + rng.random()
-        out += _table(organ, frequency)[((cycles - np.floor(cycles)) * _PERIOD).astype(np.int32)]
+        out += table[((cycles - np.floor(cycles)) * _PERIOD).astype(np.int32)]
     envelope = np.minimum(1, time / organ.attack) * np.clip((count / SAMPLE_RATE - time) / release, 0, 1)
     if organ.decay:
         envelope *= np.exp(-time / organ.decay)

@@ -43,6 +43,9 @@ class Manner:
         wander: standard deviation of the slow deviations from the pitch, in cents.
         intonation: standard deviation of the error of each note, in cents.
         offset: error of the player, in cents.
+        slope: standard deviation of how far the pitch moves in the course of a note, in cents.
+        fall: chance that the pitch falls by up to ``scoop_depth`` at the end of a note.
+        shimmer: standard deviation of the loudness, relative to it, several times a second.
     """
 
     attack: float = 0.03
@@ -56,6 +59,9 @@ class Manner:
     wander: float = 0.0
     intonation: float = 0.0
     offset: float = 0.0
+    slope: float = 0.0
+    fall: float = 0.0
+    shimmer: float = 0.0
 
 
 def harmonics(frequency: float) -> np.ndarray:
@@ -185,8 +191,15 @@ def pitches(
         growth = np.clip((since - manner.vibrato_delay) / 0.3, 0, 1)
         wave = np.sin(2 * np.pi * (manner.vibrato_rate * times + rng.random()))
         curve = curve + growth * manner.vibrato_depth / 100 * wave
+    if manner.slope or manner.fall:
+        left = np.maximum(np.array([note.end for note in notes])[owner] - times, 0)
+        slopes = np.clip(rng.normal(0, 1, len(notes)), -2, 2) * manner.slope / 100
+        falls = rng.uniform(0.2, 1, len(notes)) * (rng.random(len(notes)) < manner.fall)
+        bent = falls[owner] * manner.scoop_depth / 100 * np.exp(-left / 0.05)
+        curve = curve + slopes[owner] * (np.clip(since / np.maximum(since + left, 0.05), 0, 1) - 0.5) - bent
     if manner.wander:
-        curve = curve + manner.wander / 100 * smooth_noise(rng, points, 4.0)
+        slow, fast = smooth_noise(rng, points, 4.0), smooth_noise(rng, points, 25.0)
+        curve = curve + manner.wander / 100 * (slow + 0.5 * fast)
     return curve if drift is None else curve + drift[:points] / 100
 
 
@@ -213,6 +226,8 @@ def play(
     """
     points = -(-samples // HOP) + 1
     level = loudness(notes, manner, points)
+    if manner.shimmer:
+        level *= np.clip(1 + manner.shimmer * smooth_noise(rng, points, 30.0), 0.2, 2)
     pitch = pitches(notes, manner, points, drift, rng)
     frequency = 440.0 * 2 ** ((pitch - 69) / 12)
     owner, times = owners(notes, points), np.arange(points) / RATE

@@ -21,10 +21,18 @@ def kick(rng: np.random.Generator) -> np.ndarray:
 
 def snare(rng: np.random.Generator) -> np.ndarray:
     """Return a snare drum; float32, peak about 1."""
-    time = _time(0.25)
-    rattle = rng.standard_normal(len(time)) * np.exp(-time / rng.uniform(0.03, 0.08))
+    time = _time(0.35)
+    rattle = rng.standard_normal(len(time)) * np.exp(-time / rng.uniform(0.03, 0.12))
     skin = np.sin(2 * np.pi * rng.uniform(160, 240) * time) * np.exp(-time / 0.05)
     return (0.4 * rattle + 0.5 * skin).astype(np.float32)
+
+
+def tom(rng: np.random.Generator) -> np.ndarray:
+    """Return a tom of any pitch; float32, peak about 1."""
+    time, pitch = _time(0.4), rng.uniform(80, 190)
+    sweep = pitch * time + 0.8 * (1 - np.exp(-time / 0.03))
+    skin = np.sin(2 * np.pi * sweep) * np.exp(-time / rng.uniform(0.08, 0.16))
+    return (skin + 0.2 * rng.standard_normal(len(time)) * np.exp(-time / 0.02)).astype(np.float32)
 
 
 def hat(rng: np.random.Generator) -> np.ndarray:
@@ -32,6 +40,13 @@ def hat(rng: np.random.Generator) -> np.ndarray:
     time = _time(0.12)
     noise = high_pass(rng.standard_normal(len(time), dtype=np.float32), 6000)
     return noise * np.exp(-time / rng.uniform(0.01, 0.04)).astype(np.float32)
+
+
+def ride(rng: np.random.Generator) -> np.ndarray:
+    """Return an open hi-hat or a ride cymbal; float32, peak about 1."""
+    time = _time(0.6)
+    noise = high_pass(rng.standard_normal(len(time), dtype=np.float32), rng.uniform(2500, 5000))
+    return noise * np.exp(-time / rng.uniform(0.08, 0.3)).astype(np.float32)
 
 
 def crash(rng: np.random.Generator) -> np.ndarray:
@@ -69,7 +84,8 @@ def bodhran(rng: np.random.Generator) -> np.ndarray:
 
 
 KINDS = {
-    "kick": kick, "snare": snare, "hat": hat, "crash": crash, "clap": clap, "stomp": stomp,
+    "kick": kick, "snare": snare, "hat": hat, "ride": ride, "tom": tom, "crash": crash, "clap": clap,
+    "stomp": stomp,
     "bodhran": bodhran,
 }  # fmt: skip
 """The strokes by name."""
@@ -88,6 +104,15 @@ PATTERNS: dict[str, dict[float, Pattern]] = {
         3: (("kick", (0, 1.5), 0.9), ("snare", (1, 2), 0.6), ("hat", (0, 0.5, 1, 1.5, 2, 2.5), 0.3)),
         2: (("kick", (0, 2 / 3), 0.9), ("snare", (1, 5 / 3), 0.7), ("hat", (0, 1 / 3, 2 / 3, 1, 4 / 3,
         5 / 3), 0.3)),
+    },
+    "loud kit": {
+        4: (
+            ("kick", (0, 2, 2.5), 0.9), ("snare", (1, 3), 1.0), ("ride", (0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5),
+            0.5),
+            ("tom", (3.5,), 0.4),
+        ),
+        3: (("kick", (0,), 0.9), ("snare", (1, 2), 0.8), ("ride", (0, 1, 2), 0.5), ("tom", (2.5,), 0.4)),
+        2: (("kick", (0,), 0.9), ("snare", (1,), 1.0), ("ride", (0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3), 0.5)),
     },
     "claps": {4: (("clap", (1, 3), 0.8),), 3: (("clap", (0,), 0.8),), 2: (("clap", (0, 1), 0.8),)},
     "stomps": {

@@ -13,6 +13,7 @@ from pipelines.synthetic.songs import (
     chords,
     melody,
     melody_instruments,
+    percussion,
     recording,
     session,
     singing,
@@ -37,6 +38,10 @@ _LEADS = (
     "clarinet",
 )
 _BELOW = {"cello": 53.0, "banjo": 60.0, "electric guitar": 62.0, "clarinet": 62.0}
+_GUITARS = {
+    "steel guitar": 0.6, "nylon guitar": 0.15, "twelve-string guitar": 0.1, "electric guitar": 0.1,
+    "ukulele": 0.05,
+}  # fmt: skip
 Layers = list[tuple[str, np.ndarray, float]]
 
 
@@ -138,7 +143,8 @@ def _performed(
     if kind != "none":
         mistuned = rng.uniform(*form.mistuned)
         voicings = singing.arranged(stage, kind, vocal, spans, scale, phrase)
-        drift = None if band else singing.drifting(rng, cents)
+        alone = all(name in percussion.PATTERNS for name, *_ in band)
+        drift = singing.drifting(rng, cents) if alone else None
         sung = singing.sung(
             stage,
             voicings,
@@ -147,7 +153,7 @@ def _performed(
             humming=kind == "humming",
             drift=drift,
         )
-        layers.append(("voice", sung, rng.uniform(-4, 4)))
+        layers.append(("voice", sung, rng.uniform(-7, 3)))
         settings |= {"voices": sum(voicing.count for voicing in voicings), "mistuned": round(mistuned, 1)}
     layers += band
     settings["instruments"] = " ".join(name for name, *_ in layers)
@@ -204,8 +210,8 @@ def _style(
     bends = True
     if rng.random() < form.pentatonic:
         notes = melody.MAJOR_PENTATONIC if mode == "major" else melody.MINOR_PENTATONIC
-        if form.progressions is FORMS["blues"].progressions:
-            notes, bends = (melody.BLUES, False) if mode == "major" else (melody.MINOR_PENTATONIC, False)
+        if form.blue:
+            notes, bends = melody.BLUES if mode == "major" else melody.MINOR_PENTATONIC, False
     elif mode == "minor" and 11 not in scale and 10 in scale and rng.random() < 0.15:
         notes = (*scale[:6], 11)
     low = int(rng.integers(-7, 0))
@@ -258,28 +264,27 @@ def _band(stage: Stage, spans: list[Span], form: Form, mode: Mode) -> Layers:
     rng, layers = stage.rng, []
     guitar = _pick(rng, form.guitars)
     fret = accompaniment.capo(rng, stage.tonic, mode)
-    kinds = {
-        "steel guitar": 0.6,
-        "nylon guitar": 0.15,
-        "twelve-string guitar": 0.1,
-        "electric guitar": 0.1,
-        "ukulele": 0.05,
-    }
     if guitar == "power":
         layers.append(("distorted guitar", accompaniment.power_chords(stage, spans), rng.uniform(-5, 2)))
     elif guitar != "none":
-        name = _pick(rng, kinds)
+        name = _pick(rng, _GUITARS)
         playing = accompaniment.strummed if guitar == "strummed" else accompaniment.picked
         layers.append((name, playing(stage, spans, name, fret), rng.uniform(-7, 2)))
+        if rng.random() < 0.25:
+            # A second guitar, tuned a little differently, that grips other chords.
+            other = replace(stage, cents=stage.cents + float(np.clip(rng.normal(0, 5), -12, 12)))
+            name = _pick(rng, _GUITARS)
+            fret = accompaniment.capo(rng, stage.tonic, mode)
+            layers.append((name, accompaniment.strummed(other, spans, name, fret), rng.uniform(-9, 0)))
     keys = _pick(rng, form.keys)
     if keys != "none":
         layers.append((keys, accompaniment.keys(stage, spans, keys), rng.uniform(-10, -1)))
     if rng.random() < form.bass:
         name = "electric bass" if rng.random() < 0.7 else "double bass"
-        layers.append((name, accompaniment.bass(stage, spans, name), rng.uniform(-8, 0)))
+        layers.append((name, accompaniment.bass(stage, spans, name), rng.uniform(-7, 2)))
     # Drums alone do not keep singers in tune: they come last, and only beside something with pitch.
     kit = _pick(rng, form.drums)
     if kit != "none" and (layers or kit in ("claps", "stomps")):
         drums = accompaniment.drums(stage, kit)
-        layers.append((kit, drums, rng.uniform(-12, -2)))
+        layers.append((kit, drums, rng.uniform(-10, 0)))
     return layers

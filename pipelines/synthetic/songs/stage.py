@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipelines.synthetic.clip import SAMPLES
+from pipelines.synthetic.clip import SAMPLE_RATE, SAMPLES
 from pipelines.synthetic.harmony import hertz
 from pipelines.synthetic.songs import strings
 from pipelines.synthetic.songs.notes import Clock, add
@@ -63,7 +63,7 @@ class Bank:
         if pitch not in self._made:
             self._made[pitch] = self.make(pitch)
         samples = self._made[pitch]
-        length = max(256, round(seconds * strings.SAMPLE_RATE))
+        length = max(256, round(seconds * SAMPLE_RATE))
         if length < len(samples):
             samples = samples[:length].copy()
             samples[-200:] *= np.linspace(1, 0, 200, dtype=np.float32)

@@ -77,12 +77,15 @@ def draw_singer(
         wander=rng.uniform(3, 14),
         intonation=rng.uniform(3, 8) + 0.5 * mistuned,
         offset=float(np.clip(rng.normal(0, mistuned), -40, 40)),
+        slope=rng.uniform(0, 15) if trained else rng.uniform(0, 50),
+        fall=rng.uniform(0, 0.4),
+        shimmer=rng.uniform(0, 0.1) if trained else rng.uniform(0, 0.35),
     )
     return Singer(
         tract=rng.uniform(1.1, 1.28) if woman else rng.uniform(0.95, 1.06),
         effort=rng.uniform(0.1, 0.9),
         ring=rng.uniform(2, 6) if trained else rng.uniform(0, 1.5),
-        breath=10 ** rng.uniform(-2.3, -1.2),
+        breath=10 ** rng.uniform(-2.0, -0.7),
         consonants=0.0 if humming else rng.uniform(0.3, 0.9),
         vowels=("m",) if humming else tuple(VOWELS)[:7],
         manner=manner,
@@ -177,9 +180,9 @@ def noises(
         hiss = [band_pass(breath[: SAMPLE_RATE // 2], low, high) for low, high in _CONSONANTS]
         for note in notes:
             if rng.random() < singer.consonants:
-                kind, length = int(rng.integers(len(hiss))), int(rng.uniform(0.02, 0.12) * SAMPLE_RATE)
+                kind, length = int(rng.integers(len(hiss))), int(rng.uniform(0.02, 0.16) * SAMPLE_RATE)
                 first = int(rng.integers(len(hiss[0]) - length))
                 burst = hiss[kind][first : first + length] * np.hanning(length).astype(np.float32)
-                loudness = rng.uniform(0.1, 0.6) * note.velocity
+                loudness = rng.uniform(0.1, 1.0) * note.velocity
                 add(out, note.start - 0.8 * length / SAMPLE_RATE, burst, loudness)
     return out
