@@ -88,7 +88,7 @@ def test_training_is_repeatable_and_saved_and_predictions_are_the_networks(
     check_mode(config.model.name, config.mode, config.augment)
     network, model, data, losses = trained(config)
     assert np.isfinite(losses).all()
-    if not config.train.xla:
+    if not config.train.xla and config.train.precision != "mixed_bfloat16":
         assert trained(config)[3] == pytest.approx(losses, rel=1e-4)
     frontend, extra = inputs_of(config)[0], config.features.extra_bins
     pictures = data if frontend is None else frontend(data).numpy()
