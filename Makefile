@@ -7,8 +7,9 @@ PYTHON ?= python3
 CONFIG ?= train
 DATASETS ?= ncs gs_mtg gs_key
 ARGS ?=
-RUN ?= runs/demo-audio
-DESCRIPTION ?= A small network trained by the demo, on classical pieces rendered by a synthesiser; no recordings.
+NAME ?= general
+CORPORA ?= free_music synthetic_electronic synthetic_accompaniments synthetic_songs
+SOURCE ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 TFKEY := $(BIN)/tfkey
@@ -40,8 +41,13 @@ demo: $(READY)  ## prepare, train, evaluate in every mode, export, predict real 
 	for mode in $(MODES); do $(TFKEY) evaluate runs/demo-$$mode || exit 1; done
 	$(TFKEY) predict tests/data/real --run runs/demo-audio --reference tests/data/real/labels.csv
 
-weights: $(READY)  ## replace the bundled network with that of RUN, described by DESCRIPTION
-	$(TFKEY) export $(RUN) --format litert --output tfkey/weights/demo --description "$(DESCRIPTION)"
+weights: $(READY)  ## build the network that comes with tfkey from nothing: NAME, of configs/NAME.yaml (hours; resumable)
+	for set in $(CORPORA); do \
+		$(TFKEY) prepare --mode spectrograms --config $(NAME) --dataset $$set $(if $(SOURCE),$$([ $$set != free_music ] || echo --source $(SOURCE))) \
+		|| [ -f data/spectrograms/$$set/dataset.json ] || exit 1; \
+	done
+	$(TFKEY) train --config $(NAME) --name $(NAME)
+	$(TFKEY) export runs/$(NAME) --format litert --quantize --output tfkey/weights/$(NAME) --card configs/cards/$(NAME).md
 
 schema: $(READY)  ## write configs/schema.json, with which editors check configurations
 	$(TFKEY) config --schema > configs/schema.json
