@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tfkey.inference.calibrating import Network
     from tfkey.scoring.confidence import Confidence, SetFigures
 
+_SCORES = ("set", "files", "no key", "MIREX weighted", "correct", "top 3", "error before", "after")
+
 
 @click.command("calibrate")
 @click.argument("network", type=click.Path(path_type=Path))
@@ -134,8 +136,8 @@ def _show(network: Network, found: Confidence, reference: Path) -> None:
         f"{_percent(found.interval_error_after)})"
     )
     click.echo("")
-    header = ("set", "files", "no key", "MIREX weighted", "correct", "top 3", "error before", "after")
-    show_table(header, [_scores(*item) for item in found.sets.items()], numbers=(1, 2, 5, 6, 7), indent="  ")
+    scores = [_scores(*item) for item in found.sets.items()]
+    show_table(_SCORES, scores, numbers=(1, 2, 5, 6, 7), indent="  ")
     click.echo("\nanswered / right with --min-confidence")
     header = ("set", *(f"{least:g}" for least in THRESHOLDS))
     rows = [

@@ -18,8 +18,8 @@ def check_target(folder: Path, kind: str) -> None:
 
     The folder is replaced as a whole and must therefore not contain anybody else's files. Every entry must
     be one that an export writes or keeps: ``tfkey.json``, the network's file and a model card, or, for a
-    SavedModel, numbered folders that contain a ``saved_model.pb`` each. Hidden files count as foreign, too, except those that a
-    killed export left behind.
+    SavedModel, numbered folders that contain a ``saved_model.pb`` each. Hidden files count as foreign, too,
+    except those that a killed export left behind.
 
     Args:
         folder: the folder for the export; it need not exist. A link is followed.

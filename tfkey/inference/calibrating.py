@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -136,7 +136,7 @@ def store(network: Network, found: Confidence, recordings: str) -> None:
         values = read_metadata(network.path)
         new = {"temperature": temperature, "interval_temperature": interval_temperature}
         values.pop("interval_temperature", None)
-        ordered = {}
+        ordered: dict[str, Any] = {}
         for name, value in values.items():
             ordered |= new if name == "temperature" else {name: value}
         write_metadata(network.path, ordered)

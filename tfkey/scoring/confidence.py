@@ -1,4 +1,4 @@
-"""How far a network's confidences can be trusted on labelled recordings: temperatures fitted by cross-fitting.
+"""How far a network's confidences can be trusted on labelled recordings, by cross-fitted temperatures.
 
 A temperature looks too good on the recordings that it was fitted on. In K-fold cross-fitting, the recordings
 are divided into K parts, and the confidences of each part are calibrated by the temperature that was fitted
@@ -156,26 +156,26 @@ def assess(
     place = np.full(len(answers.labels), -1)
     place[keyed] = parts(keyed.size, folds, seed)
     fitted = fit_temperature(log_probabilities(rows), labels)
-    after: NDArray[np.float64] | None = np.full_like(answers.probabilities, np.nan)
+    after = None
     found = cross_fitted(rows, labels, place[keyed])
-    if found is None:
-        after = None
-    else:
+    if found is not None:
+        after = np.full_like(answers.probabilities, np.nan)
         after[keyed] = found
     before = calibrated(answers.probabilities, temperature)
     names = [name for name in dict.fromkeys(answers.sets) if name]
     members = {name: np.array([item == name for item in answers.sets]) for name in names}
     members[POOLED] = np.ones(len(answers.labels), bool)
     sets = {name: _figures(answers, members[name], before, after) for name in members}
-    interval_fit, *interval_errors = _of_intervals(answers, place, fitted, interval_temperature)
+    of_intervals = _of_intervals(answers, place, fitted, interval_temperature)
     return Confidence(
-        fitted,
-        interval_fit,
-        int(keyed.size),
-        negative_log_likelihood(rows, labels),
-        negative_log_likelihood(calibrated(rows, fitted), labels),
-        *interval_errors,
-        sets,
+        temperature=fitted,
+        interval_temperature=of_intervals[0],
+        n_tracks=int(keyed.size),
+        nll_before=negative_log_likelihood(rows, labels),
+        nll_after=negative_log_likelihood(calibrated(rows, fitted), labels),
+        interval_error_before=of_intervals[1],
+        interval_error_after=of_intervals[2],
+        sets=sets,
     )
 
 
