@@ -70,7 +70,11 @@ def test_a_small_corpus_as_tracks(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_unknown_subset(tmp_path: Path) -> None:
     config = load_config(
-        overrides=["datasets=[synthetic_accompaniments]", "subsets={synthetic_accompaniments: huge}", f"data_dir={tmp_path}"]
+        overrides=[
+            "datasets=[synthetic_accompaniments]",
+            "subsets={synthetic_accompaniments: huge}",
+            f"data_dir={tmp_path}",
+        ]
     )
     with pytest.raises(UsageError, match="subset 'huge' is unknown; known subsets: default, small"):
         original_tracks(Acquirer(load_spec("synthetic_accompaniments"), config), workers=1)
