@@ -28,7 +28,8 @@ from tfkey.export import FORMATS
 def command(run: Path, kind: str, output: Path | None, description: str | None) -> None:
     """Write the best network of RUN (a folder) for use elsewhere.
 
-    Each format includes tfkey.json, which holds labels, feature parameters, temperature and licences. Each
+    Each format includes tfkey.json, which holds labels, feature parameters, temperature and licences, and
+    where the network comes from: seed, digests of the settings and of the data, versions of packages. Each
     version of a SavedModel gets its own folder (OUTPUT/1, OUTPUT/2), as TensorFlow Serving expects. It takes
     mono waveforms of any length in any batch size, or spectrograms, and returns the probabilities of the 24
     keys. The other formats take the spectrogram of one interval.
@@ -41,9 +42,11 @@ def command(run: Path, kind: str, output: Path | None, description: str | None) 
     # export_run checks this again before it writes; checking here saves loading TensorFlow for nothing.
     check_target(target, kind)
     from pipelines.catalogue.specs import find_spec
+    from pipelines.experiments.learned import data_digests
     from tfkey.export.formats import export_run
 
     specs = {name: find_spec(name, opened.config.catalogue) for name in opened.config.datasets}
     licences = {name: spec.licence if spec else "unknown (your own data)" for name, spec in specs.items()}
-    written = export_run(opened, kind, target, description=description, licences=licences)
+    data = data_digests(opened)
+    written = export_run(opened, kind, target, description=description, licences=licences, data=data)
     click.echo(f"{written}: {kind} written")

@@ -26,7 +26,9 @@ _COMMANDS = {
     "tune": "Search for the settings that train best.",
     "evaluate": "Evaluate a trained run on whole tracks.",
     "compare": "Compare two systems on the same tracks.",
+    "calibrate": "Fit the confidences of a network on recordings with known keys.",
     "export": "Write a trained run for use elsewhere.",
+    "models": "List the networks that come with tfkey, or show one.",
     "predict": "Name the key of audio files.",
 }
 

@@ -35,7 +35,9 @@ _NOTATIONS = [notation.value for notation in Notation if notation is not Notatio
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
-    help="Use the network in this folder, written by tfkey export.",
+    metavar="FOLDER|NAME",
+    help="Use the network in this folder, written by tfkey export, or one that comes with tfkey (tfkey "
+    "models lists them). A folder of that name takes precedence.",
 )
 @click.option(
     "--runs-dir",
@@ -100,7 +102,7 @@ def command(**options: Any) -> None:
 
     PATHS are files, folders (searched recursively; hidden files are left out), playlists (.m3u, .m3u8,
     .pls), or - for a list on stdin, one path per line. A file that is named twice is analysed once. Without
-    --run, --model or --runs-dir, tfkey uses the small network bundled with it.
+    --run, --model or --runs-dir, tfkey uses the default one of the networks that come with it.
 
     Results go to stdout, in the order of PATHS; everything else goes to stderr:
 
@@ -141,7 +143,7 @@ def _predict(request: Request, form: Form) -> bool:
     """Do the work; return whether all of it succeeded."""
     from tfkey.audio.finding import list_files
 
-    reference = read_reference(request.reference)
+    reference = None if request.reference is None else read_reference(request.reference)
     listing = list_files(named_paths(request.paths, request.null))
     form = dataclasses.replace(form, known=find_reference(reference, listing.files))
     failures = list(listing.failures)

@@ -10,13 +10,11 @@ import click
 
 from scripts.predict_output import SUFFIXES, Form
 from scripts.predict_target import can_be_read_back
+from tfkey.errors import UsageError
 from tfkey.keys import Notation
 
 if TYPE_CHECKING:
     from tfkey.inference.many_files import Judging, Model
-
-# Distance between the starts of the intervals for key over time.
-_STEP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,7 @@ def form_of(request: Request) -> Form:
 
 def judging_of(request: Request) -> Judging:
     """Return what is done with each file."""
+    from tfkey.inference.key_over_time import STEP_SECONDS
     from tfkey.inference.many_files import Judging, Tagging
 
     tagging = None
@@ -105,7 +104,7 @@ def judging_of(request: Request) -> Judging:
         tagging = Tagging(notation, request.overwrite, request.dry_run)
     return Judging(
         _model(request),
-        step_seconds=_STEP_SECONDS if request.over_time else None,
+        step_seconds=STEP_SECONDS if request.over_time else None,
         min_confidence=request.min_confidence,
         tagging=tagging,
         skip_tagged=request.skip_existing and request.target is None,
@@ -116,9 +115,25 @@ def _model(request: Request) -> Model:
     from tfkey.inference.many_files import Model
 
     if request.model is not None:
-        return Model("export", request.model)
+        return _exported(request.model)
     if request.runs_dir is not None:
         from tfkey.runs import latest_run
 
         return Model("run", latest_run(request.runs_dir).path)
     return Model("run", request.run) if request.run is not None else Model()
+
+
+def _exported(place: Path) -> Model:
+    """Return the export in a folder or, if there is no such folder, the bundled network of that name."""
+    from tfkey.inference.many_files import Model
+    from tfkey.inference.pretrained import pretrained_names
+
+    if place.exists() or place.is_symlink():
+        return Model("export", place)
+    names = pretrained_names()
+    if str(place) in names:
+        return Model("pretrained", name=str(place))
+    raise UsageError(
+        f"--model {place}: no such folder, and no network of that name comes with tfkey; available: "
+        f"{', '.join(names)}"
+    )

@@ -1,4 +1,4 @@
-"""The ``--reference`` option of ``tfkey predict``."""
+"""The ``--reference`` option of ``tfkey predict`` and ``tfkey calibrate``."""
 
 from __future__ import annotations
 
@@ -8,31 +8,40 @@ import click
 
 from tfkey.errors import DataError, UsageError
 from tfkey.keys import Key
-from tfkey.known_keys import KnownKeys, find_known, read_known_keys
+from tfkey.known_keys import KnownKey, KnownKeys, find_known, read_known_keys
 
 _NAME_COLUMNS = ("file", "path", "track")
 
 
-def read_reference(path: Path | None) -> KnownKeys | None:
-    """Read the table; None without a path.
+def read_reference(path: Path) -> KnownKeys:
+    """Read the table.
 
     Raises:
         UsageError: the file cannot be read, or is not a table of files and keys.
     """
     try:
-        return None if path is None else read_known_keys(path, _NAME_COLUMNS)
+        return read_known_keys(path, _NAME_COLUMNS)
     except DataError as error:
         raise UsageError(f"--reference {error}") from error
 
 
 def find_reference(reference: KnownKeys | None, files: list[Path]) -> dict[Path, Key] | None:
-    """Return the known keys of the files; None without a table. The number of unusable rows goes to stderr.
+    """Return the known keys of the files; None without a table. See :func:`find_rows`."""
+    if reference is None:
+        return None
+    return {path: row.key for path, row in find_rows(reference, files).items()}
+
+
+def find_rows(reference: KnownKeys, files: list[Path]) -> dict[Path, KnownKey]:
+    """Return the row of the table for each file that it names, in the order of the files.
+
+    The number of unusable rows goes to stderr.
 
     Raises:
         UsageError: see :func:`tfkey.known_keys.find_known`.
     """
-    if reference is None or not files:
-        return None if reference is None else {}
+    if not files:
+        return {}
     try:
         found = find_known(reference, files)
     except DataError as error:
@@ -41,4 +50,4 @@ def find_reference(reference: KnownKeys | None, files: list[Path]) -> dict[Path,
         click.echo(f"{reference.path}: rows without a file or a key left out: {reference.left_out}", err=True)
     if found.unused:
         click.echo(f"{reference.path}: rows that match none of these files: {found.unused}", err=True)
-    return found.keys
+    return {path: found.rows[path] for path in files if path in found.rows}

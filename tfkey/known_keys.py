@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfkey.audio.finding import EXTENSIONS, identity
@@ -28,11 +28,13 @@ class KnownKey:
         line: the line number, from 1.
         names: the names of the file or track, as :attr:`tfkey.key_tables.Row.names`; at least one.
         key: the key.
+        cells: all cells, as :attr:`tfkey.key_tables.Row.cells`.
     """
 
     line: int
     names: tuple[str, ...]
     key: Key
+    cells: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,17 @@ class Found:
     """The files that a table names.
 
     Attributes:
-        keys: the keys by path, as the files were given.
+        rows: the row by path, as the files were given.
         unused: the number of rows that match none of the files.
     """
 
-    keys: dict[Path, Key]
+    rows: dict[Path, KnownKey]
     unused: int
+
+    @property
+    def keys(self) -> dict[Path, Key]:
+        """The keys by path."""
+        return {path: row.key for path, row in self.rows.items()}
 
 
 def read_known_keys(path: Path, names: Sequence[str]) -> KnownKeys:
@@ -79,7 +86,7 @@ def read_known_keys(path: Path, names: Sequence[str]) -> KnownKeys:
     for row in rows:
         key = parse_key(path, row.line, row.key_text)
         if key is not None and row.names:
-            known.append(KnownKey(row.line, row.names, key))
+            known.append(KnownKey(row.line, row.names, key, row.cells))
     if not known:
         raise DataError(f"{path}: none of its {len(rows)} rows has both a {names[0]} and a key; fill them in")
     return KnownKeys(path, tuple(known), len(rows) - len(known))
@@ -131,7 +138,7 @@ def find_known(known: KnownKeys, files: Sequence[Path]) -> Found:
             f"{known.path}: no row matches any of the files; looked for {wanted} among {given}; "
             f"write paths relative to {known.path.parent} or to the current folder"
         )
-    return Found({path: row.key for path, row in chosen.items()}, unused)
+    return Found(chosen, unused)
 
 
 def _choose(known: KnownKeys, chosen: dict[Path, KnownKey], path: Path, row: KnownKey) -> None:

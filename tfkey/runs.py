@@ -14,9 +14,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import yaml
 
 from tfkey.config import Config, flat_settings, load_resolved
 from tfkey.errors import DataError, TfkeyError, UsageError
@@ -155,6 +159,20 @@ def open_run(path: Path) -> Run:
         what = "not a run folder (it has no config.yaml)" if path.is_dir() else "no such folder"
         raise UsageError(f"{path}: {what}; give the folder of a training run", remedy="train")
     return Run(path, load_resolved(path / "config.yaml"))
+
+
+def config_digest(run: Run) -> str | None:
+    """Return the SHA-256 of a run's settings, without those that only locate files; None without a file.
+
+    Runs with the same digest were trained by the same command, on whichever machine. The digest is that of
+    ``config.yaml`` as JSON with sorted names, so that settings of later versions of tfkey do not change it.
+    """
+    try:
+        stated = yaml.safe_load((run.path / "config.yaml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    settings = {name: value for name, value in stated.items() if name not in FREE_SETTINGS}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def latest_run(runs_dir: Path) -> Run:

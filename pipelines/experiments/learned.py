@@ -7,13 +7,16 @@ has moved to another split, in any mode; digests identify a recording under anot
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from pipelines.data_folders import DataFolders
 from pipelines.prepared.manifest import PreparedDataset
 from pipelines.prepared.split_intervals import SplitIntervals
 from tfkey.errors import DataError, UsageError
-from tfkey.files import write_csv
+from tfkey.files import csv_lines, sha256, write_csv
 from tfkey.runs import Run
 from tfkey.settings import SPLITS
 
@@ -79,6 +82,46 @@ def read_learned(run: Run) -> list[Learned] | None:
             return [Learned(**{name: line[name] for name in _COLUMNS}) for line in csv.DictReader(stream)]
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise DataError(f"{path}: is damaged; put it back, or delete {run.path} and train again") from error
+
+
+def data_digests(run: Run) -> dict[str, dict[str, int | str]]:
+    """Return digests of the data that a run was trained and validated on.
+
+    Returns:
+        By dataset, in the order of training: ``tracks`` and ``intervals``, their numbers; ``learned``, the
+        SHA-256 of the dataset's lines in ``learned.csv``; and ``manifest``, the SHA-256 of the prepared
+        dataset's ``manifest.csv``, if it is still there and contains all of these intervals. Empty if the run
+        did not record its intervals.
+
+    Raises:
+        DataError: see :func:`read_learned`.
+    """
+    by_dataset: dict[str, list[Learned]] = {}
+    for item in read_learned(run) or ():
+        by_dataset.setdefault(item.dataset, []).append(item)
+    found: dict[str, dict[str, int | str]] = {}
+    for name, items in by_dataset.items():
+        lines = csv_lines([*item.place, item.digest] for item in items)
+        found[name] = {
+            "tracks": len({(item.key, item.track) for item in items}),
+            "intervals": len(items),
+            "learned": hashlib.sha256(lines.encode()).hexdigest(),
+        }
+        manifest = DataFolders(run.config.data_dir, name).prepared(run.config.mode) / "manifest.csv"
+        if _contains(manifest, items):
+            found[name]["manifest"] = sha256(manifest)
+    return found
+
+
+def _contains(manifest: Path, items: Sequence[Learned]) -> bool:
+    """Whether a manifest lists all intervals; False if there is none that can be read."""
+    try:
+        with manifest.open(encoding="utf-8", newline="") as stream:
+            names = _COLUMNS[1:]
+            listed = {tuple(line[name] for name in names) for line in csv.DictReader(stream)}
+    except (OSError, ValueError, KeyError, csv.Error):
+        return False
+    return all((*item.place[1:], item.digest) in listed for item in items)
 
 
 def check_unlearned(run: Run, datasets: Sequence[PreparedDataset], split: str) -> None:

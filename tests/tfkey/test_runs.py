@@ -11,7 +11,7 @@ import pytest
 from tfkey.config import Config, load_config
 from tfkey.errors import ConfigError, DataError, TfkeyError, UsageError
 from tfkey.models import build_network
-from tfkey.runs import create_run, latest_run, open_run
+from tfkey.runs import Run, config_digest, create_run, latest_run, open_run
 
 
 def make_config(folder: Path, *overrides: str) -> Config:
@@ -34,6 +34,16 @@ def test_run_is_created_opened_and_taken_up_again(tmp_path: Path) -> None:
     moved = create_run(make_config(tmp_path / "runs", "data_dir=/elsewhere"), "first")
     assert moved.config.data_dir == Path("/elsewhere")
     assert (run.path / "config.yaml").stat().st_mtime_ns == before
+
+
+def test_digest_is_that_of_the_settings(tmp_path: Path) -> None:
+    digests = {
+        name: config_digest(create_run(make_config(tmp_path / name, *overrides), "run"))
+        for name, overrides in (("a", ()), ("b", ("data_dir=/elsewhere",)), ("c", ("seed=7",)))
+    }
+    assert digests["a"] == digests["b"] != digests["c"]
+    assert re.fullmatch(r"[0-9a-f]{64}", digests["c"] or "")
+    assert config_digest(Run(tmp_path / "none", make_config(tmp_path))) is None
 
 
 def test_run_of_another_configuration_is_refused_with_every_difference(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tfkey.export import FORMATS
 from tfkey.export.target import check_target, real_target
 from tfkey.export.whole_track import calibrated_in_graph, whole_track_function
 from tfkey.files import atomic_path
-from tfkey.inference.bundle import METADATA, NETWORK_FILES
+from tfkey.inference.bundle import CARD, METADATA, NETWORK_FILES, metadata_text
 from tfkey.inference.from_run import export_metadata, with_probabilities
 from tfkey.inference.networks import quiet
 from tfkey.models import takes_waveforms
@@ -31,6 +32,7 @@ def export_run(
     *,
     description: str | None = None,
     licences: Mapping[str, str] | None = None,
+    data: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a run's best network.
 
@@ -49,10 +51,11 @@ def export_run(
     Args:
         run: the run.
         kind: one of :data:`tfkey.export.FORMATS`.
-        folder: the folder to create, or whose older export to replace. Versions of a SavedModel stay. A link
-            is followed.
+        folder: the folder to create, or whose older export to replace. Versions of a SavedModel stay, as does
+            a model card (``card.md``) beside another network. A link is followed.
         description: see :func:`tfkey.inference.from_run.export_metadata`.
         licences: see there.
+        data: see there.
 
     Returns:
         The folder of this export: ``folder``, or that of the version.
@@ -69,8 +72,7 @@ def export_run(
         raise UsageError(f"format {kind!r} is unknown; choose one of {', '.join(FORMATS)}")
     check_target(folder, kind)
     network = run.load_network()
-    metadata = export_metadata(run, description=description, licences=licences)
-    text = json.dumps(metadata, indent=1, ensure_ascii=False) + "\n"
+    metadata = export_metadata(run, description=description, licences=licences, data=data, network=network)
     target = folder / str(next_version(folder)) if kind == "saved_model" else folder
     with atomic_path(real_target(target)) as partial:
         partial.mkdir()
@@ -85,7 +87,9 @@ def export_run(
                 place.write_bytes(_litert(run, model))
             else:
                 place.write_bytes(_onnx(run, model, metadata))
-        (partial / METADATA).write_text(text, encoding="utf-8", newline="\n")
+            if (target / CARD).is_file():
+                shutil.copyfile(target / CARD, partial / CARD)
+        (partial / METADATA).write_text(metadata_text(metadata), encoding="utf-8", newline="\n")
         # Building took a while; somebody may have put a file there in the meantime.
         check_target(folder, kind)
     return target

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfkey.errors import UsageError
 from tfkey.files import is_partial_of
-from tfkey.inference.bundle import METADATA, NETWORK_FILES
+from tfkey.inference.bundle import CARD, METADATA, NETWORK_FILES
 
 SAVED_MODEL_FILE = "saved_model.pb"
 """The file that makes a folder a SavedModel."""
@@ -17,9 +17,9 @@ def check_target(folder: Path, kind: str) -> None:
     """Refuse a folder for an export if it contains anything but older exports of the format.
 
     The folder is replaced as a whole and must therefore not contain anybody else's files. Every entry must
-    be one that an export writes: ``tfkey.json`` and the network's file, or, for a SavedModel, numbered
-    folders that contain a ``saved_model.pb`` each. Hidden files count as foreign, too, except those that a
-    killed export left behind.
+    be one that an export writes or keeps: ``tfkey.json``, the network's file and a model card, or, for a
+    SavedModel, numbered folders that contain a ``saved_model.pb`` each. Hidden files count as foreign, too,
+    except those that a killed export left behind.
 
     Args:
         folder: the folder for the export; it need not exist. A link is followed.
@@ -60,6 +60,6 @@ def _is_own(path: Path, kind: str) -> bool:
             number = path.name.removeprefix(".").partition(".")[0]
             return number.isdecimal() and is_partial_of(path.name, number)
         return number.isdecimal() and (path / SAVED_MODEL_FILE).is_file()
-    names = (METADATA, NETWORK_FILES[kind])
+    names = (METADATA, NETWORK_FILES[kind], CARD)
     is_known = path.name in names or any(is_partial_of(path.name, name) for name in names)
     return is_known and path.is_file() and not path.is_symlink()

@@ -7,14 +7,20 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfkey.errors import DataError
+from tfkey.files import write_text
 from tfkey.spectrogram.filters import Features
 
 METADATA = "tfkey.json"
+CARD = "card.md"
+"""A model card that may lie beside the network."""
+
 NETWORK_FILES = {"litert": "network.tflite", "onnx": "network.onnx", "keras": "network.keras"}
 """The file name of the network, by format."""
 
@@ -29,6 +35,7 @@ class Metadata:
         minimum_frames: the smallest number of frames that it accepts.
         temperature: the temperature that calibrates a track's probabilities
             (:mod:`tfkey.scoring.calibration`).
+        interval_temperature: the temperature that calibrates the probabilities of single intervals.
         takes_waveforms: whether it takes waveforms instead of spectrograms.
         description: a description of the weights.
     """
@@ -37,6 +44,7 @@ class Metadata:
     interval_seconds: float
     minimum_frames: int
     temperature: float
+    interval_temperature: float
     takes_waveforms: bool
     description: str
 
@@ -51,7 +59,9 @@ class Metadata:
             features=Features.of(values["features"]),
             interval_seconds=float(values["interval_seconds"]),
             minimum_frames=int(values["minimum_frames"]),
-            temperature=float(values["temperature"]),
+            temperature=_temperature(values["temperature"]),
+            # Exports did not always have one of its own.
+            interval_temperature=_temperature(values.get("interval_temperature", values["temperature"])),
             takes_waveforms=bool(values["takes_waveforms"]),
             description=str(values["description"]),
         )
@@ -81,22 +91,50 @@ class Bundle:
         return self.path / NETWORK_FILES[self.format]
 
 
-def open_bundle(path: Path) -> Bundle:
-    """Open a folder written by ``tfkey export``.
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Return the content of ``tfkey.json`` in a folder written by ``tfkey export``.
 
     Raises:
         DataError: the folder is not an export, or it is damaged.
     """
     try:
         values = json.loads((path / METADATA).read_text(encoding="utf-8"))
-        metadata = Metadata.of(values)
-    except FileNotFoundError as error:
+        Metadata.of(values)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(
             f"{path}: is not an export (it has no {METADATA}); give the folder of an export",
             remedy="export",
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path / METADATA}: is damaged ({error}); export the run again") from error
+    return values
+
+
+def write_metadata(path: Path, values: Mapping[str, Any]) -> None:
+    """Write ``tfkey.json`` into the folder of an export, atomically.
+
+    Args:
+        path: the folder.
+        values: the content, as :func:`read_metadata` returns it.
+
+    Raises:
+        TfkeyError: the file cannot be written.
+    """
+    write_text(path / METADATA, metadata_text(values))
+
+
+def metadata_text(values: Mapping[str, Any]) -> str:
+    """Return the text of ``tfkey.json``."""
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Open a folder written by ``tfkey export``.
+
+    Raises:
+        DataError: the folder is not an export, or it is damaged.
+    """
+    metadata = Metadata.of(read_metadata(path))
     for kind, name in NETWORK_FILES.items():
         if (path / name).is_file():
             return Bundle(path, kind, metadata)
@@ -105,3 +143,10 @@ def open_bundle(path: Path) -> Bundle:
         remedy="export",
         details={"format": "litert"},
     )
+
+
+def _temperature(value: Any) -> float:
+    found = float(value)
+    if not 0 < found < math.inf:
+        raise ValueError(f"temperature {value} is not above 0")
+    return found

@@ -8,7 +8,7 @@ Each step can also be used alone: a file (:func:`tfkey.audio.reading.read`), a w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from tfkey.inference.covering import covering_starts
 from tfkey.inference.key_over_time import Segment, segments
 from tfkey.inference.level import Conditioning, conditioning
 from tfkey.inference.networks import Network, load_network
+from tfkey.inference.pretrained import pretrained_folder
 from tfkey.inference.tones import LEAST_TONALITY, Tones, find_tones
 from tfkey.keys import KEYS, Key
 from tfkey.scoring.calibration import calibrated
@@ -59,6 +60,8 @@ class Estimate:
         segments: key over time, in order; neighbours with the same key are joined.
         warning: what is wrong with a file that was analysed nevertheless, such as that it is cut; None if
             nothing is wrong.
+        interval_probabilities: float64 ``[intervals, 24]``, each with sum 1: those of the intervals for key
+            over time that may have a key, without calibration.
     """
 
     key: Key | None
@@ -69,6 +72,7 @@ class Estimate:
     seconds: float
     segments: tuple[Segment, ...]
     warning: str | None = None
+    interval_probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, len(KEYS))))
 
     def ranked(self, count: int = 3) -> list[tuple[Key, float]]:
         """The most probable keys and their probabilities, best first, at most ``count``."""
@@ -113,21 +117,18 @@ class KeyEstimator:
         self._network = network
 
     @classmethod
-    def from_pretrained(cls, name: str = "demo", **settings: Any) -> KeyEstimator:
+    def from_pretrained(cls, name: str | None = None, **settings: Any) -> KeyEstimator:
         """Load a network that comes with tfkey; :attr:`description` says what it is.
 
         Args:
-            name: the name of the weights.
+            name: its name (:func:`tfkey.inference.pretrained.pretrained_names` lists them); None for the
+                default one.
             **settings: further arguments of the class.
 
         Raises:
-            UsageError: there are no weights of that name.
+            UsageError: no network of that name comes with tfkey; names those that do.
         """
-        folder = Path(__file__).parents[1] / "weights"
-        if not (folder / name / "tfkey.json").is_file():
-            names = ", ".join(sorted(path.parent.name for path in folder.glob("*/tfkey.json"))) or "none"
-            raise UsageError(f"weights {name!r} do not come with tfkey; available: {names}")
-        return cls.from_export(folder / name, **settings)
+        return cls.from_export(pretrained_folder(name), **settings)
 
     @classmethod
     def from_export(cls, path: Path | str, *, threads: int = 1, **settings: Any) -> KeyEstimator:
@@ -248,6 +249,7 @@ class KeyEstimator:
             starts = covering_starts(recording.samples, length, step)
             judged = self._judge(recording, starts, condition, correction)
         best = int(mean.argmax())
+        tonal = self._tonal(judged, reason is None)
         return Estimate(
             key=KEYS[best] if reason is None else None,
             probabilities=mean,
@@ -255,8 +257,9 @@ class KeyEstimator:
             reason=reason,
             tuning_cents=cents,
             seconds=recording.samples / rate,
-            segments=self._segments(judged, starts, recording.samples, reason is None),
+            segments=self._segments(judged, starts, recording.samples, tonal),
             warning=recording.warning,
+            interval_probabilities=judged.probabilities[tonal],
         )
 
     def _correction(self, cents: float | None) -> float:
@@ -286,20 +289,21 @@ class KeyEstimator:
                 rows.append(self.probabilities(picture))
         return _Judged(np.stack(rows), tones, tonality, silent)
 
+    def _tonal(self, judged: _Judged, has_key: bool) -> np.ndarray:
+        """Which intervals may have a key, bool ``[intervals]``, in a recording that has one or not."""
+        doubtful = _DOUBTFUL * self.least_tonality
+        return has_key & ~np.array(judged.silent) & (np.array(judged.tonality) >= doubtful)
+
     def _segments(
-        self, judged: _Judged, starts: Sequence[int], samples: int, has_key: bool
+        self, judged: _Judged, starts: Sequence[int], samples: int, tonal: np.ndarray
     ) -> tuple[Segment, ...]:
         rate = self.metadata.features.sample_rate
-        tonal = [
-            has_key and not is_quiet and tonality >= _DOUBTFUL * self.least_tonality
-            for tonality, is_quiet in zip(judged.tonality, judged.silent, strict=True)
-        ]
         return segments(
-            calibrated(judged.probabilities, self.metadata.temperature),
+            calibrated(judged.probabilities, self.metadata.interval_temperature),
             [start / rate for start in starts],
             min(self.metadata.interval, samples) / rate,
             samples / rate,
-            tonal,
+            tonal.tolist(),
         )
 
 

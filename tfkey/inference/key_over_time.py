@@ -14,6 +14,8 @@ from tfkey.keys import Key
 KEY_SECONDS = 90.0
 """The smoothing's assumption of how long a key lasts on average before the music modulates."""
 
+STEP_SECONDS = 10.0
+"""The usual distance between the starts of the intervals for key over time."""
 
 _TINY = float(np.finfo(np.float64).tiny)
 

@@ -24,12 +24,12 @@ class Model:
     Attributes:
         kind: the constructor of :class:`tfkey.KeyEstimator`: ``from_<kind>``.
         path: the folder of the run or the export.
-        name: the name of the pretrained weights.
+        name: the name of a network that comes with tfkey; None for the default one.
     """
 
     kind: Literal["pretrained", "run", "export"] = "pretrained"
     path: Path = Path()
-    name: str = "demo"
+    name: str | None = None
 
     def open(self) -> KeyEstimator:
         """Load the estimator."""

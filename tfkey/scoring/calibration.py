@@ -92,6 +92,9 @@ class Calibration:
         nll_before: mean negative log-likelihood of these tracks, in nats, without the temperature.
         nll_after: the same with it.
         network: SHA-256 of the network's file; a temperature belongs to a single network.
+        interval_temperature: the temperature for single intervals; None if it is the same.
+        recordings: the table of labelled recordings that it was fitted on instead of a validation split;
+            empty otherwise.
     """
 
     temperature: float
@@ -101,6 +104,8 @@ class Calibration:
     nll_before: float
     nll_after: float
     network: str
+    interval_temperature: float | None = None
+    recordings: str = ""
 
     def write(self, path: Path) -> None:
         """Write ``calibration.json``."""
@@ -112,7 +117,8 @@ def read_calibration(path: Path) -> Calibration | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         found = Calibration(**{**values, "datasets": tuple(values["datasets"])})
-        return found if TEMPERATURES[0] <= found.temperature <= TEMPERATURES[1] else None
+        both = (found.temperature, found.interval_temperature or found.temperature)
+        return found if all(TEMPERATURES[0] <= item <= TEMPERATURES[1] for item in both) else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

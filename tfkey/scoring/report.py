@@ -141,10 +141,10 @@ def _confidence(evaluation: Evaluation) -> str:
     if calibration is None:
         said = "No temperature: the run's validation data could not be judged."
     else:
-        said = (
-            f"Temperature {calibration.temperature:.3f}, fitted on {calibration.n_tracks} validation tracks "
-            f"of {', '.join(calibration.datasets)}."
-        )
+        fitted_on = f"{calibration.n_tracks} validation tracks of {', '.join(calibration.datasets)}"
+        if calibration.recordings:
+            fitted_on = f"{calibration.n_tracks} recordings of {calibration.recordings}"
+        said = f"Temperature {calibration.temperature:.3f}, fitted on {fitted_on}."
         if evaluation.is_calibration_data:
             said += " They include tracks of this evaluation, which makes its effect look better here."
     return f"<p>{html.escape(said)}</p>" + _table(["", "network alone", "with temperature"], rows)

@@ -9,14 +9,17 @@ import pytest
 import tensorflow as tf
 
 import pipelines.prepared.inputs
+from pipelines.data_folders import DataFolders
 from pipelines.experiments.evaluate import evaluate
-from pipelines.experiments.learned import read_learned, remember
+from pipelines.experiments.learned import data_digests, read_learned, remember
 from pipelines.experiments.train import Experiment
 from pipelines.prepared.inputs import broken_members
 from pipelines.prepared.manifest import open_prepared, read_manifest
 from pipelines.prepared.split_intervals import open_intervals
+from tfkey.config import load_config
 from tfkey.errors import DataError, UsageError
-from tfkey.runs import open_run
+from tfkey.files import sha256, write_csv
+from tfkey.runs import create_run, open_run
 
 
 @pytest.fixture
@@ -118,3 +121,42 @@ def test_files_with_what_is_no_number_are_named(run, monkeypatch):
 
     monkeypatch.setattr(pipelines.prepared.inputs, "decode_clip", decoded)
     assert broken_members(source) == [bad]
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """A run that only recorded its intervals, and the manifest that they come from."""
+    config = load_config(None, [f"runs_dir={tmp_path / 'runs'}", f"data_dir={tmp_path / 'data'}"])
+    run = create_run(config, "mine")
+    manifest = DataFolders(config.data_dir, "one").prepared(config.mode) / "manifest.csv"
+    manifest.parent.mkdir(parents=True)
+    columns = ("track", "part", "path", "key", "split", "seconds", "source", "digest")
+    rows = [
+        ("a", 0, "a-0.wav", "C major", "train", 30.0, "a.wav", "11"),
+        ("a", 1, "a-1.wav", "C major", "train", 30.0, "a.wav", "12"),
+        ("b", 0, "b-0.wav", "A minor", "validation", 30.0, "b.wav", "13"),
+        ("c", 0, "c-0.wav", "A minor", "test", 30.0, "c.wav", "14"),
+    ]
+    write_csv(manifest, columns, rows)
+    learned = [("one", row[3], row[0], row[1], row[4], row[7]) for row in rows[:3]]
+    learned.append(("gone", "C major", "x", 0, "train", "15"))
+    write_csv(run.path / "learned.csv", ("dataset", "key", "track", "part", "split", "digest"), learned)
+    return run, manifest
+
+
+def test_digests_of_the_data(recorded):
+    run, manifest = recorded
+    found = data_digests(run)
+    assert list(found) == ["one", "gone"]
+    assert (found["one"]["tracks"], found["one"]["intervals"]) == (2, 3)
+    assert found["one"]["manifest"] == sha256(manifest)
+    # What is not there any more has the digest of its record alone.
+    assert "manifest" not in found["gone"]
+    assert len({item["learned"] for item in found.values()}) == 2
+    # A manifest that was made anew, with other recordings, is not what the run learned from.
+    manifest.write_text(manifest.read_text().replace(",12", ",99"))
+    again = data_digests(run)
+    assert "manifest" not in again["one"]
+    assert again["one"]["learned"] == found["one"]["learned"]
+    (run.path / "learned.csv").unlink()
+    assert data_digests(run) == {}

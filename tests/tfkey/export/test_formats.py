@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfkey import KeyEstimator, __version__
@@ -17,12 +19,13 @@ from tfkey.export.formats import export_run
 from tfkey.export.whole_track import whole_track_function
 from tfkey.files import sha256
 from tfkey.keys import Key
-from tfkey.runs import Run, create_run
+from tfkey.runs import Run, config_digest, create_run
 from tfkey.scoring.calibration import Calibration, calibrated
 from tfkey.settings import FeatureConfig
 
 REAL = sorted((Path(__file__).parents[2] / "data" / "real").glob("*.ogg"))
 LICENCES = {"gs_mtg": "unknown", "ncs": "free to use with naming"}
+DATA = {"ncs": {"tracks": 3, "intervals": 9, "learned": "0" * 64}}
 TEMPERATURE = 1.7
 
 # What somebody does who has none of tfkey. Arguments: folder of the exports, inputs, answers.
@@ -91,7 +94,7 @@ def exports(run: Run) -> Path:
     """A folder with an export in each format."""
     folder = run.path / "export"
     for kind in FORMATS:
-        written = export_run(run, kind, folder / kind, description="For tests.", licences=LICENCES)
+        written = export_run(run, kind, folder / kind, description="For tests.", licences=LICENCES, data=DATA)
         assert written == folder / kind / ("1" if kind == "saved_model" else "")
     return folder
 
@@ -167,6 +170,10 @@ def test_metadata_goes_with_every_format(run: Run, exports: Path, stranger) -> N
     assert metadata["licence"] == {"tfkey": "Apache-2.0", "data": LICENCES}
     assert metadata["description"] == "For tests."
     assert metadata["tfkey_version"] == __version__
+    assert metadata["parameters"] == run.load_network().count_params()
+    assert (metadata["seed"], metadata["data"]) == (run.config.seed, DATA)
+    assert metadata["config_digest"] == config_digest(run)
+    assert metadata["versions"] == {"tensorflow": tf.__version__, "keras": keras.__version__}
     _, inside = stranger
     assert {name: json.loads(text) for name, text in inside.items()} == metadata
 
@@ -219,12 +226,16 @@ def test_versions_are_numbered_upwards_and_others_replaced(run: Run, tmp_path: P
     assert export_run(run, "saved_model", tmp_path / "served") == tmp_path / "served" / "11"
     assert (tmp_path / "served" / "10" / "saved_model.pb").read_text() == "older"
     (tmp_path / "keras").mkdir()
-    for name in ("network.keras", "tfkey.json", ".network.partial.keras"):
+    for name in ("network.keras", "tfkey.json", ".network.partial.keras", "card.md"):
         (tmp_path / "keras" / name).write_text("old")
     (tmp_path / "link").symlink_to("keras", target_is_directory=True)
     export_run(run, "keras", tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
-    assert sorted(path.name for path in (tmp_path / "keras").iterdir()) == ["network.keras", "tfkey.json"]
+    # A model card is written by hand, and stays.
+    names = sorted(path.name for path in (tmp_path / "keras").iterdir())
+    assert names == ["card.md", "network.keras", "tfkey.json"]
+    assert (tmp_path / "keras" / "card.md").read_text() == "old"
+    assert (tmp_path / "keras" / "tfkey.json").read_text() != "old"
 
 
 @pytest.mark.parametrize(

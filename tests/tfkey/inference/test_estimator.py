@@ -190,7 +190,7 @@ def loudest_pitch_class(inputs: np.ndarray) -> np.ndarray:
 def simple() -> KeyEstimator:
     features = Features.of(load_config().features.model_dump())
     return KeyEstimator(
-        Metadata(features, 5.0, 8, 1.0, False, "the loudest pitch class"), loudest_pitch_class
+        Metadata(features, 5.0, 8, 1.0, 1.0, False, "the loudest pitch class"), loudest_pitch_class
     )
 
 
@@ -290,7 +290,7 @@ def test_network_that_takes_waveforms(config) -> None:
 def test_pretrained_says_what_it_is() -> None:
     estimator = KeyEstimator.from_pretrained()
     assert "rendered" in estimator.description
-    with pytest.raises(UsageError, match=r"'hits' do not come with tfkey; available: .*demo"):
+    with pytest.raises(UsageError, match=r"'hits' does not come with tfkey; available: .*demo"):
         KeyEstimator.from_pretrained("hits")
     right = 0
     for line in (REAL[0].parent / "labels.csv").read_text(encoding="utf-8").splitlines()[1:]:
