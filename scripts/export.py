@@ -23,9 +23,22 @@ from tfkey.export import FORMATS
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Folder of the export (default: RUN/export/FORMAT)."
 )
+@click.option(
+    "--quantize",
+    is_flag=True,
+    help="Store and compute the weights of litert in 8 bits: a quarter of the size, two to three times as "
+    "fast.",
+)
+@click.option(
+    "--card",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Write a model card (card.md) from this template, in which {data} and {recordings} are filled in.",
+)
 @click.option("--description", help="A description of the weights for their users.")
 @if_stopped(STARTS_OVER)
-def command(run: Path, kind: str, output: Path | None, description: str | None) -> None:
+def command(
+    run: Path, kind: str, output: Path | None, quantize: bool, card: Path | None, description: str | None
+) -> None:
     """Write the best network of RUN (a folder) for use elsewhere.
 
     Each format includes tfkey.json, which holds labels, feature parameters, temperature and licences, and
@@ -37,16 +50,32 @@ def command(run: Path, kind: str, output: Path | None, description: str | None) 
     from tfkey.export.target import check_target
     from tfkey.runs import open_run
 
+    if quantize and kind != "litert":
+        raise click.UsageError("--quantize: needs --format litert")
     opened = open_run(run)
     target = output or opened.path / "export" / kind
     # export_run checks this again before it writes; checking here saves loading TensorFlow for nothing.
     check_target(target, kind)
     from pipelines.catalogue.specs import find_spec
     from pipelines.experiments.learned import data_digests
+    from pipelines.publishing.model_card import fill_card
     from tfkey.export.formats import export_run
 
     specs = {name: find_spec(name, opened.config.catalogue) for name in opened.config.datasets}
     licences = {name: spec.licence if spec else "unknown (your own data)" for name, spec in specs.items()}
     data = data_digests(opened)
-    written = export_run(opened, kind, target, description=description, licences=licences, data=data)
+    text = None
+    if card is not None:
+        template = card.read_text(encoding="utf-8")
+        text = fill_card(template, opened.config.datasets, catalogue=opened.config.catalogue)
+    written = export_run(
+        opened,
+        kind,
+        target,
+        description=description,
+        licences=licences,
+        data=data,
+        quantize=quantize,
+        card=text,
+    )
     click.echo(f"{written}: {kind} written")

@@ -10,17 +10,23 @@ from pipelines.catalogue.parts import VoteLabels
 from pipelines.catalogue.specs import DatasetSpec, find_spec
 from pipelines.catalogue.votes import Work, read_votes
 
-DATA, RECORDINGS = "{data}", "{recordings}"
+DATA, RECORDINGS, SCORES = "{data}", "{recordings}", "{scores}"
 """Places in a template that :func:`fill_card` fills in."""
 
 
-def fill_card(template: str, datasets: Sequence[str], catalogue: Path | None = None) -> str:
+_NO_SCORES = "It has not been scored on recordings with known keys."
+
+
+def fill_card(
+    template: str, datasets: Sequence[str], scores: str | None = None, catalogue: Path | None = None
+) -> str:
     """Fill in a template of a model card.
 
     Args:
         template: Markdown; :data:`DATA` becomes a table of the datasets with their licences and citations,
             :data:`RECORDINGS` a table of all recordings by origin, artist and licence.
         datasets: the names of the datasets that the network was trained on.
+        scores: Markdown that :data:`SCORES` becomes; None to say that there are none.
         catalogue: the folder of the descriptions; None for those bundled with tfkey.
 
     Raises:
@@ -33,7 +39,8 @@ def fill_card(template: str, datasets: Sequence[str], catalogue: Path | None = N
     ]
     works = [work for spec in specs.values() if spec for work in _works(spec)]
     data = _table(["dataset", "content", "licence", "citation"], rows)
-    return template.replace(DATA, data).replace(RECORDINGS, _recordings(works))
+    filled = template.replace(SCORES, scores or _NO_SCORES)
+    return filled.replace(DATA, data).replace(RECORDINGS, _recordings(works))
 
 
 def _works(spec: DatasetSpec) -> list[Work]:

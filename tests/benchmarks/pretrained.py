@@ -11,7 +11,7 @@ interval of the paired bootstrap, as ``tfkey compare`` does for two tables.
 
 ``--answers FILE`` keeps the network's answers for ``tfkey compare``; a later call with the same file reads
 them from it. ``--write-scores`` writes the scores into the network's ``tfkey.json``, where ``tfkey models``
-finds them.
+finds them. ``--card TEMPLATE`` writes the model card beside it, with this report in place of ``{scores}``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.publishing.model_card import fill_card
 from tfkey.errors import DataError
-from tfkey.files import write_csv
-from tfkey.inference.bundle import read_metadata, write_metadata
+from tfkey.files import write_csv, write_text
+from tfkey.inference.bundle import CARD, read_metadata, write_metadata
 from tfkey.inference.many_files import Judging, Model, judge_files
 from tfkey.inference.pretrained import pretrained_folder
 from tfkey.key_tables import parse_key, read_rows
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--answers", type=Path, help="CSV file that keeps the network's answers")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write-scores", action="store_true")
+    parser.add_argument("--card", type=Path, help="template of the model card to write beside the network")
     options = parser.parse_args()
     table, folder = read_table(options.table), options.model or pretrained_folder()
     if options.answers is not None and options.answers.is_file():
@@ -159,6 +161,11 @@ def main() -> None:
         print(line)
     if options.write_scores:
         write_scores(folder, table, ours)
+    if options.card is not None:
+        datasets = read_metadata(folder)["trained_on"]
+        template = options.card.read_text(encoding="utf-8")
+        text = fill_card(template, datasets, "\n".join(lines(table, ours)))
+        write_text(folder / CARD, text)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ def export_run(
     description: str | None = None,
     licences: Mapping[str, str] | None = None,
     data: Mapping[str, Any] | None = None,
+    quantize: bool = False,
+    card: str | None = None,
 ) -> Path:
     """Write a run's best network.
 
@@ -56,6 +58,10 @@ def export_run(
         description: see :func:`tfkey.inference.from_run.export_metadata`.
         licences: see there.
         data: see there.
+        quantize: store the weights of ``litert`` in 8 bits, and compute with 8 bits (activations are scaled
+            for each call): a quarter of the size, two to three times as fast, probabilities that differ in
+            the third digit.
+        card: a model card in Markdown, which replaces the one that is there.
 
     Returns:
         The folder of this export: ``folder``, or that of the version.
@@ -70,6 +76,8 @@ def export_run(
     """
     if kind not in FORMATS:
         raise UsageError(f"format {kind!r} is unknown; choose one of {', '.join(FORMATS)}")
+    if quantize and kind != "litert":
+        raise UsageError(f"format {kind} is not quantised; choose litert, or leave it as it is")
     check_target(folder, kind)
     network = run.load_network()
     metadata = export_metadata(run, description=description, licences=licences, data=data, network=network)
@@ -84,10 +92,12 @@ def export_run(
             if kind == "keras":
                 model.save(place)
             elif kind == "litert":
-                place.write_bytes(_litert(run, model))
+                place.write_bytes(_litert(run, model, quantize))
             else:
                 place.write_bytes(_onnx(run, model, metadata))
-            if (target / CARD).is_file():
+            if card is not None:
+                (partial / CARD).write_text(card, encoding="utf-8", newline="\n")
+            elif (target / CARD).is_file():
                 shutil.copyfile(target / CARD, partial / CARD)
         (partial / METADATA).write_text(metadata_text(metadata), encoding="utf-8", newline="\n")
         # Building took a while; somebody may have put a file there in the meantime.
@@ -142,14 +152,17 @@ def _function(run: Run, model: keras.Model) -> Any:
     return tf.function(judge, input_signature=[spec])
 
 
-def _litert(run: Run, model: keras.Model) -> bytes:
+def _litert(run: Run, model: keras.Model, quantize: bool) -> bytes:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     # The converter of TensorFlow 2.16 does not find the variables of Keras 3.
     frozen = convert_variables_to_constants_v2(_function(run, model).get_concrete_function())
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    if quantize:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
     try:
         with quiet():
-            return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+            return converter.convert()
     except Exception as error:  # ConverterError is not a public class
         raise TfkeyError(
             f"model {run.config.model.name}: LiteRT cannot run it on inputs of any length; export it as onnx",

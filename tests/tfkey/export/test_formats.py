@@ -18,6 +18,7 @@ from tfkey.export import FORMATS
 from tfkey.export.formats import export_run
 from tfkey.export.whole_track import whole_track_function
 from tfkey.files import sha256
+from tfkey.inference.networks import LiteNetwork
 from tfkey.keys import Key
 from tfkey.runs import Run, config_digest, create_run
 from tfkey.scoring.calibration import Calibration, calibrated
@@ -320,3 +321,19 @@ def test_place_that_is_a_file_or_below_one(run: Run, tmp_path: Path) -> None:
         UsageError, match="'torch' is unknown; choose one of saved_model, keras, litert, onnx"
     ):
         export_run(run, "torch", tmp_path / "torch")
+
+
+def test_quantised_litert_is_smaller_and_gives_nearly_the_same(
+    run: Run, exports: Path, inputs, tmp_path: Path
+) -> None:
+    folder = export_run(run, "litert", tmp_path / "small", quantize=True, card="# A card\n")
+    assert (folder / "card.md").read_text() == "# A card\n"
+    sizes = [(path / "network.tflite").stat().st_size for path in (folder, exports / "litert")]
+    assert sizes[0] < 0.6 * sizes[1]
+    small, whole = (LiteNetwork(path / "network.tflite") for path in (folder, exports / "litert"))
+    pictures = [value for name, value in inputs.items() if name.startswith("spectrogram")]
+    assert pictures
+    for picture in pictures:
+        np.testing.assert_allclose(small(picture), whole(picture), atol=0.03)
+    with pytest.raises(UsageError, match="format onnx is not quantised"):
+        export_run(run, "onnx", tmp_path / "other", quantize=True)
