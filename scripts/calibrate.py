@@ -74,7 +74,8 @@ def command(
 
     Files that could not be analysed are listed at the end on stderr; the exit code is then 1.
     """
-    check_stdout()
+    if dry_run:
+        check_stdout()
     from tfkey.errors import DataError, MissingExtraError
     from tfkey.inference.calibrating import find_network, judge_labelled, store
 

@@ -263,6 +263,8 @@ SUBCOMMANDS = [
     (["tune", "--space", "nowhere"], 2, 2),
     (["evaluate", "nowhere"], 2, 2),
     (["export", "nowhere"], 2, 2),
+    (["calibrate", "nowhere", "a.wav", "--reference", "a.csv"], 2, 2),
+    (["models"], 0, 1),
     (["compare", "a.csv", "b.csv", "--reference", "a.csv"], 0, 1),
     (["pack", "nowhere"], 1, 1),
 ]
