@@ -10,6 +10,8 @@ ARGS ?=
 NAME ?= general
 CORPORA ?= free_music synthetic_electronic synthetic_accompaniments synthetic_songs
 SOURCE ?=
+LEVEL ?= -14
+DESCRIPTION ?= For any music: learned from the votes of two networks on 25 hours of free recordings, and from 100 hours of synthetic music.
 VENV ?= .venv
 BIN := $(VENV)/bin
 TFKEY := $(BIN)/tfkey
@@ -47,7 +49,8 @@ weights: $(READY)  ## build the network that comes with tfkey from nothing: NAME
 		|| [ -f data/spectrograms/$$set/dataset.json ] || exit 1; \
 	done
 	$(TFKEY) train --config $(NAME) --name $(NAME)
-	$(TFKEY) export runs/$(NAME) --format litert --quantize --output tfkey/weights/$(NAME) --card configs/cards/$(NAME).md
+	$(TFKEY) export runs/$(NAME) --format litert --quantize --level $(LEVEL) --output tfkey/weights/$(NAME) \
+		--card configs/cards/$(NAME).md --description "$(DESCRIPTION)"
 
 schema: $(READY)  ## write configs/schema.json, with which editors check configurations
 	$(TFKEY) config --schema > configs/schema.json

@@ -30,6 +30,13 @@ from tfkey.export import FORMATS
     "fast.",
 )
 @click.option(
+    "--level",
+    "level_db",
+    type=click.FloatRange(-60, 0),
+    help="Bring every recording to this level, in dB re full scale, before it is analysed (default: analyse "
+    "recordings as loud as they are).",
+)
+@click.option(
     "--card",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Write a model card (card.md) from this template, in which {data} and {recordings} are filled in.",
@@ -37,7 +44,13 @@ from tfkey.export import FORMATS
 @click.option("--description", help="A description of the weights for their users.")
 @if_stopped(STARTS_OVER)
 def command(
-    run: Path, kind: str, output: Path | None, quantize: bool, card: Path | None, description: str | None
+    run: Path,
+    kind: str,
+    output: Path | None,
+    quantize: bool,
+    level_db: float | None,
+    card: Path | None,
+    description: str | None,
 ) -> None:
     """Write the best network of RUN (a folder) for use elsewhere.
 
@@ -76,6 +89,7 @@ def command(
         licences=licences,
         data=data,
         quantize=quantize,
+        level_db=level_db,
         card=text,
     )
     click.echo(f"{written}: {kind} written")

@@ -34,6 +34,7 @@ def export_run(
     licences: Mapping[str, str] | None = None,
     data: Mapping[str, Any] | None = None,
     quantize: bool = False,
+    level_db: float | None = None,
     card: str | None = None,
 ) -> Path:
     """Write a run's best network.
@@ -61,6 +62,9 @@ def export_run(
         quantize: store the weights of ``litert`` in 8 bits, and compute with 8 bits (activations are scaled
             for each call): a quarter of the size, two to three times as fast, probabilities that differ in
             the third digit.
+        level_db: the level to which recordings are brought before they are analysed, in dB re full scale; see
+            :class:`tfkey.inference.bundle.Metadata`. A SavedModel takes waveforms as they are: its caller
+            must do that.
         card: a model card in Markdown, which replaces the one that is there.
 
     Returns:
@@ -80,7 +84,9 @@ def export_run(
         raise UsageError(f"format {kind} is not quantised; choose litert, or leave it as it is")
     check_target(folder, kind)
     network = run.load_network()
-    metadata = export_metadata(run, description=description, licences=licences, data=data, network=network)
+    metadata = export_metadata(
+        run, description=description, licences=licences, data=data, network=network, level_db=level_db
+    )
     target = folder / str(next_version(folder)) if kind == "saved_model" else folder
     with atomic_path(real_target(target)) as partial:
         partial.mkdir()

@@ -38,6 +38,8 @@ class Metadata:
         interval_temperature: the temperature that calibrates the probabilities of single intervals.
         takes_waveforms: whether it takes waveforms instead of spectrograms.
         description: a description of the weights.
+        level_db: the level in dB re full scale to which recordings are brought
+            (:func:`tfkey.inference.level.levelled`); None to leave all but very quiet ones as they are.
     """
 
     features: Features
@@ -47,6 +49,7 @@ class Metadata:
     interval_temperature: float
     takes_waveforms: bool
     description: str
+    level_db: float | None = None
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Metadata:
@@ -64,6 +67,7 @@ class Metadata:
             interval_temperature=_temperature(values.get("interval_temperature", values["temperature"])),
             takes_waveforms=bool(values["takes_waveforms"]),
             description=str(values["description"]),
+            level_db=None if values.get("level_db") is None else float(values["level_db"]),
         )
 
     @property

@@ -20,7 +20,7 @@ from tfkey.errors import AudioError, UsageError
 from tfkey.inference.bundle import Metadata, open_bundle
 from tfkey.inference.covering import covering_starts
 from tfkey.inference.key_over_time import Segment, segments
-from tfkey.inference.level import Conditioning, conditioning
+from tfkey.inference.level import Conditioning, conditioning, levelled
 from tfkey.inference.networks import Network, load_network
 from tfkey.inference.pretrained import pretrained_folder
 from tfkey.inference.tones import LEAST_TONALITY, Tones, find_tones
@@ -230,7 +230,11 @@ class KeyEstimator:
     def _estimate(self, recording: Recording, step_seconds: float | None) -> Estimate:
         length, rate = self.metadata.interval, self.metadata.features.sample_rate
         starts = covering_starts(recording.samples, length)
-        condition = conditioning(recording, rate)
+        condition = (
+            conditioning(recording, rate)
+            if self.metadata.level_db is None
+            else levelled(recording, rate, self.metadata.level_db)
+        )
         judged = self._judge(recording, starts, condition, 0.0)
         tones = judged.tones
         reason, cents = None, None

@@ -58,6 +58,7 @@ def export_metadata(
     licences: Mapping[str, str] | None = None,
     data: Mapping[str, Any] | None = None,
     network: keras.Model | None = None,
+    level_db: float | None = None,
 ) -> dict[str, Any]:
     """Return what is needed to use a network, and where it comes from; the content of ``tfkey.json``.
 
@@ -68,6 +69,7 @@ def export_metadata(
         data: digests of the training data, by dataset; None if they are not known.
         network: the run's network, to state its number of parameters and the versions of the packages that
             export it; None to leave these out.
+        level_db: see :class:`tfkey.inference.bundle.Metadata`.
     """
     config = run.config
     if description is None:
@@ -86,6 +88,7 @@ def export_metadata(
         "minimum_frames": minimum_frames(config.model.name),
         "takes_waveforms": takes_waveforms(config.model.name),
         **temperatures,
+        **({} if level_db is None else {"level_db": level_db}),
         "features": config.features.model_dump(mode="json"),
         "model": config.model.model_dump(mode="json"),
         **({} if network is None else {"parameters": int(network.count_params())}),

@@ -1,8 +1,10 @@
-"""How loud a recording is, and how a very quiet one is brought to the level that networks know.
+"""How loud a recording is, and how it is brought to the level that a network knows.
 
-Spectrograms have a fixed range of levels, so that a network can distinguish loud from soft. Music that peaks
-far below full scale is below that range and looks like silence. A quiet recording is therefore amplified as a
-whole by one gain. Recordings with a usual level stay bit-identical.
+Spectrograms have a fixed range of levels, so that a network can distinguish loud from soft. The whole of a
+recording is therefore amplified by one gain, in one of two ways. For most networks only music that peaks far
+below full scale is amplified, which would look like silence; all else stays bit-identical
+(:func:`conditioning`). A network whose metadata state a level gets every recording at that level
+(:func:`levelled`): how loud somebody has made a file then changes nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +31,13 @@ _SHARE = 0.05
 # Seconds that are read at a time.
 _WINDOW_SECONDS = 2.5
 
+_LOUD_BLOCK_SECONDS = 0.4
+_BLOCKS_AT_A_TIME = 25
+_GATE_DB = -10.0
+_LONGEST_SECONDS = 600.0
+# Music peaks at most this far above its level; clicks may go beyond.
+_CREST_DB = 30.0
+
 
 @dataclass(frozen=True)
 class Conditioning:
@@ -36,18 +45,21 @@ class Conditioning:
 
     Attributes:
         offset: its DC offset if that is large compared with its level, or if it is amplified; otherwise 0.
-        gain: a factor, at least 1.
+        gain: a factor.
+        limit: what is louder than this after the gain, such as a click, is clipped to it.
     """
 
     offset: float = 0.0
     gain: float = 1.0
+    limit: float = 1.0
 
     def __call__(self, window: np.ndarray) -> np.ndarray:
         """Condition float32 ``[samples]`` of the recording; the same array if there is nothing to do."""
         if self.offset:
             window = window - np.float32(self.offset)
-        # A click that is far louder than the music is clipped to full scale.
-        return window if self.gain == 1.0 else np.clip(window * np.float32(self.gain), -1.0, 1.0)
+        if self.gain == 1.0:
+            return window
+        return np.clip(window * np.float32(self.gain), -self.limit, self.limit)
 
 
 def conditioning(recording: Recording, sample_rate: int) -> Conditioning:
@@ -85,6 +97,43 @@ def conditioning(recording: Recording, sample_rate: int) -> Conditioning:
     if level < enough:
         return Conditioning(offset, 10 ** (USUAL_DB / 20) / level)
     return Conditioning(offset if abs(offset) > level else 0.0)
+
+
+def levelled(recording: Recording, sample_rate: int, level_db: float) -> Conditioning:
+    """Find out how to bring a recording to a level.
+
+    The level is the root mean square of its loud blocks: those of 0.4 s that are at most 10 dB below the mean
+    of all, as in ITU-R BS.1770 without its frequency weighting and absolute gate. Of a long recording the
+    first ten minutes count.
+
+    Args:
+        recording: the recording at ``sample_rate``.
+        sample_rate: in Hz.
+        level_db: the level to bring it to, in dB re full scale.
+
+    Raises:
+        AudioError: as the recording's windows do.
+    """
+    block = max(1, round(_LOUD_BLOCK_SECONDS * sample_rate))
+    window = block * _BLOCKS_AT_A_TIME
+    end = min(recording.samples, round(_LONGEST_SECONDS * sample_rate))
+    sums, squares = [], []
+    for part in recording.windows(range(0, end, window), window):
+        edges = np.arange(0, part.size, block)
+        sizes = np.diff(np.append(edges, part.size))
+        wide = part.astype(np.float64)
+        sums.append(np.add.reduceat(wide, edges) / sizes)
+        squares.append(np.add.reduceat(np.square(wide), edges) / sizes)
+    if not sums:
+        return Conditioning()
+    offset = float(np.concatenate(sums).mean())
+    powers = np.maximum(np.concatenate(squares) - 2 * offset * np.concatenate(sums) + offset**2, 0.0)
+    loud = powers[powers >= powers.mean() * 10 ** (_GATE_DB / 10)]
+    power = float(loud.mean())
+    if power <= 0.0:
+        return Conditioning()
+    gain = 10 ** (level_db / 20) / np.sqrt(power)
+    return Conditioning(offset, float(gain), 10 ** ((level_db + _CREST_DB) / 20))
 
 
 def _extremes(part: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ from typing import Any
 from tfkey.errors import DataError, UsageError
 from tfkey.inference.bundle import CARD, METADATA, open_bundle, read_metadata
 
-DEFAULT = "demo"
+DEFAULT = "general"
 """The network that is used unless another one is named."""
 
 FOLDER = Path(__file__).parents[1] / "weights"

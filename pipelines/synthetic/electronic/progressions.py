@@ -77,9 +77,7 @@ def progression(mode: str, group: str) -> tuple[int, ...]:
     """
     cycles = PROGRESSIONS[mode]
     if group not in cycles:
-        raise UsageError(
-            f"{group!r} is no {mode} progression; choose one of: {', '.join(cycles)}", remedy="group"
-        )
+        raise UsageError(f"{group!r} is no {mode} progression; choose one of: {', '.join(cycles)}")
     return cycles[group]
 
 
