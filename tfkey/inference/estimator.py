@@ -45,6 +45,9 @@ _DOUBTFUL = 0.7
 # Filters are designed for whole multiples of this many cents; designing them takes half a second.
 _CORRECTION_STEP = 5.0
 
+# In samples: 10 to 30 ms.
+_CLICK = 512
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -89,6 +92,14 @@ class _Judged:
     tones: Tones
     tonality: list[float]
     silent: list[bool]
+
+
+def _without_offset(window: np.ndarray, offset: float) -> np.ndarray:
+    """Subtract an offset; the ends, where resampling made a click of its sudden begin, are left out."""
+    if not offset:
+        return window
+    ends = slice(_CLICK, -_CLICK) if window.size > 4 * _CLICK else slice(None)
+    return window[ends] - np.float32(offset)
 
 
 class KeyEstimator:
@@ -279,7 +290,7 @@ class KeyEstimator:
         rows, tonality, silent = [], [], []
         tones = Tones()
         for window in recording.windows(starts, self.metadata.interval):
-            silent.append(is_silent(window - np.float32(condition.offset) if condition.offset else window))
+            silent.append(is_silent(_without_offset(window, condition.offset)))
             waveform = condition(window)
             if waveform.size < least:
                 waveform = np.pad(waveform, (0, least - waveform.size))

@@ -33,7 +33,8 @@ _WINDOW_SECONDS = 2.5
 
 _LOUD_BLOCK_SECONDS = 0.4
 _BLOCKS_AT_A_TIME = 25
-_GATE_DB = -10.0
+_LOUD_SHARE = 0.1
+_LEAST_LOUD_BLOCKS = 3
 _LONGEST_SECONDS = 600.0
 # Music peaks at most this far above its level; clicks may go beyond.
 _CREST_DB = 30.0
@@ -102,9 +103,8 @@ def conditioning(recording: Recording, sample_rate: int) -> Conditioning:
 def levelled(recording: Recording, sample_rate: int, level_db: float) -> Conditioning:
     """Find out how to bring a recording to a level.
 
-    The level is the root mean square of its loud blocks: those of 0.4 s that are at most 10 dB below the mean
-    of all, as in ITU-R BS.1770 without its frequency weighting and absolute gate. Of a long recording the
-    first ten minutes count.
+    The level is the root mean square of a block of 0.4 s than which a tenth of all blocks is louder. Pauses
+    and a few clicks do not change it. Of a long recording the first ten minutes count.
 
     Args:
         recording: the recording at ``sample_rate``.
@@ -127,9 +127,9 @@ def levelled(recording: Recording, sample_rate: int, level_db: float) -> Conditi
     if not sums:
         return Conditioning()
     offset = float(np.concatenate(sums).mean())
-    powers = np.maximum(np.concatenate(squares) - 2 * offset * np.concatenate(sums) + offset**2, 0.0)
-    loud = powers[powers >= powers.mean() * 10 ** (_GATE_DB / 10)]
-    power = float(loud.mean())
+    powers = np.sort(np.concatenate(squares) - 2 * offset * np.concatenate(sums) + offset**2)
+    rank = min(powers.size, max(_LEAST_LOUD_BLOCKS, round(_LOUD_SHARE * powers.size)))
+    power = float(powers[-rank])
     if power <= 0.0:
         return Conditioning()
     gain = 10 ** (level_db / 20) / np.sqrt(power)

@@ -289,8 +289,8 @@ def test_network_that_takes_waveforms(config) -> None:
 
 def test_pretrained_says_what_it_is() -> None:
     estimator = KeyEstimator.from_pretrained()
-    assert "rendered" in estimator.description
-    with pytest.raises(UsageError, match=r"'hits' does not come with tfkey; available: .*demo"):
+    assert "free recordings" in estimator.description
+    with pytest.raises(UsageError, match=r"'hits' does not come with tfkey; available: .*general"):
         KeyEstimator.from_pretrained("hits")
     right = 0
     for line in (REAL[0].parent / "labels.csv").read_text(encoding="utf-8").splitlines()[1:]:
