@@ -14,9 +14,9 @@ import keras
 
 @contextlib.contextmanager
 def averaged(model: keras.Model) -> Iterator[None]:
-    """Put the averages in place of a compiled model's weights within a ``with`` block."""
-    optimizer = _inner(model.optimizer)
-    if not optimizer.use_ema:
+    """Put the averages, if there are any, in place of a model's weights within a ``with`` block."""
+    optimizer = _inner(getattr(model, "optimizer", None))
+    if optimizer is None or not optimizer.use_ema:
         yield
         return
     _swap(optimizer)
@@ -38,7 +38,7 @@ class AverageInValidation(keras.callbacks.Callback):
         _swap(_inner(self.model.optimizer))
 
 
-def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+def _inner(optimizer: keras.optimizers.Optimizer | None) -> keras.optimizers.Optimizer | None:
     """Return the optimiser within one that scales the loss."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 

@@ -159,15 +159,21 @@ def test_members_of_a_batch_with_shares(mode, prepared):
     assert voted[24:] != voted[:15]
 
 
-@pytest.mark.parametrize("mode", ["spectrograms"])
-def test_weights_are_one_in_the_mean_with_shares_too(mode, prepared):
-    train = TrainConfig(class_weights="balanced", shuffle_buffer=8)
-    source = opened(
-        prepared[mode], "small", "voted", weighted=True, shares=SHARES, weights={"voted": 0.25}, train=train
-    )
-    batches = training_batches(source, BATCH, seed=0).take(13 * 12)
-    found = np.concatenate([weight for _, _, weight in batches.as_numpy_iterator()])
-    assert found.mean() == pytest.approx(1, abs=0.03)
+@pytest.mark.parametrize("class_weights", ["balanced", "none"])
+def test_weights_are_one_in_the_mean_with_shares_too(class_weights, prepared):
+    train = TrainConfig(class_weights=class_weights)
+    changes = {"shares": SHARES, "weights": {"voted": 0.25}, "train": train}
+    source = opened(prepared["audio"], "small", "voted", weighted=True, **changes)
+    by_key, mean, frequent = source.key_weights(), 0.0, np.zeros(24)
+    for (dataset, rows), weight in zip(source.parts, source.dataset_weights, strict=True):
+        labels = [Key.parse(row.key).index for row in rows]
+        share = SHARES[dataset.name] / sum(SHARES.values())
+        mean += share * weight * by_key[labels].mean()
+        frequent += share * np.bincount(labels, minlength=24) / len(rows)
+    assert mean == pytest.approx(1, rel=1e-5)
+    occurs = frequent > 0
+    products = (by_key * frequent)[occurs]
+    assert np.allclose(products, products[0]) == (class_weights == "balanced")
 
 
 def test_shares_of_a_single_dataset_change_nothing(prepared):

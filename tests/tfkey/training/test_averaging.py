@@ -26,6 +26,7 @@ from tfkey.scoring.calibration import softmax
 from tfkey.training.averaging import averaged
 from tfkey.training.fit import _restore, compile_model, fit
 from tfkey.training.schedules import build_schedule
+from tfkey.training.tensorboard import PictureLogger
 
 
 def weights_of(model: keras.Model) -> list[np.ndarray]:
@@ -70,7 +71,7 @@ def test_the_average_is_that_of_the_weights_after_each_step(tmp_path: Path, prec
 
 def test_the_average_is_validated_and_kept(tmp_path: Path) -> None:
     run = create_run(make_config(tmp_path, epochs=1, average=0.9), "run")
-    network, seen = make_network(), []
+    network, seen, drawn = make_network(), [], []
 
     class Watch(keras.callbacks.Callback):
         """The weights between the steps, as the optimiser left them."""
@@ -83,16 +84,22 @@ def test_the_average_is_validated_and_kept(tmp_path: Path) -> None:
     def watched(self, *arguments, callbacks, **given):
         return original(self, *arguments, callbacks=[*callbacks, Watch()], **given)
 
+    judge = PictureLogger._judge
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.Model, "fit", watched)
+        patch.setattr(
+            PictureLogger, "_judge", lambda self: (drawn.append(weights_of(network)), judge(self))[1]
+        )
         (line,) = fit(run, network, None, make_data("pictures"))
     assert len(seen) == STEPS
     average = seen[0]
     for weights in seen[1:]:
         average = [0.9 * old + 0.1 * new for old, new in zip(average, weights, strict=True)]
     best = keras.models.load_model(run.best, compile=False)
-    for found, expected in zip(weights_of(best), average, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    for kept in (weights_of(best), *drawn):
+        for found, expected in zip(kept, average, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    assert len(drawn) == 1
     # By hand, on the validation clips: the figures are those of the network that is kept.
     clips, labels = (part[:20] for part in make_clips("pictures"))
     logits = best(clips, training=False).numpy()
