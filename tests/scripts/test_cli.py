@@ -51,7 +51,7 @@ for arguments, code in {cases!r}:
 
 
 USAGE = {
-    "train.batchsize=3": r"train.batchsize: no such setting (did you mean batch_size?); allowed: average, batch_size,",
+    "train.batchsize=3": "train.batchsize: no such setting (did you mean batch_size?); allowed: average, ",
     "nosuch.thing=3": "nosuch: no such setting",
     "train.batch_size=many": "train.batch_size: 'many' is not allowed",
     "train.batch_size=0": "train.batch_size: 0 is not allowed",
