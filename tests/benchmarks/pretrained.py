@@ -133,8 +133,8 @@ def write_scores(folder: Path, table: Table, ours: dict[str, Key | None]) -> Non
     for name, found in scores(table, ours).items():
         weighted, correct = (found.figures[figure].b for figure in ("weighted", "correct"))
         numbers = {"weighted": weighted.value, "low": weighted.low, "high": weighted.high}
-        rounded = {label: round(number, 4) for label, number in numbers.items()}
-        stated[name] = {"tracks": found.n_tracks, **rounded, "correct": round(correct.value, 4)}
+        rounded = {label: round(number, 6) for label, number in numbers.items()}
+        stated[name] = {"tracks": found.n_tracks, **rounded, "correct": round(correct.value, 6)}
     write_metadata(folder, {**read_metadata(folder), "scores": stated})
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from tfkey.errors import DataError
 from tfkey.files import write_text
+from tfkey.inference.key_over_time import WINDOW_SECONDS
 from tfkey.spectrogram.filters import Features
 
 METADATA = "tfkey.json"
@@ -74,6 +75,11 @@ class Metadata:
     def interval(self) -> int:
         """The length of an interval in samples."""
         return max(1, round(self.interval_seconds * self.features.sample_rate))
+
+    @property
+    def window(self) -> int:
+        """The length of an interval for key over time, in samples."""
+        return min(self.interval, round(WINDOW_SECONDS * self.features.sample_rate))
 
     @property
     def least(self) -> int:

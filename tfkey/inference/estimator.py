@@ -246,7 +246,7 @@ class KeyEstimator:
             if self.metadata.level_db is None
             else levelled(recording, rate, self.metadata.level_db)
         )
-        judged = self._judge(recording, starts, condition, 0.0)
+        judged = self._judge(recording, starts, length, condition, 0.0)
         tones = judged.tones
         reason, cents = None, None
         if all(judged.silent):
@@ -257,12 +257,13 @@ class KeyEstimator:
             cents = tones.cents
         correction = self._correction(cents)
         if correction:
-            judged = self._judge(recording, starts, condition, correction)
+            judged = self._judge(recording, starts, length, condition, correction)
         mean = calibrated(judged.probabilities.mean(axis=0), self.metadata.temperature)
-        if step_seconds is not None and recording.samples > length:
+        if step_seconds is not None and recording.samples > self.metadata.window:
+            length = self.metadata.window
             step = max(1, round(step_seconds * rate))
             starts = covering_starts(recording.samples, length, step)
-            judged = self._judge(recording, starts, condition, correction)
+            judged = self._judge(recording, starts, length, condition, correction)
         best = int(mean.argmax())
         tonal = self._tonal(judged, reason is None)
         return Estimate(
@@ -272,7 +273,7 @@ class KeyEstimator:
             reason=reason,
             tuning_cents=cents,
             seconds=recording.samples / rate,
-            segments=self._segments(judged, starts, recording.samples, tonal),
+            segments=self._segments(judged, starts, length, recording.samples, tonal),
             warning=recording.warning,
             interval_probabilities=judged.probabilities[tonal],
         )
@@ -284,12 +285,17 @@ class KeyEstimator:
         return 0.0 if self.metadata.takes_waveforms else _CORRECTION_STEP * round(cents / _CORRECTION_STEP)
 
     def _judge(
-        self, recording: Recording, starts: Sequence[int], condition: Conditioning, cents: float
+        self,
+        recording: Recording,
+        starts: Sequence[int],
+        length: int,
+        condition: Conditioning,
+        cents: float,
     ) -> _Judged:
         least = self.metadata.least
         rows, tonality, silent = [], [], []
         tones = Tones()
-        for window in recording.windows(starts, self.metadata.interval):
+        for window in recording.windows(starts, length):
             silent.append(is_silent(_without_offset(window, condition.offset)))
             waveform = condition(window)
             if waveform.size < least:
@@ -310,13 +316,13 @@ class KeyEstimator:
         return has_key & ~np.array(judged.silent) & (np.array(judged.tonality) >= doubtful)
 
     def _segments(
-        self, judged: _Judged, starts: Sequence[int], samples: int, tonal: np.ndarray
+        self, judged: _Judged, starts: Sequence[int], length: int, samples: int, tonal: np.ndarray
     ) -> tuple[Segment, ...]:
         rate = self.metadata.features.sample_rate
         return segments(
             calibrated(judged.probabilities, self.metadata.interval_temperature),
             [start / rate for start in starts],
-            min(self.metadata.interval, samples) / rate,
+            min(length, samples) / rate,
             samples / rate,
             tonal.tolist(),
         )

@@ -17,6 +17,9 @@ KEY_SECONDS = 90.0
 STEP_SECONDS = 10.0
 """The usual distance between the starts of the intervals for key over time."""
 
+WINDOW_SECONDS = 15.0
+"""The greatest length of the intervals for key over time; longer ones blur where the music modulates."""
+
 _TINY = float(np.finfo(np.float64).tiny)
 
 
