@@ -59,7 +59,10 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "parts"),
     [
-        ("train.epohcs=3", ["train.epohcs", "did you mean epochs?", "allowed: batch_size, ", "weight_decay"]),
+        (
+            "train.epohcs=3",
+            ["train.epohcs", "did you mean epochs?", "allowed: average, batch_size, ", "weight_decay"],
+        ),
         (
             "trian.epochs=3",
             ["trian: no such setting", "did you mean train?", "allowed: augment, catalogue, data_"],
@@ -148,7 +151,9 @@ def test_options_of_their_own_are_checked_together_with_the_rest() -> None:
     assert (config.datasets, config.weights, config.mode) == (["a", "b"], {"b": 0.5}, "images")
     with pytest.raises(ConfigError, match=r"weights: demo is not among datasets \(a\)"):
         load_config("demo", ["weights.demo=2"], {"datasets": ["a"]})
-    with pytest.raises(ConfigError, match=r"configuration nosuch: no such file; .* one of: demo, train$"):
+    with pytest.raises(
+        ConfigError, match=r"configuration nosuch: no such file; .* one of: demo, general, train$"
+    ):
         load_config("nosuch")
 
 

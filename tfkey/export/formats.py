@@ -60,8 +60,8 @@ def export_run(
         licences: see there.
         data: see there.
         quantize: store the weights of ``litert`` in 8 bits, and compute with 8 bits (activations are scaled
-            for each call): a quarter of the size, two to three times as fast, probabilities that differ in
-            the third digit.
+            for each call): a quarter of the size, two to three times as fast, probabilities that differ by
+            less than a hundredth in a trained network.
         level_db: the level to which recordings are brought before they are analysed, in dB re full scale; see
             :class:`tfkey.inference.bundle.Metadata`. A SavedModel takes waveforms as they are: its caller
             must do that.
