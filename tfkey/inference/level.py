@@ -36,6 +36,8 @@ _BLOCKS_AT_A_TIME = 25
 _LOUD_SHARE = 0.1
 _LEAST_LOUD_BLOCKS = 3
 _LONGEST_SECONDS = 600.0
+# A smaller share of the level is not worth the copy.
+_NO_OFFSET = 0.01
 # Music peaks at most this far above its level; clicks may go beyond.
 _CREST_DB = 30.0
 
@@ -60,7 +62,11 @@ class Conditioning:
             window = window - np.float32(self.offset)
         if self.gain == 1.0:
             return window
-        return np.clip(window * np.float32(self.gain), -self.limit, self.limit)
+        window = window * np.float32(self.gain)
+        # Two comparisons cost less than a clipped copy, which is hardly ever needed.
+        if window.size and (window.max() > self.limit or window.min() < -self.limit):
+            np.clip(window, -self.limit, self.limit, out=window)
+        return window
 
 
 def conditioning(recording: Recording, sample_rate: int) -> Conditioning:
@@ -117,23 +123,38 @@ def levelled(recording: Recording, sample_rate: int, level_db: float) -> Conditi
     block = max(1, round(_LOUD_BLOCK_SECONDS * sample_rate))
     window = block * _BLOCKS_AT_A_TIME
     end = min(recording.samples, round(_LONGEST_SECONDS * sample_rate))
-    sums, squares = [], []
+    means, squares = [], []
     for part in recording.windows(range(0, end, window), window):
-        edges = np.arange(0, part.size, block)
-        sizes = np.diff(np.append(edges, part.size))
-        wide = part.astype(np.float64)
-        sums.append(np.add.reduceat(wide, edges) / sizes)
-        squares.append(np.add.reduceat(np.square(wide), edges) / sizes)
-    if not sums:
+        whole = part.size // block * block
+        for blocks in (part[:whole].reshape(-1, block), part[whole:][np.newaxis]):
+            if blocks.size:
+                mean, square = _moments(blocks)
+                means.append(mean)
+                squares.append(square)
+    if not means:
         return Conditioning()
-    offset = float(np.concatenate(sums).mean())
-    powers = np.sort(np.concatenate(squares) - 2 * offset * np.concatenate(sums) + offset**2)
+    offset = float(np.concatenate(means).mean())
+    powers = np.sort(np.concatenate(squares) - 2 * offset * np.concatenate(means) + offset**2)
     rank = min(powers.size, max(_LEAST_LOUD_BLOCKS, round(_LOUD_SHARE * powers.size)))
     power = float(powers[-rank])
     if power <= 0.0:
         return Conditioning()
-    gain = 10 ** (level_db / 20) / np.sqrt(power)
-    return Conditioning(offset, float(gain), 10 ** ((level_db + _CREST_DB) / 20))
+    level = float(np.sqrt(power))
+    gain = 10 ** (level_db / 20) / level
+    if abs(offset) < _NO_OFFSET * level:
+        offset = 0.0
+    return Conditioning(offset, gain, 10 ** ((level_db + _CREST_DB) / 20))
+
+
+def _moments(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the mean square of each block, float64 ``[blocks]``."""
+    mean = blocks.mean(axis=1).astype(np.float64)
+    power = np.einsum("ij,ij->i", blocks, blocks).astype(np.float64) / blocks.shape[1]
+    if np.any(np.square(mean) > _NO_OFFSET * power):
+        # Under a large offset, the rest would drown in the rounding of float32.
+        wide = blocks.astype(np.float64)
+        mean, power = wide.mean(axis=1), np.square(wide).mean(axis=1)
+    return mean, power
 
 
 def _extremes(part: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
