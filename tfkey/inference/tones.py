@@ -14,6 +14,7 @@ pass for music.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -65,6 +66,9 @@ _CELLS_PER_PITCH = 8
 # loops, 50 noises and textures, none of them in tests/benchmarks/non_music.py. The offset was then raised,
 # since refusing music is worse than accepting speech.
 _RECURRENCE, _PITCHES, _HELD, _STEADY, _OFFSET = 7.3, 6.9, 1.2, 11.0, -29.2
+# The band for which they were fitted. Above it, drums and consonants have peaks of their own; below it, the
+# filters are long and all is steady.
+_LOWEST_HZ, _OCTAVES = 65.41, 5
 # In less than this many seconds, less recurs.
 _ENOUGH_SECONDS, _PER_LOG_SECOND = 10.0, 4.0
 # This margin is subtracted from the evidence of a track's best part before that counts for the whole track.
@@ -174,6 +178,7 @@ def find_tones(spectrogram: np.ndarray, features: Features) -> Tones:
         spectrogram: ``[frames, bins]`` in [0, 1].
         features: its parameters.
     """
+    spectrogram, features = _within_band(spectrogram, features)
     every = max(1, round(_STEP * features.sample_rate / features.hop_length))
     rate = features.sample_rate / features.hop_length / every
     level = levels(spectrogram[::every], features)
@@ -204,6 +209,17 @@ def find_tones(spectrogram: np.ndarray, features: Features) -> Tones:
         deviation=complex(np.sum(weight[told] * np.exp(2j * np.pi * semitones[told]))),
         weight=float(weight[told].sum()),
     )
+
+
+def _within_band(spectrogram: np.ndarray, features: Features) -> tuple[np.ndarray, Features]:
+    """Return the part of a spectrogram that is in the band of the evidence, and its parameters."""
+    lowest = max(0, math.ceil(features.bins_per_octave * math.log2(_LOWEST_HZ / features.fmin) - 0.5))
+    highest = lowest + _OCTAVES * features.bins_per_octave
+    if lowest == 0 and highest >= features.n_bins:
+        return spectrogram, features
+    band = spectrogram[:, lowest:highest]
+    fmin = features.fmin * 2 ** (lowest / features.bins_per_octave)
+    return band, dataclasses.replace(features, fmin=fmin, n_bins=band.shape[1])
 
 
 def _sounding(level: np.ndarray) -> np.ndarray:
