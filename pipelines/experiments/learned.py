@@ -114,7 +114,7 @@ def data_digests(run: Run) -> dict[str, dict[str, int | str]]:
 
 
 def _contains(manifest: Path, items: Sequence[Learned]) -> bool:
-    """Whether a manifest lists all intervals; False if there is none that can be read."""
+    """Whether a manifest lists all intervals; False if no manifest can be read."""
     try:
         with manifest.open(encoding="utf-8", newline="") as stream:
             names = _COLUMNS[1:]

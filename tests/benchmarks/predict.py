@@ -156,7 +156,7 @@ def show(title: str, unit: float, times: dict[str, list[float]], missing: list[s
     print(f"\n{title}")
     for name in NAMES:
         if name in missing:
-            print(f"  {name:16} not to be had: pip install {PACKAGES[name]} failed")
+            print(f"  {name:16} not available: pip install {PACKAGES[name]} failed")
         if name not in times:
             continue
         row = [value * unit for value in times[name]]

@@ -70,7 +70,7 @@ def program(folder: Path) -> Path:
     """Return MMA's executable script for its folder: within it, or in ``bin`` beside Debian's ``share/mma``.
 
     Raises:
-        DataError: there is none.
+        DataError: the folder contains no such script.
     """
     candidates = (folder / "mma.py", folder / "mma", folder.parent.parent / "bin" / "mma")
     for path in candidates:
