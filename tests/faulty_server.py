@@ -147,7 +147,7 @@ class FaultyServer:
         self._released.set()
 
     def read(self, path: str) -> bytes | None:
-        """The content of a path now; None if there is none."""
+        """The content of a path now; None if the path has no content."""
         if path in self._changed:
             return self._changed[path]
         if isinstance(self.files, Path):

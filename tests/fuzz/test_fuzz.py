@@ -55,7 +55,7 @@ def nested(depth: int) -> bytes:
 
 
 def unknown_length(value: bytes) -> bytes:
-    """A WMA whose file properties state a length that is none."""
+    """A WMA whose file properties state an impossible length."""
     data = tags.asf("Title")
     place = data.index(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
     return data[: place + 40] + value + data[place + 48 :]

@@ -64,7 +64,7 @@ def test_the_temperature_is_fitted_once_for_a_network(run):
     assert calibrate(run, run.config) == first
     assert path.stat().st_mtime_ns == before
     assert first.nll_after <= first.nll_before + 1e-9
-    # Another network has another temperature; without validation data there is none.
+    # Another network has another temperature; without validation data it has no temperature.
     path.write_text(path.read_text().replace(first.network, "0" * 64))
     assert calibrate(run, run.config.model_copy(update={"data_dir": run.path / "none"})) is None
     assert calibrate(run, run.config).network == first.network
