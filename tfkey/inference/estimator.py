@@ -179,7 +179,7 @@ class KeyEstimator:
 
     def estimate(
         self,
-        recording: Path | str | np.ndarray,
+        recording: Path | str | np.ndarray | Recording,
         sample_rate: int | None = None,
         *,
         step_seconds: float | None = None,
@@ -187,7 +187,9 @@ class KeyEstimator:
         """Name the key of a recording.
 
         Args:
-            recording: an audio file, or a mono waveform, float ``[samples]`` with full scale at 1.0.
+            recording: an audio file, or a mono waveform, float ``[samples]`` with full scale at 1.0, or a
+                recording at the sample rate of the features
+                (:func:`tfkey.audio.recordings.open_recording`), if something else reads it, too.
             sample_rate: the rate of the waveform in Hz; None for that of the features.
             step_seconds: the distance between the starts of the intervals for key over time; each of them is
                 analysed separately. None for the intervals from which the key of the track is found.
@@ -197,8 +199,10 @@ class KeyEstimator:
                 readable part is analysed, with a warning.
         """
         rate = self.metadata.features.sample_rate
+        if isinstance(recording, (Path, str)):
+            recording = open_recording(recording, rate)
         if not isinstance(recording, np.ndarray):
-            return self._estimate(open_recording(recording, rate), step_seconds)
+            return self._estimate(recording, step_seconds)
         waveform = _checked(recording)
         if sample_rate not in (None, rate):
             import soxr
