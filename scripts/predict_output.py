@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.streams import path_of_name, printable, text_of_name
 from tfkey.errors import DataError, UsageError
 from tfkey.files import csv_lines
+from tfkey.inference.answers import answer, over_time, ranking
 from tfkey.keys import KEYS, Key, relation
 
 if TYPE_CHECKING:
@@ -55,18 +56,10 @@ class Form:
         assert found is not None
         record: Record = {
             "file": text_of_name(outcome.path),
-            "key": self._write(found.key),
-            "confidence": None if found.key is None else round(found.confidence, 4),
-            "reason": found.reason,
-            "tuning_cents": None if found.tuning_cents is None else round(found.tuning_cents, 1),
-            "seconds": round(found.seconds, 2),
-            "warning": found.warning,
+            **answer(found, self.notation),
         }
         if self.top > 1:
-            record["ranked"] = [
-                {"key": self._write(key), "confidence": round(confidence, 4)}
-                for key, confidence in found.ranked(self.top)
-            ]
+            record["ranked"] = ranking(found, self.top, self.notation)
         if self.probabilities:
             # The probabilities of silence would be nonsense.
             is_music = found.tuning_cents is not None
@@ -76,15 +69,7 @@ class Form:
             else:
                 record["probabilities"] = values if is_music else None
         if self.over_time:
-            record["segments"] = [
-                {
-                    "start": round(part.start, 2),
-                    "end": round(part.end, 2),
-                    "key": self._write(part.key),
-                    "confidence": None if part.key is None else round(part.confidence, 4),
-                }
-                for part in found.segments
-            ]
+            record["segments"] = over_time(found, self.notation)
         if self.known is not None:
             expected = self.known.get(outcome.path)
             record["reference"] = self._write(expected)

@@ -45,6 +45,10 @@ class AudioError(TfkeyError):
     """An audio file that cannot be read: missing, empty, truncated, or not audio."""
 
 
+class TooLongError(AudioError):
+    """A recording that is longer than the caller allows."""
+
+
 class TagError(TfkeyError):
     """An audio file whose tags cannot be read, or cannot be written without damage to the file."""
 

@@ -32,7 +32,12 @@ class Crash(Generic[T]):
 
     def __init__(self, task: T, code: int | None) -> None:
         self.task = task
-        self.reason = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        self.reason = how_it_ended(code)
+
+
+def how_it_ended(code: int | None) -> str:
+    """Say how a process ended, from its exit code (negative for a signal)."""
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
 def in_processes(
@@ -116,7 +121,7 @@ class _Pool(Generic[T, R]):
 
     def _read(self, place: int, worker: _Worker[T, R]) -> None:
         try:
-            kind, value = worker.connection.recv()
+            kind, value = worker.receive()
         except (EOFError, OSError):
             self._early.update(worker.bury())
             self._workers[place] = _Worker(self._make)
@@ -133,32 +138,79 @@ class _Pool(Generic[T, R]):
         return [worker for worker in self._workers if worker.is_idle]
 
 
-class _Worker(Generic[T, R]):
-    """The parent's end of a worker process."""
+class Worker(Generic[T]):
+    """The caller's end of a process that applies a function to one task after another.
 
-    def __init__(self, make: Callable[[], Callable[[T], R]]) -> None:
+    The process ends when the caller does, after the task that it is working on.
+
+    Args:
+        make: called in the process; returns the function. It, the tasks and the results must pickle.
+
+    Attributes:
+        connection: becomes readable when the process has sent something, or has died.
+        process: the process.
+    """
+
+    def __init__(self, make: Callable[[], Callable[[T], Any]]) -> None:
         # A fork would copy the locks of other threads, TensorFlow's included, while they are held.
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, make), daemon=True)
-        with deaf_to_terminals():
-            self.process.start()
-        other.close()
+        try:
+            with deaf_to_terminals():
+                self.process.start()
+        finally:
+            other.close()
+
+    def send(self, task: T) -> None:
+        """Give the process a task; if it has died meanwhile, :meth:`receive` reports that."""
+        with contextlib.suppress(OSError):
+            self.connection.send(task)
+
+    def receive(self) -> tuple[str, Any]:
+        """Wait for what the process says next.
+
+        Returns:
+            ``("ready", description)`` once, with the attribute ``description`` of the function or None;
+            ``("done", result)`` of a task; ``("error", traceback)``; or ``("refused", error)``, a
+            :class:`TfkeyError` that ``make`` raised.
+
+        Raises:
+            EOFError, OSError: the process has died.
+        """
+        kind, value = self.connection.recv()
+        if kind == "refused":
+            error = TfkeyError(value[0])
+            error.exit_code = value[1]
+            return kind, error
+        return kind, value
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End the process, whatever it is doing, and wait for its end."""
+        if kill:
+            self.process.kill()
+        else:
+            self.process.terminate()
+        self.process.join()
+        self.connection.close()
+
+
+class _Worker(Worker[T], Generic[T, R]):
+    """A process of a :class:`_Pool`, and the task that it works on."""
+
+    def __init__(self, make: Callable[[], Callable[[T], R]]) -> None:
+        super().__init__(make)
         self.is_idle = False
         self._task: tuple[int, T] | None = None
 
     def give(self, task: tuple[int, T]) -> None:
         self.is_idle = False
         self._task = task
-        # If the process has died meanwhile, the next recv reports it.
-        with contextlib.suppress(OSError):
-            self.connection.send(task[1])
+        self.send(task[1])
 
     def take(self, kind: str, value: Any) -> dict[int, R | Crash[T]]:
         if kind == "refused":
-            error = TfkeyError(value[0])
-            error.exit_code = value[1]
-            raise error
+            raise value
         if kind == "error" or self._task is None:
             raise RuntimeError(f"in a worker process:\n{value}")
         self.is_idle = True
@@ -169,17 +221,16 @@ class _Worker(Generic[T, R]):
         self.process.join()
         self.connection.close()
         if self._task is None:
-            raise TfkeyError(
-                f"a worker process ended with code {self.process.exitcode} before it began; "
-                "memory may be short: ask for fewer workers"
-            )
+            raise died_early(self.process.exitcode)
         number, task = self._task
         return {number: Crash(task, self.process.exitcode)}
 
-    def stop(self) -> None:
-        self.connection.close()
-        self.process.terminate()
-        self.process.join()
+
+def died_early(code: int | None) -> TfkeyError:
+    """Return the error for a process that ended before it could take a task."""
+    return TfkeyError(
+        f"a worker process ended with code {code} before it began; memory may be short: ask for fewer workers"
+    )
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import soxr
 from tfkey.audio.decoding import Decoding
 from tfkey.audio.libsndfile import BLOCK
 from tfkey.audio.opening import opened
-from tfkey.errors import AudioError
+from tfkey.errors import AudioError, TooLongError
 
 SILENCE_DB = -80.0
 """A recording whose peak is below this level (dB re full scale) carries no music; 16-bit noise is at -90."""
@@ -72,7 +72,9 @@ class Found:
     warning: str | None
 
 
-def read_up_to(path: Path | str, sample_rate: int, most: int, *, cut: bool = False) -> Found:
+def read_up_to(
+    path: Path | str, sample_rate: int, most: int, *, cut: bool = False, longest: int | None = None
+) -> Found:
     """Read a file of up to ``most`` samples as :func:`read` does; return only the length of a longer one.
 
     Args:
@@ -80,16 +82,18 @@ def read_up_to(path: Path | str, sample_rate: int, most: int, *, cut: bool = Fal
         sample_rate: the wanted rate in Hz.
         most: the limit in samples at that rate; there are never more in memory.
         cut: whether a file that is cut is read up to the cut, with a warning.
+        longest: the most samples that a file may have; None for any number.
 
     Raises:
         AudioError: as :func:`read` does.
+        TooLongError: there are more than ``longest`` samples; they are decoded no further than that.
     """
     path = Path(path)
     with opened(path) as file:
         decoding = Decoding(file)
         # Headers may promise more than there is, so the size of the file limits the memory, too.
         densest = _MOST_SAMPLES_PER_BYTE * file.size
-        waveform, size = _read_mono(path, decoding, sample_rate, most, densest)
+        waveform, size = _read_mono(path, decoding, sample_rate, most, densest, longest)
         _check_whole(path, decoding, size, sample_rate, cut)
     return Found(waveform, size, decoding.warning)
 
@@ -187,7 +191,7 @@ def is_silent(waveform: np.ndarray) -> bool:
 
 
 def _read_mono(
-    path: Path, decoding: Decoding, sample_rate: int, most: int, densest: int
+    path: Path, decoding: Decoding, sample_rate: int, most: int, densest: int, longest: int | None
 ) -> tuple[np.ndarray | None, int]:
     """Decode a file to ``sample_rate``; the result is the only array of its length.
 
@@ -197,6 +201,7 @@ def _read_mono(
         sample_rate: the wanted rate in Hz.
         most: the most samples to keep.
         densest: the most samples to allocate at first, whatever the file states.
+        longest: the most samples that it may have; None for any number.
 
     Returns:
         float32 ``[samples]`` in [-1, 1], None if there are more than ``most``; how many there are.
@@ -205,6 +210,9 @@ def _read_mono(
     size = 0
     for part in _resampled(decoding, sample_rate):
         end = size + part.size
+        # By what is decoded, since headers state what they like.
+        if longest is not None and end > longest:
+            raise TooLongError(f"{path}: longer than {longest / sample_rate:g} s; give a shorter one")
         if end > most:
             waveform = None
         elif not size:

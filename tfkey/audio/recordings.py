@@ -79,19 +79,29 @@ class LongFile:
             yield held[0][:length] if held else np.zeros(0, np.float32)
 
 
-def open_recording(path: Path | str, sample_rate: int, whole_seconds: float = WHOLE_SECONDS) -> Recording:
+def open_recording(
+    path: Path | str,
+    sample_rate: int,
+    whole_seconds: float = WHOLE_SECONDS,
+    longest_seconds: float | None = None,
+) -> Recording:
     """Open an audio file; one that is cut is read up to the cut.
 
     Args:
         path: the file.
         sample_rate: the rate in Hz to which it is converted.
         whole_seconds: the greatest length that is kept in memory.
+        longest_seconds: the greatest length that is allowed; None for any.
 
     Raises:
         AudioError: as :func:`tfkey.audio.reading.read` does, but for a cut file only if almost nothing of it
             is left.
+        TooLongError: the recording is longer than ``longest_seconds``; it is decoded no further than that.
     """
-    found = reading.read_up_to(path, sample_rate, round(whole_seconds * sample_rate), cut=True)
+    longest = None if longest_seconds is None else round(longest_seconds * sample_rate)
+    found = reading.read_up_to(
+        path, sample_rate, round(whole_seconds * sample_rate), cut=True, longest=longest
+    )
     if found.waveform is None:
         return LongFile(Path(path), sample_rate, found.samples, found.warning)
     return Waveform(found.waveform, found.warning)
