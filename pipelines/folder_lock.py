@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+
+from tfkey.files import lock
 
 
 @contextlib.contextmanager
@@ -28,30 +28,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
         return
     with stream:
-        if not _lock(stream):
+        if not lock(stream):
             logging.getLogger(__name__).warning("%s: another call is working in this folder; waiting", folder)
-            while not _lock(stream):
+            while not lock(stream):
                 time.sleep(0.1)
         yield
-
-
-def _lock(stream: IO[bytes]) -> bool:
-    """Lock an open file until it is closed; False if another has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            stream.seek(0)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except PermissionError:
-        return sys.platform != "win32"
-    except OSError:
-        # The file system has no locks; checksums still detect damage done by two simultaneous downloads.
-        pass
-    return True

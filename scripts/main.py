@@ -30,6 +30,8 @@ _COMMANDS = {
     "export": "Write a trained run for use elsewhere.",
     "models": "List the networks that come with tfkey, or show one.",
     "predict": "Name the key of audio files.",
+    "serve": "Serve a page to drop songs on, and an HTTP interface.",
+    "view": "Show a song in the browser.",
 }
 
 

@@ -115,7 +115,7 @@ def _model(request: Request) -> Model:
     from tfkey.inference.many_files import Model
 
     if request.model is not None:
-        return _exported(request.model)
+        return exported_model(request.model)
     if request.runs_dir is not None:
         from tfkey.runs import latest_run
 
@@ -123,7 +123,7 @@ def _model(request: Request) -> Model:
     return Model("run", request.run) if request.run is not None else Model()
 
 
-def _exported(place: Path) -> Model:
+def exported_model(place: Path) -> Model:
     """Return the export in a folder or, if there is no such folder, the bundled network of that name."""
     from tfkey.inference.many_files import Model
     from tfkey.inference.pretrained import pretrained_names

@@ -15,8 +15,8 @@ def answer(estimate: Estimate, notation: Notation | str = "long") -> Fields:
     """Return what is said of a whole recording.
 
     Returns:
-        ``key`` and ``confidence`` (None without a key), ``reason``, ``tuning_cents``, ``seconds``, ``warning``:
-        see :class:`tfkey.inference.estimator.Estimate`.
+        ``key`` and ``confidence`` (None without a key), ``reason``, ``tuning_cents``, ``seconds`` and
+        ``warning``, see :class:`tfkey.inference.estimator.Estimate`.
     """
     return {
         **_sure(estimate.key, estimate.confidence, notation),

@@ -1,0 +1,67 @@
+"""``tfkey serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scripts.serving import limit_options, load_server, model_option, served_model, settings_of
+from scripts.stopping import if_stopped
+from tfkey.serving.settings import ServerSettings, usual_workers
+
+_DEFAULTS = ServerSettings()
+
+
+@click.command("serve")
+@click.option("--host", default=_DEFAULTS.host, show_default=True, help="Address or name to listen on.")
+@click.option("--port", type=int, default=_DEFAULTS.port, show_default=True, help="Port; 0 for a free one.")
+@click.option(
+    "--token",
+    envvar="TFKEY_TOKEN",
+    help="Ask clients for this token. Also read from the environment variable TFKEY_TOKEN, which other users "
+    "of the machine do not see. (default: none on the loopback address, else a random one, which is printed)",
+)
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Answer requests for this host name, too, as behind a proxy. Repeatable.",
+)
+@click.option("--workers", type=int, help="Number of processes (default: one per core, at most 4).")
+@model_option
+@limit_options(uploads=True)
+@if_stopped("the server had not begun to answer")
+def command(model: Path | None, workers: int | None, **options: Any) -> None:
+    """Serve a page to drop songs on, and an HTTP interface for programs.
+
+    \b
+    /            the page
+    /estimate    POST a file (multipart/form-data, part "file"): its key, as
+                 tfkey predict --format json gives it. Query: over_time=SECONDS,
+                 min_confidence=P, picture=1
+    /healthz     whether the server is ready
+
+    The address is printed to stdout when the server takes requests. It is reachable from this machine only,
+    unless you give another --host; then clients must send the token: Authorization: Bearer TOKEN.
+
+    Uploads lie in a private temporary folder until they are answered, and no longer. Errors are JSON:
+    {"error": "..."}. Ctrl-C or SIGTERM ends the server when it has finished what it has begun; a second one
+    ends it at once.
+    """
+    settings = settings_of(workers=workers or usual_workers() if workers is None else workers, **options)
+    server = load_server("tfkey serve")
+    if settings.token is None and not settings.is_loopback:
+        from tfkey.serving.guards import new_token
+
+        settings = settings.model_copy(update={"token": new_token()})
+        click.echo(f"token: {settings.token}", err=True)
+
+    def ready(address: str, description: str) -> None:
+        click.echo(description, err=True)
+        click.echo(f"serving on {address}")
+
+    server.serve(settings, served_model(model).open, ready)
+    click.echo("stopped", err=True)

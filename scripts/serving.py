@@ -1,0 +1,114 @@
+"""Shared by ``tfkey serve`` and ``tfkey view``: limits, the network, and the optional packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import ValidationError
+
+from tfkey.errors import MissingExtraError
+from tfkey.serving.settings import ServerSettings
+from tfkey.settings import complaint
+
+if TYPE_CHECKING:
+    from tfkey.inference.many_files import Model
+
+_LIMITS = (
+    ("max_seconds", click.FLOAT, "Longest recording, in seconds."),
+    (
+        "timeout_seconds",
+        click.FLOAT,
+        "Longest time in seconds that a request waits for a process, and then takes.",
+    ),
+    (
+        "max_memory_mb",
+        click.INT,
+        "Most memory in MB that a process takes for a request, on top of its network.",
+    ),
+)
+_UPLOAD_LIMITS = (
+    ("max_upload_mb", click.FLOAT, "Largest request, in MB (2**20 bytes)."),
+    ("max_requests", click.INT, "Most requests with work at once; more are asked to come back (status 503)."),
+    (
+        "body_timeout_seconds",
+        click.FLOAT,
+        "Time without a byte, in seconds, after which an upload is given up.",
+    ),
+    ("upload_timeout_seconds", click.FLOAT, "Longest time of an upload, in seconds."),
+    ("stop_seconds", click.FLOAT, "Time to finish what has begun when the server is stopped, in seconds."),
+)
+
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="Use this export: a folder written by tfkey export, or the name of a network that comes with tfkey "
+    "(tfkey models lists them). A folder of that name takes precedence.",
+)
+
+
+def limit_options(*, uploads: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options for limits, those on uploads too if they are asked for."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name, kind, text in reversed(_LIMITS + (_UPLOAD_LIMITS if uploads else ())):
+            default = ServerSettings.model_fields[name].default
+            option = click.option(
+                "--" + name.replace("_", "-"),
+                name,
+                type=kind,
+                default=default,
+                show_default=f"{default:g}",
+                help=text,
+            )
+            function = option(function)
+        return function
+
+    return add
+
+
+def settings_of(**values: Any) -> ServerSettings:
+    """Return the settings that options give.
+
+    Raises:
+        click.UsageError: a value is not allowed; names the option.
+    """
+    try:
+        return ServerSettings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        text = complaint(first, ServerSettings).removeprefix(f"{name}: ")
+        if name == "token":
+            # Its value is a secret.
+            text = "give 8 or more printable ASCII characters without spaces"
+        raise click.UsageError(f"--{name.replace('_', '-')}: {text}") from None
+
+
+def served_model(place: Path | None) -> Model:
+    """Return the network to serve: an export in a folder, or one that comes with tfkey."""
+    from scripts.predict_request import exported_model
+    from tfkey.inference.many_files import Model
+
+    return Model() if place is None else exported_model(place)
+
+
+def load_server(command: str) -> ModuleType:
+    """Import the server.
+
+    Raises:
+        MissingExtraError: the packages that it needs are not installed.
+    """
+    try:
+        import python_multipart  # noqa: F401
+
+        from tfkey.serving import server
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "tfkey", "scripts"):
+            raise
+        raise MissingExtraError(command, package, "tfkey[serve]") from error
+    return server

@@ -1,0 +1,50 @@
+"""``tfkey view``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scripts.serving import limit_options, load_server, model_option, served_model, settings_of
+from scripts.stopping import if_stopped
+from tfkey.errors import AudioError
+
+
+@click.command("view")
+@click.argument("song", type=click.Path(path_type=Path))
+@click.option("--no-browser", is_flag=True, help="Print the address; do not open a browser.")
+@click.option("--port", type=int, default=0, help="Port (default: a free one).")
+@model_option
+@limit_options(uploads=False)
+@if_stopped("the page had not been served yet")
+def command(song: Path, no_browser: bool, model: Path | None, **options: Any) -> None:
+    """Show a song in the browser: its key, its key over time, and what mixes with it.
+
+    tfkey serves the page to this machine only, until you close it or press Ctrl-C. The address is printed to
+    stdout.
+    """
+    if not song.is_file():
+        reason = (
+            "a folder, not a file; give an audio file" if song.is_dir() else "no such file; check the path"
+        )
+        raise AudioError(f"{song}: {reason}")
+    limit = max(1.0, song.stat().st_size / 2**20 + 1)
+    settings = settings_of(workers=1, max_upload_mb=limit, **options)
+    server = load_server("tfkey view")
+    from tfkey.serving.viewing import Viewing
+
+    def ready(address: str, description: str) -> None:
+        click.echo(description, err=True)
+        click.echo(address)
+        if not no_browser:
+            import webbrowser
+
+            if not webbrowser.open(address):
+                click.echo("no browser could be opened; open the address yourself", err=True)
+
+    server.serve(
+        settings, served_model(model).open, ready, lambda stop: Viewing(song.absolute(), stop).routes()
+    )
+    click.echo("closed", err=True)

@@ -1,0 +1,65 @@
+"""The application: routes, and the guards around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from tfkey.serving.estimate import estimate, healthz
+from tfkey.serving.guards import Admission, Answering, Places
+from tfkey.serving.page_files import page_routes
+from tfkey.serving.refusals import Refusal
+from tfkey.serving.settings import ServerSettings
+from tfkey.serving.uploads import UploadFolder
+from tfkey.serving.workers import WorkerPool
+
+_SENTENCES = {404: "there is no such path here", 405: "this path does not take this method"}
+
+
+def create_app(
+    settings: ServerSettings, pool: WorkerPool, folder: UploadFolder, more_routes: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """Return the application.
+
+    Args:
+        settings: the settings.
+        pool: the processes; they have been started.
+        folder: where uploads lie until they are answered.
+        more_routes: further routes, such as those of :mod:`tfkey.serving.viewing`.
+    """
+    routes = [
+        *page_routes(),
+        Route("/estimate", estimate, methods=["POST"]),
+        Route("/healthz", healthz),
+        *more_routes,
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(Answering),
+            Middleware(Admission, settings=settings),
+            Middleware(Places, settings=settings),
+        ],
+        exception_handlers={HTTPException: _on_http_error, Refusal: _on_refusal},
+    )
+    # A path with a slash too many is unknown, not moved.
+    app.router.redirect_slashes = False
+    app.state.settings, app.state.pool, app.state.folder = settings, pool, folder
+    return app
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    sentence = _SENTENCES.get(error.status_code, str(error.detail))
+    return Refusal(error.status_code, sentence, error.headers).response()
+
+
+async def _on_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return error.response()

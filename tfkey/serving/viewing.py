@@ -1,0 +1,64 @@
+"""The routes for a page on one file: the file, its name, and whether the page is still open."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from tfkey.serving.refusals import Refusal
+
+ALIVE_SECONDS = 150.0
+"""The page is closed when it has not called for so long. Browsers let hidden pages call once a minute."""
+
+CLOSING_SECONDS = 5.0
+"""A page that says that it is closed may only be loading again; it then calls within this time."""
+
+
+class Viewing:
+    """A page on one file, which stops the server when it is closed.
+
+    Args:
+        song: the file.
+        stop: stops the server.
+    """
+
+    def __init__(self, song: Path, stop: Callable[[], None]) -> None:
+        self._song = song
+        self._stop = stop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return ``/view/name``, ``/view/song``, ``/view/alive`` and ``/view/closed``."""
+        return [
+            Route("/view/name", self._name),
+            Route("/view/song", self._give),
+            Route("/view/alive", self._alive, methods=["GET", "POST"]),
+            Route("/view/closed", self._closed, methods=["POST"]),
+        ]
+
+    async def _name(self, request: Request) -> Response:
+        return JSONResponse({"name": os.fsencode(self._song.name).decode("utf-8", "replace")})
+
+    async def _give(self, request: Request) -> Response:
+        if not self._song.is_file():
+            raise Refusal(404, "the file is no longer there")
+        return FileResponse(self._song, media_type="application/octet-stream")
+
+    async def _alive(self, request: Request) -> Response:
+        self._stop_after(ALIVE_SECONDS)
+        return Response(status_code=204)
+
+    async def _closed(self, request: Request) -> Response:
+        self._stop_after(CLOSING_SECONDS)
+        return Response(status_code=204)
+
+    def _stop_after(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._stop)

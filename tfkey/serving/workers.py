@@ -1,0 +1,332 @@
+"""Processes that work for the server: a crash, a hang or a lack of memory costs one task, not the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import signal
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from tfkey import errors
+from tfkey.errors import TfkeyError
+from tfkey.processes import Worker, died_early, how_it_ended
+
+ABANDONED_SECONDS = 2.0
+"""How long a task may go on whose client has gone; a new process costs about as much."""
+
+# Between attempts to replace a process that could not begin.
+_RETRY_SECONDS = 2.0
+
+
+class Task(Protocol):
+    """Work for a process; it and its result must pickle."""
+
+    def do(self, estimator: Any) -> Any:
+        """Do the work, with what the pool's ``open_`` returned."""
+
+
+class PoolError(Exception):
+    """Work that a process could not finish."""
+
+
+class WorkerCrashed(PoolError):  # noqa: N818
+    """The process died of the task. The text says how: ``signal 11``."""
+
+
+class WorkerTimedOut(PoolError):  # noqa: N818
+    """The task took longer than it may; its process was ended."""
+
+
+class NoWorkerFree(PoolError):  # noqa: N818
+    """The task waited longer than it may, and was not begun."""
+
+
+class TaskFailed(PoolError):  # noqa: N818
+    """The task raised an error that is a fault of the program. The text is its traceback."""
+
+
+@dataclass(eq=False)
+class _Job:
+    task: Task
+    timeout: float
+    result: asyncio.Future[Any]
+    begun: asyncio.Event
+
+
+class WorkerPool:
+    """A number of processes that take tasks in the order in which they come.
+
+    Args:
+        open_: called in each process; returns what tasks work with. It must pickle.
+        workers: the number of processes.
+        memory_mb: the memory in MB (2**20) that a process may take on top of what it has when it begins
+            (where the system has such a limit); None for any amount.
+
+    Attributes:
+        counts: how many tasks ended with ``done``, ``refused``, ``failed``, ``crashed``, ``timed out`` or
+            ``abandoned``.
+        description: what ``open_`` opened, in words; "" before :meth:`start`.
+    """
+
+    def __init__(self, open_: Callable[[], Any], workers: int = 1, memory_mb: int | None = None) -> None:
+        self.workers = workers
+        self.counts: Counter[str] = Counter()
+        self.description = ""
+        self._make = partial(_make_doer, open_, memory_mb)
+        self._waiting: deque[_Job] = deque()
+        self._arrived = asyncio.Condition()
+        self._threads = ThreadPoolExecutor(workers, "tfkey-worker")
+        self._processes: set[Worker[Any]] = set()
+        self._beginning: set[Worker[Any]] = set()
+        self._attendants: list[asyncio.Task[None]] = []
+        self._is_closed = False
+
+    @property
+    def ready(self) -> int:
+        """The number of processes that have begun and live."""
+        return sum(process.process.is_alive() for process in self._processes - self._beginning)
+
+    @property
+    def queued(self) -> int:
+        """The number of tasks that wait for a process."""
+        return len(self._waiting)
+
+    async def start(self) -> None:
+        """Start the processes, and wait until they are ready.
+
+        Raises:
+            TfkeyError: ``open_`` raised it, or a process died before it was ready.
+        """
+        begun = await asyncio.gather(*(self._begin() for _ in range(self.workers)), return_exceptions=True)
+        faults = [item for item in begun if isinstance(item, BaseException)]
+        if faults:
+            await self.close()
+            raise faults[0]
+        for process in begun:
+            assert isinstance(process, Worker)
+            self._attendants.append(asyncio.create_task(self._attend(process)))
+
+    async def run(self, task: Task, timeout: float, wait: float | None = None) -> Any:
+        """Have a process do a task. If the caller is cancelled, the task loses its place.
+
+        Args:
+            task: the work.
+            timeout: how many seconds the work may take once it has begun.
+            wait: how many seconds the task may wait for a process; None for as many as it may take.
+
+        Raises:
+            TfkeyError: the task raised it.
+            PoolError: the task could not be finished; the subclasses say why.
+        """
+        if self._is_closed:
+            raise NoWorkerFree("the processes have been stopped")
+        job = _Job(task, timeout, asyncio.get_running_loop().create_future(), asyncio.Event())
+        self._waiting.append(job)
+        try:
+            async with self._arrived:
+                self._arrived.notify()
+            try:
+                await asyncio.wait_for(job.begun.wait(), timeout if wait is None else wait)
+            except asyncio.TimeoutError:
+                raise NoWorkerFree("no process was free in time") from None
+            return await job.result
+        finally:
+            job.result.cancel()
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(job)
+
+    async def close(self) -> None:
+        """End the processes, whatever they are doing. Tasks that wait end with :class:`NoWorkerFree`."""
+        self._is_closed = True
+        for attendant in self._attendants:
+            attendant.cancel()
+        for process in list(self._processes):
+            process.process.kill()
+        await asyncio.gather(*self._attendants, return_exceptions=True)
+        for process in list(self._processes):
+            self._end(process)
+        for job in self._waiting:
+            _fail(job, NoWorkerFree("the processes have been stopped"))
+            job.begun.set()
+        self._threads.shutdown(wait=False)
+
+    async def _attend(self, process: Worker[Any]) -> None:
+        """Give a process, and those that replace it, one task after another."""
+        while True:
+            job = await self._next()
+            if not process.process.is_alive():
+                # It died while it was idle: the task is not to blame.
+                process = await self._replaced(process)
+            if not job.result.done() and not await self._serve(process, job):
+                process = await self._replaced(process)
+
+    async def _next(self) -> _Job:
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: self._waiting)
+            return self._waiting.popleft()
+
+    async def _replaced(self, process: Worker[Any]) -> Worker[Any]:
+        self._end(process)
+        while True:
+            try:
+                return await self._begin()
+            except (TfkeyError, RuntimeError, OSError):
+                # Memory or disk may be short for a while; tasks that wait are given up in their own time.
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _begin(self) -> Worker[Any]:
+        """Start a process and wait until it is ready."""
+        process: Worker[Any] = Worker(self._make)
+        self._processes.add(process)
+        self._beginning.add(process)
+        try:
+            kind, value = await self._in_thread(process.receive)
+        except (EOFError, OSError):
+            self._end(process)
+            raise died_early(process.process.exitcode) from None
+        except BaseException:
+            self._end(process)
+            raise
+        finally:
+            self._beginning.discard(process)
+        if kind == "ready":
+            self.description = self.description or value or ""
+            return process
+        self._end(process)
+        if isinstance(value, TfkeyError):
+            raise value
+        raise RuntimeError(f"in a worker process:\n{value}")
+
+    async def _serve(self, process: Worker[Any], job: _Job) -> bool:
+        """Have a process do a task; return whether the process can take another."""
+        job.begun.set()
+        exchange = asyncio.ensure_future(self._in_thread(_exchange, process, job.task, job.timeout))
+        try:
+            await asyncio.wait({exchange, job.result}, timeout=job.timeout, return_when="FIRST_COMPLETED")
+            if job.result.done() and not exchange.done():
+                await asyncio.wait({exchange}, timeout=min(job.timeout, ABANDONED_SECONDS))
+        except asyncio.CancelledError:
+            _fail(job, NoWorkerFree("the processes have been stopped"))
+            raise
+        if not exchange.done():
+            self.counts["abandoned" if job.result.done() else "timed out"] += 1
+            process.process.kill()
+            await asyncio.wait({exchange})
+            exchange.exception()
+            _fail(job, WorkerTimedOut(f"took longer than {job.timeout:g} s"))
+            return False
+        return self._settle(process, job, exchange)
+
+    def _settle(self, process: Worker[Any], job: _Job, exchange: asyncio.Future[Any]) -> bool:
+        """Pass the outcome of a task on; return whether its process lives."""
+        try:
+            kind, value = exchange.result()
+        except (EOFError, OSError):
+            process.process.join()
+            self.counts["crashed"] += 1
+            _fail(job, WorkerCrashed(how_it_ended(process.process.exitcode)))
+            return False
+        if kind == "done":
+            kind, value = value
+        if kind == "done":
+            if not job.result.done():
+                job.result.set_result(value)
+        elif kind == "refused":
+            name, text = value
+            _fail(job, getattr(errors, name, TfkeyError)(text))
+        else:
+            kind = "failed"
+            _fail(job, TaskFailed(value))
+        self.counts[kind] += 1
+        return True
+
+    def _end(self, process: Worker[Any]) -> None:
+        if process in self._processes:
+            self._processes.discard(process)
+            process.stop(kill=True)
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+def _fail(job: _Job, error: Exception) -> None:
+    if not job.result.done():
+        job.result.set_exception(error)
+
+
+def _exchange(process: Worker[Any], task: Task, timeout: float) -> tuple[str, Any]:
+    process.send((task, timeout))
+    return process.receive()
+
+
+def _make_doer(open_: Callable[[], Any], memory_mb: int | None) -> _Doer:
+    """Run in the worker process: open what tasks work with."""
+    # A service manager sends this to all processes of the service; the server decides when they end.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    doer = _Doer(open_())
+    if memory_mb is not None:
+        _bound_memory(memory_mb)
+    return doer
+
+
+class _Doer:
+    """Does tasks in the worker process; errors become values, because not every error pickles."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.description = getattr(estimator, "description", None)
+        self._estimator = estimator
+
+    def __call__(self, envelope: tuple[Task, float]) -> tuple[str, Any]:
+        task, timeout = envelope
+        try:
+            with _self_destruction(timeout):
+                return "done", task.do(self._estimator)
+        except TfkeyError as error:
+            # The class of an error of these names takes nothing but a message.
+            known = next(cls for cls in type(error).__mro__ if cls in _PLAIN_ERRORS)
+            return "refused", (known.__name__, str(error))
+        except MemoryError:
+            return "refused", ("TfkeyError", "needs more memory than the server allows")
+        except Exception:
+            return "failed", traceback.format_exc()
+
+
+_PLAIN_ERRORS = (
+    errors.TooLongError, errors.AudioError, errors.UsageError, errors.DataError, TfkeyError,
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def _self_destruction(timeout: float) -> Iterator[None]:
+    """End this process if it hangs and its parent, which would have ended it, is gone."""
+    if not hasattr(signal, "alarm"):
+        yield
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(math.ceil(timeout) + 5)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def _bound_memory(memory_mb: int) -> None:
+    """Let this process take so much more memory than it has, where the system can bound it."""
+    try:
+        import resource
+
+        with open("/proc/self/statm", encoding="ascii") as stream:
+            pages = int(stream.read().split()[0])
+        most = pages * resource.getpagesize() + memory_mb * 2**20
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if hard == resource.RLIM_INFINITY or most <= hard:
+            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    except (ImportError, OSError, ValueError):
+        pass
