@@ -51,16 +51,20 @@ def command(model: Path | None, workers: int | None, **options: Any) -> None:
     {"error": "..."}. Ctrl-C or SIGTERM ends the server when it has finished what it has begun; a second one
     ends it at once.
     """
-    settings = settings_of(workers=workers or usual_workers() if workers is None else workers, **options)
+    settings = settings_of(workers=usual_workers() if workers is None else workers, **options)
     server = load_server("tfkey serve")
+    is_random = False
     if settings.token is None and not settings.is_loopback:
         from tfkey.serving.guards import new_token
 
         settings = settings.model_copy(update={"token": new_token()})
-        click.echo(f"token: {settings.token}", err=True)
+        is_random = True
 
     def ready(address: str, description: str) -> None:
         click.echo(description, err=True)
+        if is_random:
+            click.echo(f"token: {settings.token}", err=True)
+            click.echo(f"page with the token: {address}#token={settings.token}", err=True)
         click.echo(f"serving on {address}")
 
     server.serve(settings, served_model(model).open, ready)

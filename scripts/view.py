@@ -31,12 +31,16 @@ def command(song: Path, no_browser: bool, model: Path | None, **options: Any) ->
         )
         raise AudioError(f"{song}: {reason}")
     limit = max(1.0, song.stat().st_size / 2**20 + 1)
-    settings = settings_of(workers=1, max_upload_mb=limit, **options)
     server = load_server("tfkey view")
+    from tfkey.serving.guards import new_token
     from tfkey.serving.viewing import Viewing
+
+    # The song is for this user, not for all users of the machine.
+    settings = settings_of(workers=1, max_upload_mb=limit, token=new_token(), **options)
 
     def ready(address: str, description: str) -> None:
         click.echo(description, err=True)
+        address += f"#view&token={settings.token}"
         click.echo(address)
         if not no_browser:
             import webbrowser

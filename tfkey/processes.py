@@ -159,6 +159,9 @@ class Worker(Generic[T]):
         try:
             with deaf_to_terminals():
                 self.process.start()
+        except BaseException:
+            self.connection.close()
+            raise
         finally:
             other.close()
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,17 @@ from tfkey.models import build_model
 # What needs no TensorFlow is tested on a base install, too.
 if TYPE_CHECKING:
     import keras
+
+    from tests.tfkey.serving.running import Running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server whose estimator crashes on recordings of some lengths."""
+    from tests.tfkey.serving.running import open_moody, running
+
+    with running(tmp_path_factory.mktemp("uploads"), open_moody, max_upload_mb=4, max_seconds=100) as found:
+        yield found
 
 
 @pytest.fixture(scope="package")

@@ -10,8 +10,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEADER_BYTES = 32 * 1024
-"""The greatest size of the request line and headers."""
+from tfkey.serving.guards import headers_too_large
 
 HEADER_SECONDS = 15.0
 """How long they may take to arrive."""
@@ -24,10 +23,15 @@ LINGER_SECONDS = 10.0
 system discard the answer.)"""
 
 
+WRITE_SECONDS = 30.0
+"""How long an answer may wait for a client that does not read it."""
+
+
 class BoundedProtocol(H11Protocol):
     """A connection of uvicorn with limits."""
 
     _timer: asyncio.TimerHandle | None = None
+    _cut_off: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Begin; refuse the connection if there are too many."""
@@ -59,21 +63,37 @@ class BoundedProtocol(H11Protocol):
         """Answer a client that ended its side before the end of the body."""
         cycle = self.cycle
         if cycle is not None and cycle.more_body and not cycle.response_started:
-            cycle.response_started = True
             self._answer(400, "the body is shorter than its stated length; send it whole")
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Drop the rest of the body, for a while."""
         super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
+        if self.transport.is_closing():
+            # What a client does not read is not kept for ever.
+            self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+        elif self.conn.their_state is h11.SEND_BODY:
             self._close_after(LINGER_SECONDS)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read, but not for ever."""
+        super().pause_writing()
+        self._cut_off = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        super().resume_writing()
+        if self._cut_off is not None:
+            self._cut_off.cancel()
+            self._cut_off = None
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that is not HTTP."""
         # It is called while the error is handled.
         status = getattr(sys.exc_info()[1], "error_status_hint", 400)
         if status == 431:
-            self._answer(431, f"the headers are larger than {HEADER_BYTES // 1024} KB; send fewer")
+            self._answer(431, str(headers_too_large()))
         else:
             self._answer(400, "the request is not valid HTTP/1.1")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable
 from typing import Any, TypeVar
@@ -62,8 +63,10 @@ def refusal_of(error: Exception, settings: ServerSettings) -> Refusal:
     if isinstance(error, WorkerCrashed):
         return Refusal(422, f"the decoder crashed ({error}); encode the file again")
     if isinstance(error, TaskFailed):
-        last = str(error).strip().rpartition("\n")[2]
-        return Refusal(422, f"cannot be analysed ({last}); please report this with the file")
+        # The client gets the name of the error only; its text may name files of the server.
+        logging.getLogger(__name__).error("a request could not be answered:\n%s", error)
+        name = str(error).strip().rpartition("\n")[2].partition(":")[0]
+        return Refusal(422, f"cannot be analysed ({name}); please report this with the file")
     raise error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
@@ -30,6 +31,9 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """Headers of every answer."""
+
+HEADER_BYTES = 32 * 1024
+"""The greatest size of a request's target and headers."""
 
 OPEN_PATHS = ("/", "/healthz")
 """Paths that need no token, beside those below ``/page/``."""
@@ -70,6 +74,9 @@ class Answering:
             refusal = Refusal(400, "the connection was closed before the end of the request")
         except Refusal as error:
             refusal = error
+        except asyncio.CancelledError:
+            # The time to finish what has begun is over; nothing comes after this answer.
+            refusal = busy("the server is stopping; send the request again")
         except Exception:
             # A fault of the program. The client learns nothing of its inside.
             logging.getLogger(__name__).exception("%s %s failed", scope["method"], scope["path"])
@@ -92,6 +99,7 @@ class Admission:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or raise a Refusal."""
         if scope["type"] == "http":
+            _check_size(scope)
             headers = Headers(scope=scope)
             host = self._check_host(headers)
             _check_site(scope, headers, host)
@@ -158,6 +166,18 @@ def host_name(text: str) -> str | None:
     if parts.path or parts.query or parts.fragment or parts.username is not None or not parts.hostname:
         return None
     return parts.hostname.rstrip(".")
+
+
+def headers_too_large() -> Refusal:
+    """Return the refusal of headers over the limit."""
+    return Refusal(431, f"the headers are larger than {HEADER_BYTES // 1024} KB; send fewer")
+
+
+def _check_size(scope: Scope) -> None:
+    """Refuse headers over the limit; the connection refuses only those that do not come all at once."""
+    size = len(scope.get("raw_path", b"")) + len(scope["query_string"])
+    if size + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > HEADER_BYTES:
+        raise headers_too_large()
 
 
 def _check_site(scope: Scope, headers: Headers, host: str) -> None:

@@ -7,7 +7,9 @@ import contextlib
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -16,7 +18,8 @@ from starlette.routing import BaseRoute
 
 from tfkey.errors import UsageError
 from tfkey.serving.app import create_app
-from tfkey.serving.connections import HEADER_BYTES, BoundedProtocol
+from tfkey.serving.connections import BoundedProtocol
+from tfkey.serving.guards import HEADER_BYTES
 from tfkey.serving.settings import ServerSettings
 from tfkey.serving.uploads import UploadFolder
 from tfkey.serving.workers import WorkerPool
@@ -27,6 +30,7 @@ def serve(
     open_: Callable[[], Any],
     on_ready: Callable[[str, str], None],
     more_routes: Callable[[Callable[[], None]], Sequence[BaseRoute]] | None = None,
+    uploads: Path | None = None,
 ) -> None:
     """Serve until a signal (SIGINT, SIGTERM) or a route stops the server. A second signal stops at once.
 
@@ -35,13 +39,14 @@ def serve(
         open_: called in each process; returns the estimator. It must pickle.
         on_ready: called with the address and the description of the network when the server takes requests.
         more_routes: called with a function that stops the server; returns further routes.
+        uploads: where the private folder for uploads is made; None for the system's temporary folder.
 
     Raises:
         UsageError: the address cannot be listened on.
         TfkeyError: the network cannot be loaded.
     """
     with _listening(settings) as listener:
-        asyncio.run(_serve(settings, open_, on_ready, more_routes, listener))
+        asyncio.run(_serve(settings, open_, on_ready, more_routes, listener, uploads))
 
 
 async def _serve(
@@ -50,12 +55,13 @@ async def _serve(
     on_ready: Callable[[str, str], None],
     more_routes: Callable[[Callable[[], None]], Sequence[BaseRoute]] | None,
     listener: socket.socket,
+    uploads: Path | None,
 ) -> None:
     pool = WorkerPool(open_, settings.workers, settings.max_memory_mb)
     # Broken requests are the clients' fault, and not worth a line each.
     for name in ("uvicorn.error", "python_multipart"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    with UploadFolder() as folder:
+    with UploadFolder(uploads) as folder:
         try:
             await pool.start()
             routes = () if more_routes is None else more_routes(lambda: server.stop())
@@ -126,6 +132,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self._on_ready()
 
@@ -136,6 +143,9 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Let signals stop the server: the first one cleanly, the second one at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = {
             number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
         }
@@ -146,6 +156,12 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop."""
-        self.force_exit = self.should_exit
+        """Stop: cleanly, or at once if the server is already stopping."""
+        if self.should_exit:
+            self.force_exit = True
+            self._loop.call_soon_threadsafe(self._cut_off)
         self.should_exit = True
+
+    def _cut_off(self) -> None:
+        for connection in self.server_state.connections:
+            connection.transport.abort()

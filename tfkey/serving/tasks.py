@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfkey.errors import TfkeyError
+from tfkey.errors import AudioError
 from tfkey.keys import N_CLASSES, Key
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class EstimateTask:
                 from tfkey.inference.portrait import portrait
 
                 fields["picture"] = portrait(recording, features).as_json()
-        except TfkeyError as error:
+        except AudioError as error:
             # The path is the server's own; the client knows the file by another name.
             text = str(error).removeprefix(f"{self.path}: ").replace(str(self.path), "the file")
             raise type(error)(text) from error

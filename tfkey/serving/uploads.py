@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -63,13 +64,18 @@ class UploadFolder:
     def __enter__(self) -> UploadFolder:
         """Remove what killed servers left, and make the folder."""
         self._sweep()
+        self._make()
+        return self
+
+    def _make(self) -> None:
         # It gets its final name once it is locked: another server must not take it for abandoned.
         path = Path(tempfile.mkdtemp(prefix=_UNFINISHED_PREFIX, dir=self._parent))
+        if self._lock is not None:
+            self._lock.close()
         self._lock = (path / _LOCK).open("wb")
         lock(self._lock)
         self.path = path.with_name(_PREFIX + path.name.removeprefix(_UNFINISHED_PREFIX))
         path.rename(self.path)
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Remove the folder with everything in it."""
@@ -80,8 +86,9 @@ class UploadFolder:
     @contextlib.contextmanager
     def new_file(self, suffix: str) -> Any:
         """Open a new file with a random name; it is removed at the end of the context."""
-        # Programs that tidy temporary folders may have removed the folder.
-        self.path.mkdir(mode=0o700, exist_ok=True)
+        if not self.path.is_dir():
+            # A program that tidies temporary folders has removed it.
+            self._make()
         path = self.path / f"{secrets.token_hex(16)}{suffix}"
         try:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
@@ -94,7 +101,8 @@ class UploadFolder:
         for folder in self._parent.glob(f"{_PREFIX}*"):
             # A lock that can be had belongs to no living server. Others' folders cannot be opened.
             with contextlib.suppress(OSError):
-                if folder.is_symlink():
+                status = folder.lstat()
+                if not stat.S_ISDIR(status.st_mode) or status.st_uid != getattr(os, "getuid", int)():
                     continue
                 with (folder / _LOCK).open("rb+") as stream:
                     if lock(stream):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,7 +49,9 @@ class Viewing:
     async def _give(self, request: Request) -> Response:
         if not self._song.is_file():
             raise Refusal(404, "the file is no longer there")
-        return FileResponse(self._song, media_type="application/octet-stream")
+        kind = mimetypes.guess_type(self._song.name)[0] or ""
+        is_media = kind.startswith(("audio/", "video/"))
+        return FileResponse(self._song, media_type=kind if is_media else "application/octet-stream")
 
     async def _alive(self, request: Request) -> Response:
         self._stop_after(ALIVE_SECONDS)

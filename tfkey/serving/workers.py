@@ -21,6 +21,9 @@ from tfkey.processes import Worker, died_early, how_it_ended
 ABANDONED_SECONDS = 2.0
 """How long a task may go on whose client has gone; a new process costs about as much."""
 
+GRACE_SECONDS = 5
+"""How much longer than a task may take a process waits before it ends itself."""
+
 # Between attempts to replace a process that could not begin.
 _RETRY_SECONDS = 2.0
 
@@ -233,6 +236,11 @@ class WorkerPool:
             self.counts["crashed"] += 1
             _fail(job, WorkerCrashed(how_it_ended(process.process.exitcode)))
             return False
+        except Exception:
+            # The task or its result does not pickle.
+            self.counts["failed"] += 1
+            _fail(job, TaskFailed(traceback.format_exc()))
+            return False
         if kind == "done":
             kind, value = value
         if kind == "done":
@@ -310,7 +318,7 @@ def _self_destruction(timeout: float) -> Iterator[None]:
         yield
         return
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(math.ceil(timeout) + 5)
+    signal.alarm(math.ceil(timeout) + GRACE_SECONDS)
     try:
         yield
     finally:

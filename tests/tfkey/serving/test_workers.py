@@ -1,0 +1,258 @@
+"""The pool: order, crashes, hangs, memory, cancellation, and processes that cannot begin."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tfkey.errors import AudioError, DataError, MissingExtraError, TfkeyError, TooLongError, UsageError
+from tfkey.serving.workers import NoWorkerFree, TaskFailed, WorkerCrashed, WorkerPool, WorkerTimedOut
+
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class Act:
+    """A task for tests: what to do, and a word for it."""
+
+    what: str
+    value: Any = None
+
+    def do(self, estimator: dict[str, Any]) -> Any:
+        if self.what == "sleep":
+            time.sleep(self.value)
+        elif self.what == "exit":
+            os._exit(self.value)
+        elif self.what == "kill":
+            os.kill(os.getpid(), self.value)
+        elif self.what == "raise":
+            raise self.value
+        elif self.what == "extra":
+            raise MissingExtraError("a file", "a package", "an extra")
+        elif self.what == "lock":
+            return threading.Lock()
+        elif self.what == "take":
+            return len(bytearray(self.value))
+        elif self.what == "append":
+            with open(self.value[0], "a") as stream:
+                stream.write(self.value[1])
+        return estimator["pid"], self.value
+
+
+def open_() -> dict[str, Any]:
+    return {"pid": os.getpid()}
+
+
+def refuse() -> None:
+    raise UsageError("no such network; name another")
+
+
+def die() -> None:
+    os._exit(7)
+
+
+def fail() -> None:
+    raise KeyError("network")
+
+
+def with_pool(
+    use: Callable[[WorkerPool], Awaitable[Any]], workers: int = 1, memory_mb: int | None = None
+) -> Any:
+    async def run() -> Any:
+        pool = WorkerPool(open_, workers, memory_mb)
+        await pool.start()
+        try:
+            return await use(pool)
+        finally:
+            await pool.close()
+            assert not pool.ready
+
+    return asyncio.run(run())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_task_fails_alone_and_says_why() -> None:
+    cases: list[tuple[Act, type[Exception], str]] = [
+        (Act("exit", 3), WorkerCrashed, "exit code 3"),
+        (Act("kill", signal.SIGKILL), WorkerCrashed, "signal 9"),
+        (Act("sleep", 100), WorkerTimedOut, "longer than 1 s"),
+        (Act("raise", AudioError("a file is bad")), AudioError, "a file is bad"),
+        (Act("raise", TooLongError("too long")), TooLongError, "too long"),
+        (Act("raise", DataError("bad data")), DataError, "bad data"),
+        (Act("extra"), TfkeyError, "pip install 'an extra'"),
+        (Act("raise", KeyError("word")), TaskFailed, "KeyError: 'word'"),
+        (Act("raise", MemoryError()), TfkeyError, "more memory"),
+        (Act("lock"), WorkerCrashed, "exit code 1"),
+        (Act("send", threading.Lock()), TaskFailed, "pickle"),
+    ]
+
+    async def use(pool: WorkerPool) -> None:
+        for task, kind, words in cases:
+            with pytest.raises(kind, match=words) as caught:
+                await pool.run(task, 1 if task.what == "sleep" else PATIENCE, PATIENCE)
+            assert type(caught.value) is kind
+            assert (await pool.run(Act("say", 5), PATIENCE))[1] == 5
+
+    with_pool(use)
+
+
+def test_tasks_begin_in_order_and_several_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "order"
+
+    async def use(pool: WorkerPool) -> tuple[set[int], str]:
+        blocked = [asyncio.create_task(pool.run(Act("sleep", 0.5), PATIENCE)) for _ in range(pool.workers)]
+        await asyncio.sleep(0.1)
+        waiting = [
+            asyncio.create_task(pool.run(Act("append", (path, letter)), PATIENCE)) for letter in "abcdefgh"
+        ]
+        await asyncio.sleep(0.1)
+        assert pool.queued == 8
+        pids = {(await task)[0] for task in blocked}
+        await asyncio.gather(*waiting)
+        return pids, path.read_text()
+
+    assert with_pool(use)[1] == "abcdefgh"
+    path.unlink()
+    pids, letters = with_pool(use, workers=2)
+    assert len(pids) == 2
+    assert sorted(letters) == list("abcdefgh")
+
+
+def test_task_that_waits_too_long_is_not_begun(tmp_path: Path) -> None:
+    async def use(pool: WorkerPool) -> None:
+        blocked = asyncio.create_task(pool.run(Act("sleep", 1), PATIENCE))
+        await asyncio.sleep(0.1)
+        with pytest.raises(NoWorkerFree):
+            await pool.run(Act("append", (tmp_path / "a", "a")), PATIENCE, 0.2)
+        assert pool.queued == 0
+        await blocked
+
+    with_pool(use)
+    assert not (tmp_path / "a").exists()
+
+
+def test_cancelled_tasks_free_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tfkey.serving.workers.ABANDONED_SECONDS", 0.3)
+
+    async def use(pool: WorkerPool) -> None:
+        first, _ = await pool.run(Act("say"), PATIENCE)
+        short = asyncio.create_task(pool.run(Act("sleep", 0.3), PATIENCE))
+        await asyncio.sleep(0.1)
+        waiting = asyncio.create_task(pool.run(Act("append", (tmp_path / "a", "a")), PATIENCE))
+        await asyncio.sleep(0.05)
+        for task in (waiting, short):
+            task.cancel()
+        # What is about done costs no new process; what is not is ended.
+        assert (await pool.run(Act("say"), PATIENCE))[0] == first
+        long = asyncio.create_task(pool.run(Act("sleep", 100), PATIENCE))
+        await asyncio.sleep(0.1)
+        long.cancel()
+        assert (await pool.run(Act("say"), PATIENCE))[0] != first
+        assert pool.counts["abandoned"] == 1
+
+    with_pool(use)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_process_that_dies_while_idle_costs_nothing() -> None:
+    async def use(pool: WorkerPool) -> None:
+        for _ in range(3):
+            pid, _ = await pool.run(Act("say"), PATIENCE)
+            os.kill(pid, signal.SIGKILL)
+            await asyncio.sleep(0.2)
+            assert pool.ready == 0
+
+    with_pool(use)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not bound memory")
+def test_memory_is_bounded() -> None:
+    async def use(pool: WorkerPool) -> None:
+        assert await pool.run(Act("take", 50 * 2**20), PATIENCE) == 50 * 2**20
+        with pytest.raises(TfkeyError, match="more memory than the server allows"):
+            await pool.run(Act("take", 200 * 2**20), PATIENCE)
+
+    with_pool(use, memory_mb=100)
+
+
+@pytest.mark.parametrize(
+    ("opener", "kind", "words"),
+    [
+        (refuse, TfkeyError, "no such network"),
+        (die, TfkeyError, "code 7 before it began"),
+        (fail, RuntimeError, "KeyError: 'network'"),
+    ],
+)
+def test_pool_that_cannot_begin(opener: Callable[[], None], kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words) as caught:
+        asyncio.run(WorkerPool(opener, 2).start())
+    if opener is refuse:
+        assert caught.value.exit_code == 2
+
+
+def test_closing_ends_tasks() -> None:
+    async def use(pool: WorkerPool) -> None:
+        tasks = [asyncio.create_task(pool.run(Act("sleep", 100), PATIENCE)) for _ in range(3)]
+        await asyncio.sleep(0.2)
+        await pool.close()
+        for task in tasks:
+            with pytest.raises(NoWorkerFree):
+                await task
+        with pytest.raises(NoWorkerFree):
+            await pool.run(Act("say"), PATIENCE)
+
+    with_pool(use)
+
+
+SCRIPT = """
+import asyncio, sys
+from tests.tfkey.serving.test_workers import Act, open_
+from tfkey.serving.workers import WorkerPool
+
+async def run():
+    pool = WorkerPool(open_)
+    await pool.start()
+    print((await pool.run(Act("say"), 10))[0], flush=True)
+    await pool.run(Act("sleep", 1000), 1)
+
+if __name__ == "__main__":
+    asyncio.run(run())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_processes_end_soon_after_a_killed_server(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    # The task's own end comes a second after that of its time.
+    script.write_text("import tfkey.serving.workers as w\nw.GRACE_SECONDS = 0\n" + SCRIPT)
+    parent = subprocess.Popen(
+        [sys.executable, script],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    time.sleep(0.3)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(100):
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("the process outlives its parent")
