@@ -16,6 +16,7 @@ import soxr
 
 from tfkey.audio.decoding import Decoding
 from tfkey.audio.libsndfile import BLOCK
+from tfkey.audio.memory import Memory
 from tfkey.audio.opening import opened
 from tfkey.errors import AudioError, TooLongError
 
@@ -73,7 +74,13 @@ class Found:
 
 
 def read_up_to(
-    path: Path | str, sample_rate: int, most: int, *, cut: bool = False, longest: int | None = None
+    path: Path | str,
+    sample_rate: int,
+    most: int,
+    *,
+    cut: bool = False,
+    longest: int | None = None,
+    memory: Memory | None = None,
 ) -> Found:
     """Read a file of up to ``most`` samples as :func:`read` does; return only the length of a longer one.
 
@@ -83,6 +90,7 @@ def read_up_to(
         most: the limit in samples at that rate; there are never more in memory.
         cut: whether a file that is cut is read up to the cut, with a warning.
         longest: the most samples that a file may have; None for any number.
+        memory: where the waveform is placed; None for memory of its own.
 
     Raises:
         AudioError: as :func:`read` does.
@@ -92,8 +100,8 @@ def read_up_to(
     with opened(path) as file:
         decoding = Decoding(file)
         # Headers may promise more than there is, so the size of the file limits the memory, too.
-        densest = _MOST_SAMPLES_PER_BYTE * file.size
-        waveform, size = _read_mono(path, decoding, sample_rate, most, densest, longest)
+        limits = _Limits(most, _MOST_SAMPLES_PER_BYTE * file.size, longest)
+        waveform, size = _read_mono(path, decoding, sample_rate, limits, memory or Memory(0))
         _check_whole(path, decoding, size, sample_rate, cut)
     return Found(waveform, size, decoding.warning)
 
@@ -190,8 +198,23 @@ def is_silent(waveform: np.ndarray) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """Numbers of samples.
+
+    Attributes:
+        most: the most samples to keep.
+        densest: the most samples to allocate at first, whatever the file states.
+        longest: the most samples that a file may have; None for any number.
+    """
+
+    most: int
+    densest: int
+    longest: int | None
+
+
 def _read_mono(
-    path: Path, decoding: Decoding, sample_rate: int, most: int, densest: int, longest: int | None
+    path: Path, decoding: Decoding, sample_rate: int, limits: _Limits, memory: Memory
 ) -> tuple[np.ndarray | None, int]:
     """Decode a file to ``sample_rate``; the result is the only array of its length.
 
@@ -199,14 +222,14 @@ def _read_mono(
         path: its name, for errors.
         decoding: the file.
         sample_rate: the wanted rate in Hz.
-        most: the most samples to keep.
-        densest: the most samples to allocate at first, whatever the file states.
-        longest: the most samples that it may have; None for any number.
+        limits: how many samples are decoded, kept and allocated.
+        memory: where the result is placed.
 
     Returns:
-        float32 ``[samples]`` in [-1, 1], None if there are more than ``most``; how many there are.
+        float32 ``[samples]`` in [-1, 1], None if there are more than ``limits.most``; how many there are.
     """
     waveform: np.ndarray | None = None
+    most, longest = limits.most, limits.longest
     size = 0
     for part in _resampled(decoding, sample_rate):
         end = size + part.size
@@ -217,9 +240,9 @@ def _read_mono(
             waveform = None
         elif not size:
             likely = math.ceil(decoding.seconds * sample_rate) + 1
-            waveform = np.empty(max(end, min(most, likely, densest)), np.float32)
+            waveform = memory.array(max(end, min(most, likely, limits.densest)))
         elif waveform is not None and end > waveform.size:
-            waveform.resize(min(most, end + waveform.size // 4), refcheck=False)
+            waveform = memory.longer(waveform, min(most, end + waveform.size // 4))
         _put(part, part if waveform is None else waveform[size:end], path)
         size = end
     # Not resize(), which copies the whole array.

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from tfkey.audio import reading
+from tfkey.audio.memory import Memory
 
 WHOLE_SECONDS = 600.0
 """A file up to this length is decoded once and kept in memory; a longer one is decoded again each time."""
@@ -84,6 +85,7 @@ def open_recording(
     sample_rate: int,
     whole_seconds: float = WHOLE_SECONDS,
     longest_seconds: float | None = None,
+    memory: Memory | None = None,
 ) -> Recording:
     """Open an audio file; one that is cut is read up to the cut.
 
@@ -92,6 +94,7 @@ def open_recording(
         sample_rate: the rate in Hz to which it is converted.
         whole_seconds: the greatest length that is kept in memory.
         longest_seconds: the greatest length that is allowed; None for any.
+        memory: where the waveform is placed, until the next one; None for memory of its own.
 
     Raises:
         AudioError: as :func:`tfkey.audio.reading.read` does, but for a cut file only if almost nothing of it
@@ -99,9 +102,8 @@ def open_recording(
         TooLongError: the recording is longer than ``longest_seconds``; it is decoded no further than that.
     """
     longest = None if longest_seconds is None else round(longest_seconds * sample_rate)
-    found = reading.read_up_to(
-        path, sample_rate, round(whole_seconds * sample_rate), cut=True, longest=longest
-    )
+    most = round(whole_seconds * sample_rate)
+    found = reading.read_up_to(path, sample_rate, most, cut=True, longest=longest, memory=memory)
     if found.waveform is None:
         return LongFile(Path(path), sample_rate, found.samples, found.warning)
     return Waveform(found.waveform, found.warning)

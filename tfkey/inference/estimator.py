@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfkey.audio.memory import Memory
 from tfkey.audio.reading import is_silent
 from tfkey.audio.recordings import Recording, Waveform, open_recording
 from tfkey.errors import AudioError, UsageError
@@ -126,6 +127,7 @@ class KeyEstimator:
         self.least_tonality = least_tonality
         self.correct_tuning = correct_tuning
         self._network = network
+        self._recording_memory, self._window_memory = Memory(), Memory()
 
     @classmethod
     def from_pretrained(cls, name: str | None = None, **settings: Any) -> KeyEstimator:
@@ -200,7 +202,7 @@ class KeyEstimator:
         """
         rate = self.metadata.features.sample_rate
         if isinstance(recording, (Path, str)):
-            recording = open_recording(recording, rate)
+            recording = open_recording(recording, rate, memory=self._recording_memory)
         if not isinstance(recording, np.ndarray):
             return self._estimate(recording, step_seconds)
         waveform = _checked(recording)
@@ -301,7 +303,7 @@ class KeyEstimator:
         tones = Tones()
         for window in recording.windows(starts, length):
             silent.append(is_silent(_without_offset(window, condition.offset)))
-            waveform = condition(window)
+            waveform = condition(window, self._window_memory)
             if waveform.size < least:
                 waveform = np.pad(waveform, (0, least - waveform.size))
             picture = self.spectrogram(waveform, cents)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfkey.audio.memory import Memory
 from tfkey.audio.recordings import Recording
 
 QUIET_DB = -25.0
@@ -56,13 +57,24 @@ class Conditioning:
     gain: float = 1.0
     limit: float = 1.0
 
-    def __call__(self, window: np.ndarray) -> np.ndarray:
-        """Condition float32 ``[samples]`` of the recording; the same array if there is nothing to do."""
+    def __call__(self, window: np.ndarray, memory: Memory) -> np.ndarray:
+        """Condition a window of the recording.
+
+        Args:
+            window: float32 ``[samples]``.
+            memory: where the result is placed.
+
+        Returns:
+            float32 ``[samples]``; the same array if there is nothing to do.
+        """
+        if not self.offset and self.gain == 1.0:
+            return window
+        place = memory.array(window.size)
         if self.offset:
-            window = window - np.float32(self.offset)
+            window = np.subtract(window, np.float32(self.offset), out=place)
         if self.gain == 1.0:
             return window
-        window = window * np.float32(self.gain)
+        window = np.multiply(window, np.float32(self.gain), out=place)
         # Two comparisons cost less than a clipped copy, which is hardly ever needed.
         if window.size and (window.max() > self.limit or window.min() < -self.limit):
             np.clip(window, -self.limit, self.limit, out=window)
