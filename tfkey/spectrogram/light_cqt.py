@@ -6,6 +6,9 @@ import numpy as np
 
 from tfkey.spectrogram.filters import Parameters, design
 
+# Products that are computed at a time: they and what is added to them fit in a core's cache.
+_PRODUCTS = 1 << 14
+
 
 class ConstantQ:
     """Constant-Q magnitudes, as from :class:`tfkey.spectrogram.cqt.CQT`, padded with zeros.
@@ -75,11 +78,21 @@ def _correlate(
         if first < last:
             begin, size = start + first * step, (last - 1 - first) * step + reach
             part = signal[begin : begin + size] if inside else _padded(signal, begin, size)
-            x, span = part.reshape(-1, samples), (last - 1 - first) * stride + 1
-            np.matmul(x[:span:stride, : len(kernel[0])], kernel[0], out=products[first:last])
-            for i, matrix in enumerate(kernel[1:], 1):
-                products[first:last] += x[i : i + span : stride, : len(matrix)] @ matrix
+            _multiply(part.reshape(-1, samples), kernel, stride, products[first:last])
     return products
+
+
+def _multiply(blocks: np.ndarray, kernel: list[np.ndarray], stride: int, products: np.ndarray) -> None:
+    """Write the products of blocks ``[blocks, samples]`` with a kernel to ``[count, outputs]``."""
+    count, outputs = products.shape
+    rows = max(1, _PRODUCTS // outputs)
+    other = np.empty((min(rows, count), outputs), np.float32)
+    for start in range(0, count, rows):
+        part = products[start : start + rows]
+        begin, span = start * stride, (len(part) - 1) * stride + 1
+        np.matmul(blocks[begin : begin + span : stride, : len(kernel[0])], kernel[0], out=part)
+        for i, matrix in enumerate(kernel[1:], begin + 1):
+            part += np.matmul(blocks[i : i + span : stride, : len(matrix)], matrix, out=other[: len(part)])
 
 
 def _padded(signal: np.ndarray, begin: int, size: int) -> np.ndarray:
