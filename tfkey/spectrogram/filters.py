@@ -209,11 +209,17 @@ class Plan:
 
 
 def atom(p: Parameters, k: int) -> np.ndarray:
-    """Bin ``k``'s filter as defined in :mod:`tfkey.spectrogram.cqt`, complex128 ``[2 h + 1]``, centred."""
+    """Bin ``k``'s filter as defined in :mod:`tfkey.spectrogram.cqt`, from its centre on.
+
+    Returns:
+        complex128 ``[h + 1]``. The filter has ``2 h + 1`` samples; those before the centre are the complex
+        conjugates of these, which halves the work here and in :func:`_response`.
+    """
     length = float(p.lengths[k])
-    t = np.arange(-math.floor(length / 2), math.floor(length / 2) + 1)
+    t = np.arange(math.floor(length / 2) + 1)
     window = sum(a * np.cos(2 * np.pi * j * t / length) for j, a in enumerate(WINDOWS[p.window]))
-    gain = 1.0 if p.norm is None else 1.0 / np.linalg.norm(window, p.norm)
+    whole = np.concatenate([window[:0:-1], window])
+    gain = 1.0 if p.norm is None else 1.0 / np.linalg.norm(whole, p.norm)
     gain *= math.sqrt(length) if p.scale else length
     return gain * window * np.exp(2j * np.pi * float(p.frequencies[k]) / p.sample_rate * t)
 
@@ -284,13 +290,9 @@ def _decimator(p: Parameters, old: int, new: int, rates: np.ndarray) -> np.ndarr
     return taps / taps.sum()
 
 
-def _response(taps: np.ndarray, n: int) -> np.ndarray:
-    """DFT of length ``n`` of centred ``taps``."""
-    padded = np.zeros(n, complex)
-    half = len(taps) // 2
-    padded[: half + 1] = taps[half:]
-    padded[n - half :] = taps[:half]
-    return np.fft.fft(padded)
+def _response(half: np.ndarray, n: int) -> np.ndarray:
+    """DFT of length ``n``, float64, of a filter that is given from its centre on as by :func:`atom`."""
+    return np.fft.hfft(half, n)
 
 
 def _filters(
@@ -302,26 +304,27 @@ def _filters(
     """
     if rate == 1:
         atoms = [atom(p, k) for k in bins]
-        half = max(len(a) for a in atoms) // 2
-        return np.stack([np.pad(a, half - len(a) // 2) for a in atoms], 1).conj(), np.zeros(len(bins))
+        size = max(len(a) for a in atoms)
+        halves = np.stack([np.pad(a, (0, size - len(a))) for a in atoms], 1)
+        return np.concatenate([halves[:0:-1], halves.conj()]), np.zeros(len(bins))
     half = math.ceil(p.lengths[bins[0]] / 2 / rate) + FILTER_MARGIN
     spread = sum(r * len(d) for r, d in decimators)
     points = 1 << math.ceil(math.log2((2 * half + 1) + spread / rate))
     n = points * rate
     low = np.ones(n)
     for r, taps in decimators:
-        low *= np.tile(_response(taps, n // r).real, r)
+        low *= np.tile(_response(taps[len(taps) // 2 :], n // r), r)
     energy = (low**2).reshape(rate, points).sum(0)
     filters, errors = [], []
     for k in bins:
-        wanted = _response(atom(p, k), n).real
+        wanted = _response(atom(p, k), n)
         # Least squares over all filters at the decimated rate: images share one free value.
-        ideal = np.fft.ifft((wanted * low).reshape(rate, points).sum(0) / energy)
-        taps = np.concatenate([ideal[-half:], ideal[: half + 1]])
+        taps = np.fft.ihfft((wanted * low).reshape(rate, points).sum(0) / energy)[: half + 1]
         got = np.tile(_response(taps, points), rate) * low
         errors.append(np.linalg.norm(got - wanted) / np.linalg.norm(wanted))
         filters.append(taps)
-    return np.stack(filters, 1).conj(), np.array(errors)
+    halves = np.stack(filters, 1)
+    return np.concatenate([halves[:0:-1], halves.conj()]), np.array(errors)
 
 
 def _divisor(n: int, target: int) -> int:
