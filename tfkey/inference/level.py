@@ -57,19 +57,19 @@ class Conditioning:
     gain: float = 1.0
     limit: float = 1.0
 
-    def __call__(self, window: np.ndarray, memory: Memory) -> np.ndarray:
+    def __call__(self, window: np.ndarray, memory: Memory | None = None) -> np.ndarray:
         """Condition a window of the recording.
 
         Args:
             window: float32 ``[samples]``.
-            memory: where the result is placed.
+            memory: where the result is placed; None for memory of its own.
 
         Returns:
             float32 ``[samples]``; the same array if there is nothing to do.
         """
         if not self.offset and self.gain == 1.0:
             return window
-        place = memory.array(window.size)
+        place = (memory or Memory(0)).array(window.size)
         if self.offset:
             window = np.subtract(window, np.float32(self.offset), out=place)
         if self.gain == 1.0:
