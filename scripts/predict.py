@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scripts.common import ProgressBars, list_failures
-from scripts.predict_files import check_output, named_paths, split_existing
+from scripts.predict_files import check_output, named_paths, pictures_of, split_existing
 from scripts.predict_output import FORMATS, Form
 from scripts.predict_request import Request, check, form_of, judging_of
 from scripts.predict_target import Results, can_be_read_back
@@ -22,7 +22,7 @@ from scripts.stopping import if_stopped
 from tfkey.keys import Notation
 
 if TYPE_CHECKING:
-    from tfkey.inference.many_files import Outcome
+    from tfkey.inference.many_files import Judging, Outcome
 
 _NOTATIONS = [notation.value for notation in Notation if notation is not Notation.FOLDER]
 
@@ -85,11 +85,19 @@ _NOTATIONS = [notation.value for notation in Notation if notation is not Notatio
     "--skip-existing",
     is_flag=True,
     help="Skip files whose results are already in --output, and keep those results; with --write-tags, skip "
-    "files that have a key tag; with both, skip files that have both.",
+    "files that have a key tag; with --picture, files that have a picture; with several of these, files "
+    "that have all of them.",
 )
 @click.option("--write-tags", is_flag=True, help="Write the key into the files' tags.")
 @click.option("--overwrite", is_flag=True, help="Replace existing key tags.")
 @click.option("--dry-run", is_flag=True, help="Show what --write-tags would do without writing any tags.")
+@click.option(
+    "--picture",
+    type=click.Path(),
+    metavar="FILE|FOLDER",
+    help="Draw the song into this file (.png, .svg, .pdf), or each song into a PNG file in this folder: "
+    "waveform, spectrogram, key over time, circle of fifths (needs matplotlib).",
+)
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
@@ -149,19 +157,20 @@ def _predict(request: Request, form: Form) -> bool:
     failures = list(listing.failures)
     warnings: list[tuple[str, str]] = []
     check_output(request.target, listing.files)
+    judging = judging_of(request, pictures_of(request, listing.files))
     counts: Counter[str] = Counter()
     results = Results(form, request.target)
     with if_stopped(lambda: _how_to_go_on(results.count - counts["old"], counts["written"], request, form)):
         files = listing.files
         kept: list[str] = []
         if request.target is not None and request.skip_existing:
-            files, kept = split_existing(files, request.target, form)
+            files, kept = split_existing(files, request.target, form, judging.is_done)
         counts["skipped"] = len(listing.files) - len(files)
         try:
             for text in kept:
                 results.add(text)
             counts["old"] = results.count
-            failed, warnings = _judge_all(files, results, request, form, counts)
+            failed, warnings = _judge_all(files, judging, results, request, form, counts)
             failures += failed
         except BaseException:
             # Also after Ctrl-C: --skip-existing continues from here. Without results, an old file stays.
@@ -176,12 +185,16 @@ def _predict(request: Request, form: Form) -> bool:
 
 
 def _judge_all(
-    files: list[Path], results: Results, request: Request, form: Form, counts: Counter[str]
+    files: list[Path],
+    judging: Judging,
+    results: Results,
+    request: Request,
+    form: Form,
+    counts: Counter[str],
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Analyse the files in order; return the failed files and those with a warning, each with its reason."""
     from tfkey.inference.many_files import judge_files
 
-    judging = judging_of(request)
     failures, warnings = [], []
     is_seen = request.target is None and sys.stdout.isatty()
 
@@ -220,7 +233,7 @@ def _how_to_go_on(new: int, tags: int, request: Request, form: Form) -> str:
         return f"{done}; {again}"
     if is_read_back and form.format == "table":
         return f"{done}; {again}; with --format csv and --skip-existing it can continue"
-    if not is_read_back and not request.write_tags:
+    if not is_read_back and not request.write_tags and request.picture is None:
         return f"{done}; {again}; with --output FILE.csv and --skip-existing it can continue"
     return f"{done}; the same command {'' if request.skip_existing else 'with --skip-existing '}continues"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from scripts.predict_output import Form, existing_records
+from scripts.predict_request import Request
 from scripts.streams import read_stdin
 from tfkey.errors import DataError, UsageError
 
@@ -60,17 +61,44 @@ def check_output(output: Path | None, files: list[Path]) -> None:
         raise UsageError(f"--output {output}: is one of the files to analyse; name another file")
 
 
-def split_existing(files: list[Path], output: Path, form: Form) -> tuple[list[Path], list[str]]:
-    """Return the files that an earlier output does not list, and the records of it to keep.
+def pictures_of(request: Request, files: list[Path]) -> dict[Path, Path]:
+    """Return the picture of each file; empty without ``--picture``.
 
-    If tags are written, too, a file is skipped only if it also has a key tag.
+    Raises:
+        UsageError: one picture is named for several files, or a picture would replace one of the files to
+            analyse or the output.
     """
     from tfkey.audio.finding import identity
-    from tfkey.inference.many_files import has_key_tag
+    from tfkey.inference.picture import picture_names
+
+    if request.picture is None:
+        return {}
+    place = Path(request.picture)
+    if request.is_picture_folder:
+        pictures = {file: place / name for file, name in zip(files, picture_names(files), strict=True)}
+    elif len(files) > 1:
+        raise UsageError(f"--picture {place}: is one picture for {len(files)} files; name a folder")
+    else:
+        pictures = dict.fromkeys(files, place)
+    used = {identity(file): "one of the files to analyse" for file in files}
+    if request.target is not None:
+        used[identity(request.target)] = "the file of --output, too"
+    for picture in pictures.values():
+        if identity(picture) in used:
+            raise UsageError(f"--picture {picture}: is {used[identity(picture)]}; name another")
+    return pictures
+
+
+def split_existing(
+    files: list[Path], output: Path, form: Form, is_done: Callable[[Path], bool]
+) -> tuple[list[Path], list[str]]:
+    """Return the files that an earlier output does not list, and the records of it to keep.
+
+    A file is skipped only if ``is_done`` says that it also has what else is wanted: a key tag, a picture.
+    """
+    from tfkey.audio.finding import identity
 
     existing = {identity(path) for path, _ in existing_records(output, form)}
-    wanted = [
-        path for path in files if identity(path) not in existing or (form.has_tags and not has_key_tag(path))
-    ]
+    wanted = [path for path in files if identity(path) not in existing or not is_done(path)]
     again = {identity(path) for path in wanted}
     return wanted, [text for path, text in existing_records(output, form) if identity(path) not in again]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,11 +41,19 @@ class Request:
     overwrite: bool
     dry_run: bool
     reference: Path | None
+    picture: str | None
 
     @property
     def target(self) -> Path | None:
         """The path for results; None for stdout."""
         return None if self.output in (None, "-") else Path(self.output)
+
+    @property
+    def is_picture_folder(self) -> bool:
+        """Whether ``--picture`` names a folder, in which each file gets a picture of its own."""
+        assert self.picture is not None
+        ends = (os.sep, os.altsep or os.sep)
+        return self.picture.endswith(ends) or Path(self.picture).is_dir()
 
 
 def check(request: Request) -> None:
@@ -63,11 +73,29 @@ def check(request: Request) -> None:
         raise click.UsageError("--probabilities: does not go together with --over-time")
     if request.null and "-" not in request.paths:
         raise click.UsageError("--null: needs a list on stdin; give - as a path")
-    if request.skip_existing and not request.write_tags and request.output is None:
-        raise click.UsageError("--skip-existing: needs --output or --write-tags")
+    wants_files = request.write_tags or request.picture is not None
+    if request.skip_existing and not wants_files and request.output is None:
+        raise click.UsageError("--skip-existing: needs --output, --write-tags or --picture")
     is_given = request.output is not None
     if request.skip_existing and is_given and not (request.target and can_be_read_back(request.target)):
         raise click.UsageError(f"--skip-existing: --output {request.output} cannot be read back; name a file")
+    if request.picture is not None:
+        _check_picture(request, request.picture)
+
+
+def _check_picture(request: Request, picture: str) -> None:
+    from tfkey.inference.picture import check_drawing, check_suffix
+
+    path = Path(picture)
+    if not request.is_picture_folder:
+        try:
+            check_suffix(path)
+        except UsageError as error:
+            raise click.UsageError(f"--picture {error}, or name a folder") from error
+    folder = path if request.is_picture_folder else path.parent
+    if not folder.is_dir():
+        raise click.UsageError(f"--picture {picture}: no such folder; create it, or name another")
+    check_drawing()
 
 
 def form_of(request: Request) -> Form:
@@ -93,10 +121,10 @@ def form_of(request: Request) -> Form:
     return form
 
 
-def judging_of(request: Request) -> Judging:
-    """Return what is done with each file."""
+def judging_of(request: Request, pictures: Mapping[Path, Path]) -> Judging:
+    """Return what is done with each file; ``pictures`` names the picture of each that gets one."""
     from tfkey.inference.key_over_time import STEP_SECONDS
-    from tfkey.inference.many_files import Judging, Tagging
+    from tfkey.inference.many_files import Drawing, Judging, Tagging
 
     tagging = None
     if request.write_tags:
@@ -104,10 +132,11 @@ def judging_of(request: Request) -> Judging:
         tagging = Tagging(notation, request.overwrite, request.dry_run)
     return Judging(
         _model(request),
-        step_seconds=STEP_SECONDS if request.over_time else None,
+        step_seconds=STEP_SECONDS if request.over_time or pictures else None,
         min_confidence=request.min_confidence,
         tagging=tagging,
-        skip_tagged=request.skip_existing and request.target is None,
+        drawing=Drawing(pictures, Notation(request.notation or Notation.LONG)) if pictures else None,
+        skip_done=request.skip_existing and request.target is None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from tfkey.errors import TagError, TfkeyError
 from tfkey.keys import Notation
 
 if TYPE_CHECKING:
+    from tfkey.audio.recordings import Recording
     from tfkey.inference.estimator import Estimate, KeyEstimator
     from tfkey.tags.key_tags import TagChange
 
@@ -52,6 +53,19 @@ class Tagging:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """Which pictures of songs are drawn (see :func:`tfkey.inference.picture.write_picture`).
+
+    Attributes:
+        pictures: the picture of each file that gets one.
+        notation: how keys are written in them.
+    """
+
+    pictures: Mapping[Path, Path]
+    notation: Notation = Notation.LONG
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The outcome for a file.
 
@@ -60,7 +74,7 @@ class Outcome:
         estimate: its key; None if it could not be analysed, or was skipped.
         error: what went wrong, without the file's name; None if nothing did.
         change: what happened to its tags; None if they were left alone.
-        is_skipped: whether it was skipped because it already has a key tag.
+        is_skipped: whether it was skipped because it already has a key tag and a picture, if they are wanted.
     """
 
     path: Path
@@ -79,14 +93,21 @@ class Judging:
         step_seconds: see :meth:`tfkey.KeyEstimator.estimate`.
         min_confidence: an estimate with a lower confidence counts as no key.
         tagging: how tags are written; None to leave tags alone.
-        skip_tagged: whether to skip files that have a key tag.
+        drawing: which pictures are drawn; None to draw none.
+        skip_done: whether to skip files that already have what would be made of them: a key tag, a picture.
     """
 
     model: Model | Callable[[], KeyEstimator] = Model()
     step_seconds: float | None = None
     min_confidence: float = 0.0
     tagging: Tagging | None = None
-    skip_tagged: bool = False
+    drawing: Drawing | None = None
+    skip_done: bool = False
+
+    def is_done(self, path: Path) -> bool:
+        """Whether a file already has its key tag and its picture, if they are wanted."""
+        picture = None if self.drawing is None else self.drawing.pictures.get(path)
+        return (picture is None or picture.is_file()) and (self.tagging is None or has_key_tag(path))
 
 
 def make_judge(judging: Judging) -> Judge:
@@ -110,12 +131,22 @@ class Judge:
 
     def __call__(self, path: Path) -> Outcome:
         """Analyse a file; the only exceptions raised are those that end a process."""
+        from tfkey.audio.recordings import open_recording
+
         estimate = None
         try:
-            if self.judging.skip_tagged and has_key_tag(path):
+            if self.judging.skip_done and self.judging.is_done(path):
                 return Outcome(path, is_skipped=True)
-            found = self._estimator.estimate(path, step_seconds=self.judging.step_seconds)
-            estimate = confident(found, self.judging.min_confidence)
+            drawing = self.judging.drawing
+            if drawing is None or path not in drawing.pictures:
+                found = self._estimator.estimate(path, step_seconds=self.judging.step_seconds)
+                estimate = confident(found, self.judging.min_confidence)
+            else:
+                # Opened here, a file is decoded once for both.
+                recording = open_recording(path, self._estimator.metadata.features.sample_rate)
+                found = self._estimator.estimate(recording, step_seconds=self.judging.step_seconds)
+                estimate = confident(found, self.judging.min_confidence)
+                self._draw(path, recording, estimate, drawing)
             # A low confidence says nothing about the recording; the tag must not say "no key".
             doubtful = found.key is not None and estimate.key is None
             change = None
@@ -129,6 +160,13 @@ class Judge:
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             return Outcome(path, estimate, f"cannot be analysed ({reason}); please report this with the file")
+
+    def _draw(self, path: Path, recording: Recording, estimate: Estimate, drawing: Drawing) -> None:
+        from tfkey.inference.picture import write_picture
+        from tfkey.inference.portrait import portrait
+
+        drawn = portrait(recording, self._estimator.metadata.features)
+        write_picture(drawing.pictures[path], estimate, drawn, path.name, drawing.notation)
 
 
 def confident(estimate: Estimate, least: float) -> Estimate:
