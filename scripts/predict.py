@@ -180,7 +180,7 @@ def _predict(request: Request, form: Form) -> bool:
         results.save()
     _sum_up(counts, request, form)
     list_failures(warnings, "analysed with a warning")
-    list_failures(failures, "not done" if form.has_tags else "not analysed")
+    list_failures(failures, "not done" if form.has_tags or request.picture else "not analysed")
     return not failures
 
 

@@ -21,6 +21,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from tfkey.inference.estimator import NO_TONES, SILENT, Estimate
 from tfkey.inference.key_over_time import Segment
+from tfkey.inference.labels import clock, length, percent, signed, tick_distance, tuning
 from tfkey.inference.portrait import Portrait
 from tfkey.keys import CIRCLE_OF_FIFTHS, Key, Notation
 
@@ -46,10 +47,6 @@ _FONTS = (
     "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "Hiragino Sans", "PingFang SC",
     "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "WenQuanYi Zen Hei", "IPAGothic", "Arial Unicode MS",
     "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "Droid Sans Fallback",
-)  # fmt: skip
-
-_CLOCK_STEPS = (
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400,
 )  # fmt: skip
 
 
@@ -107,14 +104,14 @@ def _write_header(axes: Axes, estimate: Estimate, name: str, notation: Notation)
     title = axes.text(
         0, 0.72, "No key" if key is None else key.write(notation), fontsize=25, fontweight="bold", color=_INK
     )
-    beside = str(estimate.reason) if key is None else _percent(estimate.confidence)
+    beside = str(estimate.reason) if key is None else percent(estimate.confidence)
     end = axes.transData.inverted().transform(title.get_window_extent().max)[0]
     axes.text(end + 0.012, 0.72, beside, fontsize=19, color=_QUIET, parse_math=False)
     axes.text(0, 0.40, name, fontsize=12.5, color=_INK, parse_math=False)
     facts = [] if key is None else _other_names(key, notation)
     if estimate.tuning_cents is not None:
-        facts.append(_tuning(round(estimate.tuning_cents)))
-    facts.append(_length(estimate.seconds))
+        facts.append(tuning(round(estimate.tuning_cents)))
+    facts.append(length(estimate.seconds))
     axes.text(1, 0.72, "   ·   ".join(facts), fontsize=11.5, color=_QUIET, ha="right")
     if estimate.warning is not None:
         axes.text(1, 0.40, estimate.warning, fontsize=11.5, color=_WARNING, ha="right", parse_math=False)
@@ -132,7 +129,7 @@ def _draw_waveform(axes: Axes, portrait: Portrait) -> None:
     )
     reach = 1.08 * (peak or 1.0)
     axes.set_ylim(-reach, reach)
-    axes.set_yticks([0], [f"peak\n{_signed(round(20 * math.log10(peak)))} dB" if peak > 0 else "silence"])
+    axes.set_yticks([0], [f"peak\n{signed(round(20 * math.log10(peak)))} dB" if peak > 0 else "silence"])
 
 
 def _draw_spectrogram(axes: Axes, portrait: Portrait) -> None:
@@ -229,7 +226,7 @@ def _draw_circle(axes: Axes, estimate: Estimate, notation: Notation) -> None:
         )  # fmt: skip
         if knows:
             quiet = ink if probability >= 0.005 else _QUIET
-            text = _percent(probability, tenths=True)
+            text = percent(probability, tenths=True)
             axes.text(x, y - 0.07, text, ha="center", va="center", zorder=4, color=quiet, fontsize=9)
     for y, mode in ((0.08, "major"), (-0.08, "minor")):
         axes.add_patch(Rectangle((-0.19, y - 0.035), 0.07, 0.07, color=_MODE[mode]))
@@ -250,12 +247,12 @@ def _draw_ranked(axes: Axes, estimate: Estimate, notation: Notation) -> None:
         axes.add_patch(
             Rectangle((begin, row - 0.26), (end - begin) * probability, 0.52, color=_MODE[key.mode])
         )
-        axes.text(1, row, _percent(probability), va="center", ha="right", fontsize=11.5, color=_INK)
+        axes.text(1, row, percent(probability), va="center", ha="right", fontsize=11.5, color=_INK)
 
 
 def _mark_time(stacked: Sequence[Axes], seconds: float) -> None:
     """Give axes that lie above each other one time axis, with labels at the lowest."""
-    step = _step(seconds)
+    step = tick_distance(seconds)
     ticks = [number * step for number in range(int(seconds / step * (1 + 1e-9)) + 1)]
     for axes in stacked:
         axes.set_xlim(0, seconds)
@@ -267,44 +264,9 @@ def _mark_time(stacked: Sequence[Axes], seconds: float) -> None:
             side.set_visible(False)
     lowest = stacked[-1]
     lowest.tick_params(axis="x", length=4, pad=4, color=_QUIET)
-    lowest.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _clock(value, step, seconds)))
+    lowest.xaxis.set_major_formatter(FuncFormatter(lambda value, _: clock(value, step, seconds)))
     for text in lowest.get_yticklabels():
         text.set_color(_INK)
-
-
-def _step(seconds: float) -> float:
-    """The distance of ticks on a time axis, of which there are ten at most."""
-    least = seconds / 10
-    if least > 0.5:
-        return next((step for step in _CLOCK_STEPS if step >= least), 86400 * math.ceil(least / 86400))
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
-
-
-def _clock(value: float, step: float, seconds: float) -> str:
-    if step < 1:
-        digits = max(1, -math.floor(math.log10(step) + 1e-9))
-        return f"{value:.{digits}f} s"
-    minutes, rest = divmod(round(value), 60)
-    if seconds < 3600:
-        return f"{minutes}:{rest:02d}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
-
-
-def _length(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
-    return _clock(seconds, 1, seconds)
-
-
-def _tuning(cents: int) -> str:
-    return f"tuned {_signed(cents, plus=True)} cents from A4 = 440 Hz" if cents else "tuned to A4 = 440 Hz"
-
-
-def _signed(number: int, *, plus: bool = False) -> str:
-    """A whole number with a true minus sign."""
-    sign = "\N{MINUS SIGN}" if number < 0 else "+" if plus and number > 0 else ""
-    return f"{sign}{abs(number)}"
 
 
 def _place(key: Key) -> int:
@@ -334,12 +296,3 @@ def _ink_on(colour: tuple[float, float, float]) -> str:
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
     luminance = float(np.dot((0.2126, 0.7152, 0.0722), linear))
     return _INK if luminance > 0.2 else _PAPER
-
-
-def _percent(probability: float, *, tenths: bool = False) -> str:
-    """A probability in words that never claim certainty."""
-    if probability >= 0.00995 or (probability >= 0.005 and not tenths):
-        return f"{min(99, round(100 * probability))} %"
-    if not tenths:
-        return "< 1 %"
-    return f"{100 * probability:.1f} %" if probability >= 0.0005 else "< 0.1"
