@@ -353,7 +353,7 @@ def test_reader_that_has_enough(music):
         (("--overwrite",), "--write-tags"),
         (("--dry-run",), "--write-tags"),
         (("--null",), "give - as a path"),
-        (("--skip-existing",), "needs --output or --write-tags"),
+        (("--skip-existing",), "needs --output, --write-tags or --picture"),
         (("--skip-existing", "--output", "keys.txt"), "a table cannot be read back"),
         (("--run", "x", "--model", "y"), "give only one of them"),
         (("--notation", "folder"), "folder"),
