@@ -1,0 +1,97 @@
+// The song in view: its key in words, how sure it is, and what mixes with it.
+
+import { byId, element, setText } from "./dom.js";
+import { clock, percent, tuning } from "./format.js";
+import { pretty } from "./keys.js";
+
+const RUNNERS_UP = 3;
+const RELATIONS = {
+  same: "the same key",
+  "fifth up": "a fifth up",
+  "fifth down": "a fifth down",
+  relative: "the relative key",
+};
+const WAITING = {
+  waiting: ["Waiting", "Other songs are before it."],
+  sending: ["Sending", "The song is on its way to the server."],
+  working: ["Listening", "The server analyses the song."],
+};
+
+/** Show a song, whatever is known of it. */
+export function showSong(song) {
+  setText(byId("song-name"), song.name);
+  byId("song-name").title = song.path;
+  const { answer } = song;
+  setText(byId("key"), headline(song));
+  byId("key").className = `key ${answer?.key ? "has-key" : song.state}`;
+  const words = explanation(song);
+  setText(byId("key-words"), words);
+  byId("key-words").hidden = !words;
+  byId("song-retry").hidden = !(song.state === "failed" && song.canRetry);
+  byId("found").hidden = !answer;
+  byId("measures").hidden = !answer;
+  byId("all-keys-box").hidden = !answer;
+  byId("warning").hidden = !answer?.warning;
+  if (!answer) return;
+  setText(byId("warning"), `The file was analysed, but ${answer.warning}.`);
+  byId("notations").hidden = !answer.key;
+  byId("mixes-box").hidden = !answer.key;
+  setText(byId("chances-title"), answer.key ? "How sure it is" : "What comes nearest");
+  setText(byId("camelot"), answer.notations?.camelot ?? "");
+  setText(byId("open-key"), answer.notations?.open_key ?? "");
+  setText(byId("short"), pretty(answer.notations?.short ?? ""));
+  // Without any tones, the probabilities are those of nothing.
+  byId("found").hidden = !answer.key && answer.reason === "silent";
+  byId("chances").replaceChildren(...answer.ranked.slice(0, RUNNERS_UP + 1).map(chance));
+  byId("mixes").replaceChildren(...answer.mixes_with.map(mix));
+  byId("all-keys").replaceChildren(...answer.ranked.map((row) =>
+    element("li", {}, element("span", {}, pretty(row.key)), element("span", {}, percent(row.confidence)))));
+  setText(byId("tuning"), answer.tuning_cents === null ? "not known" : tuning(answer.tuning_cents));
+  setText(byId("length"), clock(answer.seconds));
+}
+
+/** What a screen reader says of a song in view. */
+export function sentence(song) {
+  const { answer } = song;
+  if (answer?.key) return `${song.name}: ${answer.key}, ${percent(answer.confidence)} sure.`;
+  return `${song.name}: ${headline(song)}. ${explanation(song)}`;
+}
+
+function headline(song) {
+  if (song.answer) return song.answer.key ? pretty(song.answer.key) : "No key";
+  return song.state === "failed" ? "No answer" : `${WAITING[song.state][0]} …`;
+}
+
+function explanation(song) {
+  if (song.state === "failed") return sentenceOf(song.error);
+  if (!song.answer) return WAITING[song.state][1];
+  return song.answer.key ? "" : whyNoKey(song.answer.reason);
+}
+
+/** Why a song has no key, in plain words. */
+export function whyNoKey(reason) {
+  if (reason === "silent") return "The recording is silent: there is nothing to hear a key in.";
+  if (reason?.startsWith("no tones")) {
+    return "There are no steady tones in it. It is probably noise, speech, or drums alone, which have no key.";
+  }
+  return reason ? `There is no key: ${sentenceOf(reason)}` : "";
+}
+
+function sentenceOf(text) {
+  return text && !/[.!?]$/.test(text) ? `${text}.` : text;
+}
+
+function chance({ key, confidence }) {
+  const bar = element("span", { class: "bar", "aria-hidden": "true" }, element("span"));
+  bar.firstChild.style.width = `${(confidence * 100).toFixed(1)}%`;
+  return element("li", {},
+    element("span", { class: "chance-key" }, pretty(key)), bar,
+    element("span", { class: "chance-number" }, percent(confidence)));
+}
+
+function mix({ key, relation, notations }) {
+  return element("li", {},
+    element("span", { class: "code" }, notations.camelot), " ",
+    element("span", { class: "mix-key" }, pretty(key)), " ",
+    element("span", { class: "mix-relation" }, RELATIONS[relation] ?? relation));
+}

@@ -1,0 +1,33 @@
+// Light, dark, or as the system has it.
+
+import { byId, setText } from "./dom.js";
+
+const NAME = "tfkey-theme";
+const CHOICES = ["system", "light", "dark"];
+const WORDS = { system: "as the system", light: "light", dark: "dark" };
+const system = matchMedia("(prefers-color-scheme: dark)");
+
+/** Whether the page is dark now. */
+export function isDark() {
+  const choice = document.documentElement.dataset.theme;
+  return choice === "dark" || (choice !== "light" && system.matches);
+}
+
+/** Make the button work; `onChange` is called whenever the colours change. */
+export function setUpTheme(onChange) {
+  const button = byId("theme");
+  const apply = (choice) => {
+    if (choice === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = choice;
+    setText(byId("theme-name"), WORDS[choice]);
+    button.dataset.choice = choice;
+  };
+  apply(CHOICES.includes(localStorage.getItem(NAME)) ? localStorage.getItem(NAME) : "system");
+  button.addEventListener("click", () => {
+    const choice = CHOICES[(CHOICES.indexOf(button.dataset.choice) + 1) % CHOICES.length];
+    localStorage.setItem(NAME, choice);
+    apply(choice);
+    onChange();
+  });
+  system.addEventListener("change", onChange);
+}

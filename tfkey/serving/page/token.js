@@ -1,0 +1,53 @@
+// The token that a server beyond the loopback address asks for.
+
+import { byId, setText } from "./dom.js";
+
+const NAME = "tfkey-token";
+
+/** The words after the # of the address, as a map; a token among them is kept, and taken out of the address. */
+export function readFragment() {
+  const words = new URLSearchParams(location.hash.slice(1));
+  if (words.has("token")) {
+    sessionStorage.setItem(NAME, words.get("token"));
+    words.delete("token");
+    const rest = words.toString().replace(/=(?=&|$)/g, "");
+    history.replaceState(null, "", location.pathname + location.search + (rest ? `#${rest}` : ""));
+  }
+  return words;
+}
+
+/** The headers that a request needs. */
+export function authorization() {
+  const token = sessionStorage.getItem(NAME);
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
+let answered = null;
+
+/** Ask for the token in a dialog; the promise ends once one is given. Several callers share one dialog. */
+export function askForToken() {
+  if (answered) return answered;
+  const dialog = byId("token-dialog");
+  const field = byId("token");
+  setText(byId("token-problem"), sessionStorage.getItem(NAME) ? "The server did not accept that token." : "");
+  field.value = "";
+  dialog.showModal();
+  answered = new Promise((resolve) => {
+    byId("token-form").onsubmit = (event) => {
+      event.preventDefault();
+      const token = field.value.trim();
+      if (!token) {
+        setText(byId("token-problem"), "Enter the token.");
+        field.focus();
+        return;
+      }
+      sessionStorage.setItem(NAME, token);
+      answered = null;
+      dialog.close();
+      resolve();
+    };
+    // There is nothing to go back to without a token.
+    dialog.oncancel = (event) => event.preventDefault();
+  });
+  return answered;
+}
