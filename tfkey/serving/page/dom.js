@@ -20,6 +20,11 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** A file name that may be broken after its separators, for narrow columns. */
+export function breakable(name) {
+  return name.split(/(?<=[_\-.])/).flatMap((part, index) => (index ? [document.createElement("wbr"), part] : [part]));
+}
+
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== false && value !== null && value !== undefined) {

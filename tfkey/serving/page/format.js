@@ -19,9 +19,9 @@ export function percent(probability) {
 /** A deviation from A4 = 440 Hz in words. */
 export function tuning(cents) {
   const whole = Math.round(cents);
-  if (whole === 0) return "A = 440 Hz";
-  const hertz = 440 * 2 ** (cents / 1200);
-  return `${whole > 0 ? "+" : "−"}${Math.abs(whole)} cents (A = ${hertz.toFixed(1)} Hz)`;
+  if (whole === 0) return "Tuned to A = 440 Hz";
+  const hertz = (440 * 2 ** (cents / 1200)).toFixed(1);
+  return `Tuned ${count(Math.abs(whole), "cent")} ${whole > 0 ? "above" : "below"} 440 Hz (A = ${hertz} Hz)`;
 }
 
 /** A count with its noun: "1 song", "12 songs". */

@@ -9,13 +9,13 @@ import { count } from "./format.js";
 import { pretty } from "./keys.js";
 import { Player } from "./player.js";
 import { Queue } from "./queue.js";
-import { sentence, showSong } from "./song.js";
+import { sentence, sentenceOf, showSong } from "./song.js";
 import { Songs } from "./songs.js";
 import { Table } from "./table.js";
 import { setUpTheme } from "./theme.js";
 import { Timeline } from "./timeline.js";
 import { askForToken, readFragment } from "./token.js";
-import { fetchSong } from "./viewing.js";
+import { fetchSong, stayAlive } from "./viewing.js";
 
 const songs = new Songs();
 const queue = new Queue(songs);
@@ -44,7 +44,8 @@ function add({ files, leftOut, problems }) {
   byId("notice").hidden = !notes.length;
   if (!added.length) return;
   announce(`${count(added.length, "song")} added.`);
-  if (!songs.inView || songs.inView.isFinished) songs.view(added[0]);
+  // One song is dropped to be looked at; many are not worth losing the place for.
+  if (!songs.inView || (added.length === 1 && !player.isPlaying)) songs.view(added[0]);
   queue.add(added);
 }
 
@@ -174,6 +175,7 @@ player.addEventListener("problem", ({ detail }) => setText(byId("player-problem"
 async function start() {
   if (!readFragment().has("view")) return;
   document.body.classList.add("view-mode");
+  stayAlive();
   for (;;) {
     try {
       const found = await fetchSong();
@@ -181,7 +183,7 @@ async function start() {
       return;
     } catch (problem) {
       if (problem.status !== 401) {
-        setText(byId("notice"), problem.message);
+        setText(byId("notice"), sentenceOf(problem.message));
         byId("notice").hidden = false;
         return;
       }

@@ -71,7 +71,9 @@ export function drawSpectrogram(canvas, spectrogram, isDark) {
 function palette(isDark) {
   const bytesOfAll = new Uint8ClampedArray(256 * 4);
   for (let i = 0; i < 256; i++) {
-    const at = ((isDark ? i : 255 - i) / 255) * (MAKO.length - 1);
+    // The quiet, of which there is much, moves towards the ground.
+    const level = (i / 255) ** 1.6;
+    const at = (isDark ? level : 1 - level) * (MAKO.length - 1);
     const index = Math.min(Math.floor(at), MAKO.length - 2);
     for (let channel = 0; channel < 3; channel++) {
       const [from, to] = [MAKO[index][channel], MAKO[index + 1][channel]];

@@ -22,7 +22,8 @@ export class Queue {
 
   /** Add songs at the end. */
   add(songs) {
-    this.waiting.push(...songs);
+    const known = new Set([...this.waiting, ...this.running.keys()]);
+    this.waiting.push(...songs.filter((song) => !known.has(song)));
     this.#go();
   }
 

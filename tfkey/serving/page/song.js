@@ -1,7 +1,7 @@
 // The song in view: its key in words, how sure it is, and what mixes with it.
 
-import { byId, element, setText } from "./dom.js";
-import { clock, percent, tuning } from "./format.js";
+import { breakable, byId, element, setText } from "./dom.js";
+import { percent, tuning } from "./format.js";
 import { pretty } from "./keys.js";
 
 const RUNNERS_UP = 3;
@@ -19,7 +19,7 @@ const WAITING = {
 
 /** Show a song, whatever is known of it. */
 export function showSong(song) {
-  setText(byId("song-name"), song.name);
+  if (byId("song-name").textContent !== song.name) byId("song-name").replaceChildren(...breakable(song.name));
   byId("song-name").title = song.path;
   const { answer } = song;
   setText(byId("key"), headline(song));
@@ -27,15 +27,16 @@ export function showSong(song) {
   const words = explanation(song);
   setText(byId("key-words"), words);
   byId("key-words").hidden = !words;
+  // Without an answer there is nothing to see over time; the song may be heard all the same.
+  for (const id of ["timeline", "timeline-legend"]) byId(id).hidden = song.state === "failed";
   byId("song-retry").hidden = !(song.state === "failed" && song.canRetry);
   byId("found").hidden = !answer;
-  byId("measures").hidden = !answer;
   byId("all-keys-box").hidden = !answer;
+  byId("mixes-box").hidden = !answer?.key;
   byId("warning").hidden = !answer?.warning;
   if (!answer) return;
   setText(byId("warning"), `The file was analysed, but ${answer.warning}.`);
   byId("notations").hidden = !answer.key;
-  byId("mixes-box").hidden = !answer.key;
   setText(byId("chances-title"), answer.key ? "How sure it is" : "What comes nearest");
   setText(byId("camelot"), answer.notations?.camelot ?? "");
   setText(byId("open-key"), answer.notations?.open_key ?? "");
@@ -46,8 +47,7 @@ export function showSong(song) {
   byId("mixes").replaceChildren(...answer.mixes_with.map(mix));
   byId("all-keys").replaceChildren(...answer.ranked.map((row) =>
     element("li", {}, element("span", {}, pretty(row.key)), element("span", {}, percent(row.confidence)))));
-  setText(byId("tuning"), answer.tuning_cents === null ? "not known" : tuning(answer.tuning_cents));
-  setText(byId("length"), clock(answer.seconds));
+  setText(byId("tuning"), answer.tuning_cents === null ? "" : tuning(answer.tuning_cents));
 }
 
 /** What a screen reader says of a song in view. */
@@ -77,8 +77,10 @@ export function whyNoKey(reason) {
   return reason ? `There is no key: ${sentenceOf(reason)}` : "";
 }
 
-function sentenceOf(text) {
-  return text && !/[.!?]$/.test(text) ? `${text}.` : text;
+/** The server's words as a sentence. */
+export function sentenceOf(text) {
+  const words = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(words) ? words : `${words}.`;
 }
 
 function chance({ key, confidence }) {
@@ -92,6 +94,7 @@ function chance({ key, confidence }) {
 function mix({ key, relation, notations }) {
   return element("li", {},
     element("span", { class: "code" }, notations.camelot), " ",
-    element("span", { class: "mix-key" }, pretty(key)), " ",
-    element("span", { class: "mix-relation" }, RELATIONS[relation] ?? relation));
+    element("span", {},
+      element("span", { class: "mix-key" }, pretty(key)), " ",
+      element("span", { class: "mix-relation" }, RELATIONS[relation] ?? relation)));
 }

@@ -1,11 +1,11 @@
 // The table of songs: one row each, sorted by name, key, confidence, or in a suggested order of play.
 
 import { announce } from "./announce.js";
-import { byId, element, setText } from "./dom.js";
+import { breakable, byId, element, setText } from "./dom.js";
 import { percent } from "./format.js";
 import { keyIndex, place, pretty, relation, steps } from "./keys.js";
 import { playingOrder } from "./order.js";
-import { whyNoKey } from "./song.js";
+import { sentenceOf, whyNoKey } from "./song.js";
 
 const WORDS = { name: "by name", key: "by key, round the circle", confidence: "by confidence" };
 
@@ -17,7 +17,7 @@ export class Table extends EventTarget {
     this.rows = new Map();
     this.sort = null;
     this.isDownward = false;
-    this.suggested = null;
+    this.isSuggested = false;
     this.isPlanned = false;
     for (const button of document.querySelectorAll("#table [data-sort]")) {
       button.addEventListener("click", () => this.sortBy(button.dataset.sort));
@@ -32,10 +32,7 @@ export class Table extends EventTarget {
   /** The songs as the table shows them. */
   get inOrder() {
     const { all } = this.songs;
-    if (this.suggested) {
-      const places = new Map(this.suggested.map((song, index) => [song, index]));
-      return [...all].sort((a, b) => (places.get(a) ?? Infinity) - (places.get(b) ?? Infinity) || a.id - b.id);
-    }
+    if (this.isSuggested) return playingOrder(all);
     if (!this.sort) return [...all];
     const sign = this.isDownward ? -1 : 1;
     const value = VALUES[this.sort];
@@ -48,15 +45,15 @@ export class Table extends EventTarget {
   }
 
   sortBy(what) {
-    this.isDownward = this.sort === what && !this.suggested ? !this.isDownward : what === "confidence";
+    this.isDownward = this.sort === what && !this.isSuggested ? !this.isDownward : what === "confidence";
     this.sort = what;
-    this.suggested = null;
+    this.isSuggested = false;
     this.#draw();
     announce(`Sorted ${WORDS[what]}, ${this.isDownward ? "downward" : "upward"}.`);
   }
 
   suggest() {
-    this.suggested = playingOrder(this.songs.all);
+    this.isSuggested = true;
     this.#draw();
     announce(`In the order suggested. ${byId("order-words").textContent}`);
   }
@@ -78,7 +75,7 @@ export class Table extends EventTarget {
     const ordered = this.inOrder;
     ordered.forEach((song, index) => {
       if (!this.rows.has(song)) this.rows.set(song, this.#makeRow(song));
-      const before = this.suggested && index ? ordered[index - 1] : null;
+      const before = this.isSuggested && index ? ordered[index - 1] : null;
       fillRow(this.rows.get(song), song, { number: index + 1, before, inView });
     });
     reorder(byId("rows"), ordered.map((song) => this.rows.get(song).row));
@@ -88,11 +85,11 @@ export class Table extends EventTarget {
 
   #showSort() {
     for (const button of document.querySelectorAll("#table [data-sort]")) {
-      const isSorted = !this.suggested && this.sort === button.dataset.sort;
+      const isSorted = !this.isSuggested && this.sort === button.dataset.sort;
       const direction = this.isDownward ? "descending" : "ascending";
       button.parentElement.setAttribute("aria-sort", isSorted ? direction : "none");
     }
-    byId("table").classList.toggle("suggested", Boolean(this.suggested));
+    byId("suggest").setAttribute("aria-pressed", String(this.isSuggested));
     byId("suggest").disabled = this.songs.all.filter((song) => song.key).length < 2;
   }
 
@@ -100,15 +97,15 @@ export class Table extends EventTarget {
     const keys = ordered.filter((song) => song.key).map((song) => keyIndex(song.key));
     const mixing = keys.slice(1).filter((key, index) => steps(keys[index], key) <= 1).length;
     const words = byId("order-words");
-    words.hidden = !this.suggested;
+    words.hidden = !this.isSuggested;
     const all = keys.length - 1;
-    setText(words, this.suggested ? `${mixing} of ${all} ${all === 1 ? "change" : "changes"} mix: the same key, a fifth, or the relative key.` : "");
+    setText(words, this.isSuggested ? `${mixing} of ${all} ${all === 1 ? "change" : "changes"} mix: the same key, a fifth, or the relative key.` : "");
   }
 
   #makeRow(song) {
     const parts = {
       number: element("td", { class: "number" }),
-      open: element("button", { type: "button", class: "open" }, song.name),
+      open: element("button", { type: "button", class: "open" }, ...breakable(song.name)),
       problem: element("p", { class: "row-words" }),
       retry: element("button", { type: "button", class: "link" }, "Try again"),
       step: element("p", { class: "step" }),
@@ -123,10 +120,9 @@ export class Table extends EventTarget {
     }
     parts.retry.setAttribute("aria-label", `Try ${song.name} again`);
     parts.open.title = song.path;
-    parts.row = element("tr", {}, parts.number,
-      element("th", { scope: "row", class: "song" }, parts.open, parts.problem, parts.retry),
-      element("td", { class: "key-cell" }, parts.code, parts.key, parts.mixes, parts.step),
-      parts.sure, element("td", { class: "remove" }, parts.remove));
+    parts.song = element("th", { scope: "row", class: "song" }, parts.open, parts.problem, parts.retry);
+    parts.keyCell = element("td", { class: "key-cell" }, parts.code, parts.key, parts.mixes, parts.step);
+    parts.row = element("tr", {}, parts.number, parts.song, parts.keyCell, parts.sure, element("td", { class: "remove" }, parts.remove));
     return parts;
   }
 
@@ -160,14 +156,19 @@ function fillRow(parts, song, { number, before, inView }) {
   if (song === inView) parts.open.setAttribute("aria-current", "true");
   else parts.open.removeAttribute("aria-current");
   setText(parts.number, String(number));
-  const [kind, words] = rowWords(song);
+  const words = rowWords(song);
   setText(parts.problem, words);
-  parts.problem.className = `row-words ${kind}`;
+  parts.problem.className = `row-words ${state === "failed" ? "problem" : "plain"}`;
   parts.problem.hidden = !words;
+  // Words in place of a key get the room of the key.
+  const isWide = song.isFinished && !song.key;
+  parts.song.colSpan = isWide ? 3 : 1;
+  parts.keyCell.hidden = parts.sure.hidden = isWide;
   parts.retry.hidden = !(state === "failed" && song.canRetry);
   setText(parts.code, answer?.notations?.camelot ?? "");
   parts.code.hidden = !answer?.key;
-  setText(parts.key, answer ? (answer.key ? pretty(answer.key) : "no key") : "");
+  setText(parts.key, song.key ? pretty(song.key) : song.isFinished ? "" : progressWords(song));
+  parts.key.classList.toggle("plain", !song.isFinished);
   setText(parts.sure, answer?.key ? percent(answer.confidence) : "");
   const mixes = song !== inView && song.key && inView?.key && steps(keyIndex(inView.key), keyIndex(song.key)) <= 1;
   parts.code.classList.toggle("mixes", Boolean(mixes));
@@ -178,14 +179,16 @@ function fillRow(parts, song, { number, before, inView }) {
   parts.step.classList.toggle("jump", Boolean(hasStep) && steps(keyIndex(before.key), keyIndex(song.key)) > 1);
 }
 
-function rowWords(song) {
-  if (song.state === "failed") return ["problem", song.error];
-  if (song.answer) {
-    if (!song.answer.key) return ["plain", whyNoKey(song.answer.reason)];
-    return ["plain", song.answer.warning ? `Analysed, but ${song.answer.warning}.` : ""];
-  }
-  if (song.state === "sending") return ["plain", `sending, ${percent(song.sent)}`];
-  return ["plain", song.state === "working" ? "listening …" : "waiting"];
+function rowWords({ state, error, answer }) {
+  if (state === "failed") return sentenceOf(error);
+  if (!answer) return "";
+  const warning = answer.warning ? `Analysed, but ${answer.warning}.` : "";
+  return answer.key ? warning : `No key. ${whyNoKey(answer.reason)} ${warning}`.trimEnd();
+}
+
+function progressWords({ state, sent }) {
+  if (state === "sending") return sent ? `sending ${percent(sent)}` : "sending …";
+  return state === "working" ? "listening …" : "waiting";
 }
 
 /** Put rows into an order, moving none that are in place, and leaving the focus where it is. */

@@ -4,7 +4,7 @@ import { byId, setText } from "./dom.js";
 
 const NAME = "tfkey-theme";
 const CHOICES = ["system", "light", "dark"];
-const WORDS = { system: "as the system", light: "light", dark: "dark" };
+const WORDS = { system: "System", light: "Light", dark: "Dark" };
 const system = matchMedia("(prefers-color-scheme: dark)");
 
 /** Whether the page is dark now. */
