@@ -33,8 +33,8 @@ function makeField(key, place, outer, inner) {
   const shape = svg("path", { d: sector(place, outer, inner), class: "field" });
   const [x, y] = onCircle(place, (outer + inner) / 2);
   const title = svg("title");
-  const name = svg("text", { x, y: y - 3, class: "name" }, shortName(key));
-  const code = svg("text", { x, y: y + 14, class: "code" }, camelot(key));
+  const name = svg("text", { x, y: y - 2, class: "name" }, shortName(key));
+  const code = svg("text", { x, y: y + 15, class: "code" }, camelot(key));
   return { group: svg("g", { class: key < 12 ? "major" : "minor" }, title, shape, name, code), shape, title };
 }
 
@@ -45,7 +45,7 @@ function show(drawing, fields, { middle, below }, answer) {
   for (const [key, { group, shape, title }] of fields) {
     const probability = probabilities.get(key) ?? 0;
     // The root makes small probabilities visible. Only the key itself gets the full colour.
-    shape.style.setProperty("--shade", `${(Math.sqrt(probability) * 68).toFixed(1)}%`);
+    shape.style.setProperty("--shade", Math.sqrt(probability).toFixed(3));
     group.classList.toggle("best", key === best);
     group.classList.toggle("mixes", mixing.has(key));
     title.textContent = answer ? `${pretty(keyName(key))}: ${percent(probability)}` : pretty(keyName(key));

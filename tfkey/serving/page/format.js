@@ -21,7 +21,7 @@ export function tuning(cents) {
   const whole = Math.round(cents);
   if (whole === 0) return "Tuned to A = 440 Hz";
   const hertz = (440 * 2 ** (cents / 1200)).toFixed(1);
-  return `Tuned ${count(Math.abs(whole), "cent")} ${whole > 0 ? "above" : "below"} 440 Hz (A = ${hertz} Hz)`;
+  return `Tuned ${count(Math.abs(whole), "cent")} ${whole > 0 ? "above" : "below"} 440 Hz (A\u00a0=\u00a0${hertz}\u00a0Hz)`;
 }
 
 /** A count with its noun: "1 song", "12 songs". */

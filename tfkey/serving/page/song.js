@@ -6,10 +6,9 @@ import { pretty } from "./keys.js";
 
 const RUNNERS_UP = 3;
 const RELATIONS = {
-  same: "the same key",
+  same: "same key",
   "fifth up": "a fifth up",
   "fifth down": "a fifth down",
-  relative: "the relative key",
 };
 const WAITING = {
   waiting: ["Waiting", "Other songs are before it."],
@@ -47,6 +46,7 @@ export function showSong(song) {
   byId("mixes").replaceChildren(...answer.mixes_with.map(mix));
   byId("all-keys").replaceChildren(...answer.ranked.map((row) =>
     element("li", {}, element("span", {}, pretty(row.key)), element("span", {}, percent(row.confidence)))));
+  byId("tuning").hidden = answer.tuning_cents === null;
   setText(byId("tuning"), answer.tuning_cents === null ? "" : tuning(answer.tuning_cents));
 }
 
@@ -96,5 +96,5 @@ function mix({ key, relation, notations }) {
     element("span", { class: "code" }, notations.camelot), " ",
     element("span", {},
       element("span", { class: "mix-key" }, pretty(key)), " ",
-      element("span", { class: "mix-relation" }, RELATIONS[relation] ?? relation)));
+      element("span", { class: "mix-relation" }, relation === "relative" ? `relative ${key.split(" ")[1]}` : RELATIONS[relation] ?? relation)));
 }
