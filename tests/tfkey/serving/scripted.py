@@ -109,6 +109,7 @@ def scripted(answering: Answering) -> Iterator[tuple[str, list[Asked]]]:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     answering: Answering
     asked: list[Asked]
 

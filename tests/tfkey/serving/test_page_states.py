@@ -30,6 +30,20 @@ def page(browser: Page) -> Iterator[Page]:
     assert browser.complaints() == []
 
 
+@pytest.fixture(scope="module")
+def opened(browser: Page) -> Iterator[str]:
+    with scripted(well) as (address, _):
+        yield address
+
+
+@pytest.fixture
+def still(page: Page, opened: str) -> Page:
+    """A page for its modules only; it is loaded once."""
+    if page.script("return location.href") != opened:
+        page.open(opened)
+    return page
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
     paths = [tmp_path / f"song {number}.ogg" for number in range(1, 9)]
@@ -185,24 +199,20 @@ def test_the_colours_can_be_chosen(page: Page) -> None:
         assert seen == [("Light", light), ("Dark", dark), ("System", dark)]
 
 
-def test_the_keys_are_those_of_tfkey(page: Page) -> None:
-    with scripted(well) as (address, _):
-        page.open(address)
-        names = [key.long for key in KEYS]
-        indices = "given[0].map((name) => [page.keyIndex(name), page.camelot(page.keyIndex(name))])"
-        assert page.module("keys.js", indices, names) == [[key.index, key.camelot] for key in KEYS]
-        near = [(key, key.fifth_up, key.fifth_down, key.relative) for key in KEYS]
-        pairs = [[keys[0].index, key.index] for keys in near for key in keys]
-        relations = page.module("keys.js", "given[0].map(([a, b]) => page.relation(a, b))", pairs)
-        for key, words in zip(KEYS, zip(*[iter(relations)] * 4, strict=True), strict=True):
-            other = "minor" if key.mode == "major" else "major"
-            assert words == ("same key", "a fifth up", "a fifth down", f"relative {other}")
+def test_the_keys_are_those_of_tfkey(still: Page) -> None:
+    names = [key.long for key in KEYS]
+    indices = "given[0].map((name) => [page.keyIndex(name), page.camelot(page.keyIndex(name))])"
+    assert still.module("keys.js", indices, names) == [[key.index, key.camelot] for key in KEYS]
+    near = [(key, key.fifth_up, key.fifth_down, key.relative) for key in KEYS]
+    pairs = [[keys[0].index, key.index] for keys in near for key in keys]
+    relations = still.module("keys.js", "given[0].map(([a, b]) => page.relation(a, b))", pairs)
+    for key, words in zip(KEYS, zip(*[iter(relations)] * 4, strict=True), strict=True):
+        other = "minor" if key.mode == "major" else "major"
+        assert words == ("same key", "a fifth up", "a fifth down", f"relative {other}")
 
 
-def test_a_folder_is_searched_for_what_predict_searches_it_for(page: Page) -> None:
-    with scripted(well) as (address, _):
-        page.open(address)
-        assert {f".{suffix}" for suffix in page.module("files.js", "[...page.EXTENSIONS]")} == EXTENSIONS
+def test_a_folder_is_searched_for_what_predict_searches_it_for(still: Page) -> None:
+    assert {f".{suffix}" for suffix in still.module("files.js", "[...page.EXTENSIONS]")} == EXTENSIONS
 
 
 @pytest.mark.parametrize(
@@ -218,31 +228,27 @@ def test_a_folder_is_searched_for_what_predict_searches_it_for(page: Page) -> No
     ],
 )
 def test_the_suggested_order_is_short_and_always_the_same(
-    page: Page, keys: list[str | None], length: int
+    still: Page, keys: list[str | None], length: int
 ) -> None:
-    with scripted(well) as (address, _):
-        page.open(address)
-        songs = [{"name": f"{number}.ogg", "key": key} for number, key in enumerate(keys)]
-        found = page.module("order.js", "page.playingOrder(given[0])", songs)
-        again = page.module("order.js", "page.playingOrder(given[0])", songs[::-1])
-        assert found == again
-        assert sorted(song["name"] for song in found) == sorted(song["name"] for song in songs)
-        named = [song["key"] for song in found if song["key"]]
-        assert [song["key"] for song in found[len(named) :]] == [None] * (len(found) - len(named))
-        walked = page.module(
-            "keys.js", "given[0].map(([a, b]) => page.steps(page.keyIndex(a), page.keyIndex(b)))",
-            [list(pair) for pair in pairwise(named)],
-        )  # fmt: skip
-        assert sum(walked) == length
+    songs = [{"name": f"{number}.ogg", "key": key} for number, key in enumerate(keys)]
+    found = still.module("order.js", "page.playingOrder(given[0])", songs)
+    again = still.module("order.js", "page.playingOrder(given[0])", songs[::-1])
+    assert found == again
+    assert sorted(song["name"] for song in found) == sorted(song["name"] for song in songs)
+    named = [song["key"] for song in found if song["key"]]
+    assert [song["key"] for song in found[len(named) :]] == [None] * (len(found) - len(named))
+    walked = still.module(
+        "keys.js", "given[0].map(([a, b]) => page.steps(page.keyIndex(a), page.keyIndex(b)))",
+        [list(pair) for pair in pairwise(named)],
+    )  # fmt: skip
+    assert sum(walked) == length
 
 
-def test_playlists_hold_only_names_that_they_can_hold(page: Page) -> None:
+def test_playlists_hold_only_names_that_they_can_hold(still: Page) -> None:
     songs = [
         {"path": path, "name": path.rpartition("/")[2], "answer": answer(path)}
         for path in ("disc/1.ogg", "#1 hit.mp3", " blank.ogg", "two\nlines.ogg")
     ] + [{"path": "failed.ogg", "name": "failed.ogg", "answer": None}]
-    with scripted(well) as (address, _):
-        page.open(address)
-        lines = page.module("export.js", "page.toM3u(given[0])", songs).splitlines()
-        assert lines[2::2] == ["disc/1.ogg", "./#1 hit.mp3", "./ blank.ogg"]
-        assert lines[1] == "#EXTINF:60,1 (1A)"
+    lines = still.module("export.js", "page.toM3u(given[0])", songs).splitlines()
+    assert lines[2::2] == ["disc/1.ogg", "./#1 hit.mp3", "./ blank.ogg"]
+    assert lines[1] == "#EXTINF:60,1 (1A)"

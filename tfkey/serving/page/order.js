@@ -21,7 +21,8 @@ export function playingOrder(songs) {
       keyless.push(song);
     } else {
       const index = keyIndex(song.key);
-      byKey.set(index, [...(byKey.get(index) ?? []), song]);
+      if (!byKey.has(index)) byKey.set(index, []);
+      byKey.get(index).push(song);
     }
   }
   const path = shortestPath([...byKey.keys()].sort((a, b) => a - b));

@@ -3,7 +3,7 @@
 import { Failure, estimate } from "./requests.js";
 import { askForToken } from "./token.js";
 
-const AT_ONCE = 3;
+const AT_ONCE = 4;
 // A connection that ends without an answer is tried again this often.
 const TRIES = 2;
 const LONGEST_WAIT = 30;
@@ -79,17 +79,18 @@ export class Queue {
       });
       this.songs.update(song, picture ? { state: "done", answer, picture } : { state: "done", answer });
     } catch (problem) {
-      if (problem.name !== "AbortError") await this.#cope(song, problem, wasDone);
+      if (problem.name !== "AbortError") this.#cope(song, problem, wasDone);
     } finally {
       this.running.delete(song);
+      this.#go();
     }
     // Put into view while it was on its way without a picture.
     if (this.songs.inView === song && song.state === "done" && !song.picture && !isInView) this.prefer(song);
-    this.#go();
   }
 
-  async #cope(song, problem, wasDone) {
+  #cope(song, problem, wasDone) {
     if (!(problem instanceof Failure)) throw problem;
+    if (!this.songs.has(song)) return;
     const tries = (this.tries.get(song) ?? 0) + 1;
     if (problem.status === 401) {
       this.#putBack(song, wasDone);
@@ -98,7 +99,7 @@ export class Queue {
         this.isAsking = false;
         this.#go();
       });
-    } else if (problem.status === 503 && this.songs.has(song)) {
+    } else if (problem.status === 503) {
       this.#pause(problem.retryAfter ?? this.secondsBetween);
       this.#putBack(song, wasDone);
     } else if (problem.status === 0 && tries <= TRIES) {

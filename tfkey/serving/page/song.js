@@ -70,9 +70,9 @@ function explanation(song) {
 
 /** Why a song has no key, in plain words. */
 export function whyNoKey(reason) {
-  if (reason === "silent") return "The recording is silent: there is nothing to hear a key in.";
+  if (reason === "silent") return "The recording is silent.";
   if (reason?.startsWith("no tones")) {
-    return "There are no steady tones in it. It is probably noise, speech, or drums alone, which have no key.";
+    return "There are no steady tones in it: it is probably noise, speech, or drums alone.";
   }
   return reason ? `There is no key: ${sentenceOf(reason)}` : "";
 }

@@ -194,7 +194,8 @@ function progressWords({ state, sent }) {
 /** Put rows into an order, moving none that are in place, and leaving the focus where it is. */
 function reorder(body, rows) {
   const focused = body.contains(document.activeElement) ? document.activeElement : null;
-  for (const row of [...body.children]) if (!rows.includes(row)) row.remove();
+  const kept = new Set(rows);
+  for (const row of [...body.children]) if (!kept.has(row)) row.remove();
   let at = body.firstElementChild;
   for (const row of rows) {
     if (row === at) at = at.nextElementSibling;

@@ -1,6 +1,7 @@
 // Light, dark, or as the system has it.
 
 import { byId, setText } from "./dom.js";
+import { recall, remember } from "./memory.js";
 
 const NAME = "tfkey-theme";
 const CHOICES = ["system", "light", "dark"];
@@ -22,10 +23,11 @@ export function setUpTheme(onChange) {
     setText(byId("theme-name"), WORDS[choice]);
     button.dataset.choice = choice;
   };
-  apply(CHOICES.includes(localStorage.getItem(NAME)) ? localStorage.getItem(NAME) : "system");
+  const remembered = recall(NAME, true);
+  apply(CHOICES.includes(remembered) ? remembered : "system");
   button.addEventListener("click", () => {
     const choice = CHOICES[(CHOICES.indexOf(button.dataset.choice) + 1) % CHOICES.length];
-    localStorage.setItem(NAME, choice);
+    remember(NAME, choice, true);
     apply(choice);
     onChange();
   });

@@ -1,6 +1,7 @@
 // The token that a server beyond the loopback address asks for.
 
 import { byId, setText } from "./dom.js";
+import { recall, remember } from "./memory.js";
 
 const NAME = "tfkey-token";
 
@@ -8,7 +9,7 @@ const NAME = "tfkey-token";
 export function readFragment() {
   const words = new URLSearchParams(location.hash.slice(1));
   if (words.has("token")) {
-    sessionStorage.setItem(NAME, words.get("token"));
+    remember(NAME, words.get("token"));
     words.delete("token");
     const rest = words.toString().replace(/=(?=&|$)/g, "");
     history.replaceState(null, "", location.pathname + location.search + (rest ? `#${rest}` : ""));
@@ -18,7 +19,7 @@ export function readFragment() {
 
 /** The headers that a request needs. */
 export function authorization() {
-  const token = sessionStorage.getItem(NAME);
+  const token = recall(NAME);
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
@@ -29,7 +30,7 @@ export function askForToken() {
   if (answered) return answered;
   const dialog = byId("token-dialog");
   const field = byId("token");
-  setText(byId("token-problem"), sessionStorage.getItem(NAME) ? "The server did not accept that token." : "");
+  setText(byId("token-problem"), recall(NAME) ? "The server did not accept that token." : "");
   field.value = "";
   dialog.showModal();
   answered = new Promise((resolve) => {
@@ -41,7 +42,7 @@ export function askForToken() {
         field.focus();
         return;
       }
-      sessionStorage.setItem(NAME, token);
+      remember(NAME, token);
       answered = null;
       dialog.close();
       resolve();
