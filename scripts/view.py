@@ -39,8 +39,6 @@ def command(song: Path, no_browser: bool, model: Path | None, **options: Any) ->
     settings = settings_of(workers=1, max_upload_mb=limit, token=new_token(), **options)
 
     def ready(address: str, description: str) -> None:
-        # By the fragment, the page knows that there is a song to fetch.
-        address += "#view"
         click.echo(description, err=True)
         address += f"#view&token={settings.token}"
         click.echo(address)
