@@ -64,6 +64,11 @@ class Config(Section):
         description="share of each dataset in every batch, relative to the others; all datasets must be "
         "listed. Without shares, datasets are mixed in proportion to their intervals",
     )
+    major_shares: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
+        {},
+        description="share of major keys in what a dataset contributes to every batch; as they are in the data "
+        "for datasets not listed",
+    )
     catalogue: Path | None = Field(
         None, description="folder of your own dataset descriptions, which replace tfkey's; null: tfkey's"
     )
@@ -105,7 +110,11 @@ class Config(Section):
         crop, seconds = self.augment.crop_seconds, self.intervals.seconds
         if crop is not None and crop > seconds:
             raise ValueError(f"augment.crop_seconds={crop:g} is longer than intervals.seconds={seconds:g}")
-        for setting, names in (("weights", self.weights), ("shares", self.shares)):
+        for setting, names in (
+            ("weights", self.weights),
+            ("shares", self.shares),
+            ("major_shares", self.major_shares),
+        ):
             for name in names:
                 if name not in self.datasets:
                     raise ValueError(f"{setting}: {name} is not among datasets ({', '.join(self.datasets)})")

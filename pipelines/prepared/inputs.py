@@ -106,24 +106,24 @@ def _epoch(
 ) -> tf.data.Dataset:
     """Return the shuffled intervals of an epoch, as by :func:`_examples`.
 
-    With ``shares``, the datasets take turns in a fixed pattern, and small ones are read several times.
+    With ``shares`` or ``major_shares``, the streams take turns in a fixed pattern, and small ones are read
+    several times.
     """
     finish = _finisher(intervals, named)
-    parts = [part for part in intervals.parts if part[1]]
-    shares = intervals.config.shares
-    if not shares or len(parts) < 2:
+    streams = intervals.streams()
+    if not (intervals.config.shares or intervals.config.major_shares) or len(streams) < 2:
         return _examples(intervals, [seed, number], finish)
 
-    def endless(part: tuple[PreparedDataset, tuple[Row, ...]]) -> tf.data.Dataset:
-        own = replace(intervals, parts=(part,))
+    def endless(dataset: PreparedDataset, rows: tuple[Row, ...]) -> tf.data.Dataset:
+        own = replace(intervals, parts=((dataset, rows),))
         return tf.data.Dataset.range(_TURNS).flat_map(
             lambda turn: _examples(own, [seed, number * _TURNS + turn], finish)
         )
 
-    pattern = turns([shares[dataset.name] for dataset, _ in parts], len(intervals.rows))
+    pattern = turns([share for *_, share in streams], len(intervals.rows))
     choice = tf.data.Dataset.from_tensor_slices(pattern)
     return tf.data.Dataset.choose_from_datasets(
-        [endless(part) for part in parts], choice, stop_on_empty_dataset=False
+        [endless(dataset, rows) for dataset, rows, _ in streams], choice, stop_on_empty_dataset=False
     )
 
 

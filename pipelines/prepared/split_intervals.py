@@ -67,8 +67,8 @@ class SplitIntervals:
 
     def key_weights(self) -> np.ndarray:
         """Return the weight of an interval of each key, float32 ``[24]``; the mean over a training is 1."""
-        sizes = [len(rows) for _, rows in self.parts]
-        owners, often = np.repeat(self.dataset_weights, sizes), np.repeat(self._frequencies, sizes)
+        owners = np.repeat(self.dataset_weights, [len(rows) for _, rows in self.parts])
+        often = self._frequencies()
         counts = np.bincount(self.labels, weights=often, minlength=N_CLASSES)
         weights = np.ones(N_CLASSES)
         if self.config.train.class_weights == "balanced":
@@ -77,11 +77,41 @@ class SplitIntervals:
             weights[occurs] = counts.sum() / (occurs.sum() * counts[occurs])
         return (weights / np.average(owners * weights[self.labels], weights=often)).astype(np.float32)
 
-    @property
-    def _frequencies(self) -> list[float]:
-        """How often an interval of each of :attr:`parts` is trained on, relative to the others."""
-        shares = self.config.shares
-        return [shares[part.name] / max(1, len(rows)) if shares else 1.0 for part, rows in self.parts]
+    def streams(self) -> list[tuple[PreparedDataset, tuple[Row, ...], float]]:
+        """Return what every batch is drawn from: rows of a dataset, and their share relative to the others.
+
+        A dataset with a share of major keys gives two: its major and its minor keys.
+        """
+        settings = self.config
+        found = []
+        for dataset, rows in self.parts:
+            share = settings.shares.get(dataset.name, float(len(rows)))
+            of_major = settings.major_shares.get(dataset.name)
+            if of_major is None or not rows:
+                found.append((dataset, rows, share))
+                continue
+            major = tuple(row for row in rows if Key.parse(row.key).mode == "major")
+            minor = tuple(row for row in rows if Key.parse(row.key).mode == "minor")
+            if not major or not minor:
+                mode = "minor" if major else "major"
+                raise DataError(
+                    f"{dataset.folder}: no {mode} keys to mix; remove {dataset.name} from major_shares"
+                )
+            found += [(dataset, major, share * of_major), (dataset, minor, share * (1 - of_major))]
+        return [stream for stream in found if stream[1]]
+
+    def _frequencies(self) -> np.ndarray:
+        """How often each of :attr:`rows` is trained on, relative to the others, float64 ``[intervals]``."""
+        if not self.config.shares and not self.config.major_shares:
+            return np.ones(len(self.rows))
+        often = {
+            (dataset.name, Key.parse(row.key).mode): share / len(rows)
+            for dataset, rows, share in self.streams()
+            for row in rows
+        }
+        return np.array(
+            [often[dataset.name, Key.parse(row.key).mode] for dataset, rows in self.parts for row in rows]
+        )
 
 
 def open_intervals(

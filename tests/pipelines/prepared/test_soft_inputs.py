@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from pipelines.publishing.packing import pack
 from tests.conftest import SETTINGS
 from tests.voted import write_votes
 from tfkey.config import Config, load_config
-from tfkey.errors import ConfigError
+from tfkey.errors import ConfigError, DataError
 from tfkey.keys import Key
 from tfkey.settings import MODES, TrainConfig
 
@@ -174,6 +175,49 @@ def test_weights_are_one_in_the_mean_with_shares_too(class_weights, prepared):
     occurs = frequent > 0
     products = (by_key * frequent)[occurs]
     assert np.allclose(products, products[0]) == (class_weights == "balanced")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("shares", [SHARES, {}], ids=["with shares", "without"])
+def test_shares_of_major_keys(mode, shares, prepared):
+    """They hold within a dataset, whatever its own share, from the first batch on."""
+    source = opened(prepared[mode], "small", "voted", shares=shares, major_shares={"small": 0.75})
+    small = source.parts[0][1]
+    modes = [Key.parse(row.key).mode for row in source.rows]
+    assert 0 < modes[:30].count("major") < 30
+    drawn = [number for epoch in stream(source, seed=1, epochs=4) for number in epoch]
+    of_small = [modes[number] for number in drawn if number < len(small)]
+    assert len(of_small) == pytest.approx(len(drawn) * (0.25 if shares else 30 / 54), abs=4)
+    assert of_small.count("major") / len(of_small) == pytest.approx(0.75, abs=0.05)
+    assert of_small[:20].count("major") == pytest.approx(15, abs=2)
+    # The other dataset is as it was: in each epoch, all of its intervals are about equally frequent.
+    voted = Counter(number for number in drawn if number >= len(small))
+    assert len(voted) == 24
+    assert max(voted.values()) - min(voted.values()) <= 4
+
+
+def test_weights_are_one_in_the_mean_with_shares_of_major_keys(prepared):
+    source = opened(prepared["audio"], "small", "voted", weighted=True, major_shares={"small": 0.75})
+    labels = np.array(source.labels)
+    often = np.ones(54)
+    major, minor = labels[:30] < 12, labels[:30] >= 12
+    often[:30][major] = 30 * 0.75 / major.sum()
+    often[:30][minor] = 30 * 0.25 / minor.sum()
+    assert np.average(source.key_weights()[labels], weights=often) == pytest.approx(1, rel=1e-5)
+
+
+def test_share_of_major_keys_in_a_dataset_of_one_mode(prepared):
+    source = opened(prepared["audio"], "small", major_shares={"small": 0.75})
+    dataset, rows = source.parts[0]
+    alone = replace(source, parts=((dataset, tuple(r for r in rows if "major" in r.key)),))
+    with pytest.raises(DataError, match="no minor keys to mix; remove small from major_shares"):
+        training_batches(alone, BATCH, seed=0)
+
+
+@pytest.mark.parametrize("share", ["0", "1", "1.5", "many"])
+def test_shares_of_major_keys_that_are_not_between_0_and_1(share):
+    with pytest.raises(ConfigError, match="major_shares"):
+        load_config(None, ["datasets=[small]", f"major_shares={{small: {share}}}"])
 
 
 def test_shares_of_a_single_dataset_change_nothing(prepared):
