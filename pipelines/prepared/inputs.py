@@ -43,8 +43,13 @@ def training_batches(
         Pairs of float32 ``[batch, samples]`` (audio) or ``[batch, frames, bins, 1]``, and labels: int32
         ``[batch]``, or float32 ``[batch, 24]`` if any of the intervals has a vote; if they are weighted, with
         the weights, float32 ``[batch]``.
+
+    Raises:
+        DataError: a dataset with a share of major keys has only major or only minor ones.
     """
     steps = steps_per_epoch(intervals, batch_size)
+    # Here, because an error raised inside the graph would reach the user wrapped in TensorFlow's.
+    intervals.streams()
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         return (
