@@ -43,7 +43,7 @@ LEAST_CORRECTION = 15.0
 # In a recording with tones, an interval counts as tonal unless it clearly is not.
 _DOUBTFUL = 0.7
 
-# Filters are designed for whole multiples of this many cents; designing them takes half a second.
+# Filters are designed for whole multiples of this many cents; designing them takes a tenth of a second.
 _CORRECTION_STEP = 5.0
 
 # In samples: 10 to 30 ms.

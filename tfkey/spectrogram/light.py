@@ -23,7 +23,7 @@ def spectrogram(waveform: np.ndarray, features: Features, cents: float = 0.0) ->
     Args:
         waveform: float ``[samples]`` at ``features.sample_rate``.
         features: the parameters.
-        cents: upward shift of all bins. Designing the filters for a new value takes half a second.
+        cents: upward shift of all bins. Designing the filters for a new value takes a tenth of a second.
 
     Returns:
         float32 ``[1 + samples // hop_length, n_bins]`` in [0, 1].
