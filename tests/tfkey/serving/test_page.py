@@ -130,8 +130,12 @@ def test_a_silent_and_a_broken_file_say_so_in_their_rows(page: Page, songs: dict
     assert "No key. The recording is silent" in page.row("silent.wav")
     assert "No key. There are no steady tones" in page.row("noise.wav")
     assert "cannot be decoded" in page.row("broken.mp3").lower()
-    assert page.text("#summary") == "4 songs, 1 without an answer"
-    for name, headline in {"silent.wav": "No key", "broken.mp3": "No answer", "noise.wav": "No key"}.items():
+    assert page.text("#summary") == "4 songs, 1 not analysed"
+    for name, headline in {
+        "silent.wav": "No key",
+        "broken.mp3": "Not analysed",
+        "noise.wav": "No key",
+    }.items():
         page.script(
             "[...document.querySelectorAll('.open')].find((e) => e.innerText === arguments[0]).click()", name
         )

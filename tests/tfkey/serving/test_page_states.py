@@ -150,7 +150,7 @@ def test_a_server_that_has_gone_is_tried_again_and_then_reported(page: Page, fil
     with scripted(lambda request: Reply(None)) as (address, asked):
         page.open(address)
         page.drop(files[0])
-        page.wait(lambda: page.text("#key") == "No answer")
+        page.wait(lambda: page.text("#key") == "Not analysed")
         assert "The connection ended" in page.text("#key-words")
         # Chromium may repeat a request by itself.
         assert len(asked) >= 3
@@ -173,11 +173,12 @@ def test_a_song_in_a_format_that_the_browser_lacks_is_still_shown(page: Page, fi
         page.open(address)
         page.drop(files[0])
         page.wait_until_done(1)
-        page.wait(lambda: page.text("#player-problem").startswith("This browser cannot play the file."))
+        page.wait(lambda: page.text("#player-problem") == "This browser cannot play the file.")
         assert not page.find("#play").is_enabled()
         page.click("#lanes")
         assert page.text("#time") == "0:30 / 1:00"
         assert page.text("#key-now") == "E♭ minor"
+        assert page.text("#short") == "A♭m / G♯m"
         assert page.texts("#keys > span") == ["A♭ minor", "E♭ minor", "A♭ major", "no key"]
         assert [page.script("return keys.children[arguments[0]].className", i) for i in range(4)] == [
             "same", "near", "far", "none",
@@ -203,6 +204,10 @@ def test_the_keys_are_those_of_tfkey(still: Page) -> None:
     names = [key.long for key in KEYS]
     indices = "given[0].map((name) => [page.keyIndex(name), page.camelot(page.keyIndex(name))])"
     assert still.module("keys.js", indices, names) == [[key.index, key.camelot] for key in KEYS]
+    spellings = still.module("keys.js", "given[0].map(page.inBothSpellings)", [key.short for key in KEYS])
+    assert [text.replace("♭", "b").replace("♯", "#").split(" / ") for text in spellings] == [
+        list(dict.fromkeys([key.short, key.write("short", sharps=True)])) for key in KEYS
+    ]
     near = [(key, key.fifth_up, key.fifth_down, key.relative) for key in KEYS]
     pairs = [[keys[0].index, key.index] for keys in near for key in keys]
     relations = still.module("keys.js", "given[0].map(([a, b]) => page.relation(a, b))", pairs)

@@ -10,7 +10,7 @@ const RINGS = [
 ];
 const GAP = 1.6;
 
-/** Draw the empty circle into an element; the returned function fills it with an answer, or null for none. */
+/** Draw the empty circle into an element; the returned function fills it with what is known of a song. */
 export function makeCircle(host) {
   const drawing = svg("svg", { viewBox: "-200 -200 400 400", class: "circle", role: "img", focusable: "false" });
   const fields = new Map();
@@ -26,7 +26,7 @@ export function makeCircle(host) {
   const below = svg("text", { class: "below", y: 30 });
   drawing.append(middle, below);
   host.replaceChildren(drawing);
-  return (answer) => show(drawing, fields, { middle, below }, answer);
+  return (song) => show(drawing, fields, { middle, below }, song);
 }
 
 function makeField(key, place, outer, inner) {
@@ -38,9 +38,11 @@ function makeField(key, place, outer, inner) {
   return { group: svg("g", { class: key < 12 ? "major" : "minor" }, title, shape, name, code), shape, title };
 }
 
-function show(drawing, fields, { middle, below }, answer) {
+function show(drawing, fields, { middle, below }, song) {
+  // Without a key, the probabilities are those of silence or noise, and say nothing.
+  const answer = song.key ? song.answer : null;
   const probabilities = new Map((answer?.ranked ?? []).map((row) => [keyIndex(row.key), row.confidence]));
-  const best = answer?.key ? keyIndex(answer.key) : null;
+  const best = answer ? keyIndex(answer.key) : null;
   const mixing = new Set((answer?.mixes_with ?? []).map((row) => keyIndex(row.key)).filter((key) => key !== best));
   for (const [key, { group, shape, title }] of fields) {
     const probability = probabilities.get(key) ?? 0;
@@ -54,13 +56,12 @@ function show(drawing, fields, { middle, below }, answer) {
   for (const key of [...mixing, ...(best === null ? [] : [best])]) drawing.insertBefore(fields.get(key).group, middle);
   middle.textContent = best === null ? "" : shortName(best);
   below.textContent = best === null ? "" : percent(answer.confidence);
-  drawing.setAttribute("aria-label", describe(answer, mixing));
+  drawing.setAttribute("aria-label", describe(song, mixing));
 }
 
-function describe(answer, mixing) {
-  if (!answer) return "The circle of fifths, still empty.";
+function describe({ key, answer }, mixing) {
+  if (!key) return `The circle of fifths, ${answer ? "without a key" : "still empty"}.`;
   const first = answer.ranked.slice(0, 3).map((row) => `${row.key} ${percent(row.confidence)}`).join(", ");
-  if (!answer.key) return `The circle of fifths without a key. Most probable: ${first}.`;
   const mixes = [...mixing].map(keyName).join(", ");
   return `The circle of fifths with ${answer.key} marked. Most probable: ${first}. It mixes with ${mixes}.`;
 }

@@ -34,6 +34,14 @@ export function pretty(name) {
   return name.replace(/^([A-G])b/, "$1♭");
 }
 
+/** A name with a flat and, after it, the same with a sharp; the others as they are. */
+export function inBothSpellings(name) {
+  const flat = name.match(/^([A-G])b(.*)/);
+  if (!flat) return name;
+  const below = String.fromCharCode(flat[1] === "A" ? 71 : flat[1].charCodeAt(0) - 1);
+  return `${pretty(name)} / ${below}♯${flat[2]}`;
+}
+
 /** The steps between two keys on the Camelot wheel: hours around it, plus one between the rings. */
 export function steps(a, b) {
   const around = Math.abs(place(a) - place(b));

@@ -23,7 +23,7 @@ const player = new Player(byId("audio"));
 const timeline = new Timeline(player);
 const table = new Table(songs);
 const showCircle = makeCircle(byId("circle"));
-makeCircle(byId("welcome-circle"))(null);
+makeCircle(byId("welcome-circle"));
 setUpTheme(() => timeline.draw());
 
 const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
@@ -77,7 +77,7 @@ function showView() {
   const song = songs.inView;
   if (!song) return;
   showSong(song);
-  showCircle(song.answer);
+  showCircle(song);
   timeline.show(song);
   const key = song.key ? `${pretty(song.key)} · ` : "";
   document.title = `${key}${song.name} – tfkey`;
@@ -115,7 +115,7 @@ function showProgress() {
   const finished = songs.all.filter((song) => song.isFinished).length;
   const failed = songs.all.filter((song) => song.state === "failed").length;
   const words = finished < all ? `${finished} of ${all} analysed` : count(all, "song");
-  const summary = failed ? `${words}, ${failed} without an answer` : words;
+  const summary = failed ? `${words}, ${failed} not analysed` : words;
   setText(byId("summary"), summary);
   byId("progress").hidden = finished === all;
   byId("progress").max = Math.max(all, 1);

@@ -101,7 +101,7 @@ export class Player extends EventTarget {
     if (!this.song || !this.audio.getAttribute("src")) return;
     this.isPlayable = false;
     this.#tell("state");
-    this.#tell("problem", "This browser cannot play the file. That does not affect its key.");
+    this.#tell("problem", "This browser cannot play the file.");
   }
 
   #tell(what, detail = null) {

@@ -2,7 +2,7 @@
 
 import { breakable, byId, element, setText } from "./dom.js";
 import { percent, tuning } from "./format.js";
-import { pretty } from "./keys.js";
+import { inBothSpellings, pretty } from "./keys.js";
 
 const RUNNERS_UP = 3;
 const RELATIONS = {
@@ -11,7 +11,7 @@ const RELATIONS = {
   "fifth down": "a fifth down",
 };
 const WAITING = {
-  waiting: ["Waiting", "Other songs are before it."],
+  waiting: ["Waiting", "The song will be sent soon."],
   sending: ["Sending", "The song is on its way to the server."],
   working: ["Listening", "The server analyses the song."],
 };
@@ -29,19 +29,16 @@ export function showSong(song) {
   // Without an answer there is nothing to see over time; the song may be heard all the same.
   for (const id of ["timeline", "timeline-legend"]) byId(id).hidden = song.state === "failed";
   byId("song-retry").hidden = !(song.state === "failed" && song.canRetry);
-  byId("found").hidden = !answer;
-  byId("all-keys-box").hidden = !answer;
+  byId("found").hidden = !answer?.key;
+  byId("all-keys-box").hidden = !answer?.key;
   byId("mixes-box").hidden = !answer?.key;
   byId("warning").hidden = !answer?.warning;
   if (!answer) return;
   setText(byId("warning"), `The file was analysed, but ${answer.warning}.`);
-  byId("notations").hidden = !answer.key;
-  setText(byId("chances-title"), answer.key ? "How sure it is" : "What comes nearest");
-  setText(byId("camelot"), answer.notations?.camelot ?? "");
-  setText(byId("open-key"), answer.notations?.open_key ?? "");
-  setText(byId("short"), pretty(answer.notations?.short ?? ""));
-  // Without any tones, the probabilities are those of nothing.
-  byId("found").hidden = !answer.key && answer.reason === "silent";
+  if (!answer.key) return;
+  setText(byId("camelot"), answer.notations.camelot);
+  setText(byId("open-key"), answer.notations.open_key);
+  setText(byId("short"), inBothSpellings(answer.notations.short));
   byId("chances").replaceChildren(...answer.ranked.slice(0, RUNNERS_UP + 1).map(chance));
   byId("mixes").replaceChildren(...answer.mixes_with.map(mix));
   byId("all-keys").replaceChildren(...answer.ranked.map((row) =>
@@ -59,7 +56,7 @@ export function sentence(song) {
 
 function headline(song) {
   if (song.answer) return song.answer.key ? pretty(song.answer.key) : "No key";
-  return song.state === "failed" ? "No answer" : `${WAITING[song.state][0]} …`;
+  return song.state === "failed" ? "Not analysed" : `${WAITING[song.state][0]} …`;
 }
 
 function explanation(song) {
