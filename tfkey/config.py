@@ -67,7 +67,7 @@ class Config(Section):
     major_shares: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
         {},
         description="share of major keys in what a dataset contributes to every batch; unchanged for datasets "
-        "not listed",
+        "that are not listed",
     )
     catalogue: Path | None = Field(
         None, description="folder of your own dataset descriptions, which replace tfkey's; null: tfkey's"
