@@ -66,8 +66,8 @@ class Config(Section):
     )
     major_shares: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
         {},
-        description="share of major keys in what a dataset contributes to every batch; unchanged for datasets "
-        "that are not listed",
+        description="share of major keys in what a dataset contributes to every batch; unchanged for "
+        "datasets that are not listed",
     )
     catalogue: Path | None = Field(
         None, description="folder of your own dataset descriptions, which replace tfkey's; null: tfkey's"
