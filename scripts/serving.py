@@ -50,12 +50,12 @@ model_option = click.option(
 )
 
 
-def limit_options(*, uploads: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options for limits, those on uploads too if they are asked for."""
+def limit_options(*, uploads: bool, **defaults: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options for limits, those on uploads too if they are asked for; with defaults of their own."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, kind, text in reversed(_LIMITS + (_UPLOAD_LIMITS if uploads else ())):
-            default = ServerSettings.model_fields[name].default
+            default = defaults.get(name, ServerSettings.model_fields[name].default)
             option = click.option(
                 "--" + name.replace("_", "-"),
                 name,

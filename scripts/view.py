@@ -17,7 +17,8 @@ from tfkey.errors import AudioError
 @click.option("--no-browser", is_flag=True, help="Print the address; do not open a browser.")
 @click.option("--port", type=int, default=0, help="Port (default: a free one).")
 @model_option
-@limit_options(uploads=False)
+# The song is the user's own, however long it is.
+@limit_options(uploads=False, max_seconds=86_400.0, timeout_seconds=600.0)
 @if_stopped("the page had not been served yet")
 def command(song: Path, no_browser: bool, model: Path | None, **options: Any) -> None:
     """Show a song in the browser: its key, its key over time, and what mixes with it.

@@ -79,7 +79,7 @@ class Answering:
             refusal = busy("the server is stopping; send the request again")
         except Exception:
             # A fault of the program. The client learns nothing of its inside.
-            logging.getLogger(__name__).exception("%s %s failed", scope["method"], scope["path"])
+            logging.getLogger(__name__).exception("%s %r failed", scope["method"], scope["path"])
             refusal = Refusal(500, "the server failed on this request; its log says how")
         else:
             return
@@ -134,7 +134,7 @@ class Admission:
 class Places:
     """Lets so many requests at once have work done; more are asked to come back.
 
-    Requests that read only, such as for the page, are never kept waiting and not counted.
+    Requests without work, such as for the page, are always answered and not counted.
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
@@ -144,7 +144,8 @@ class Places:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or raise a Refusal."""
-        if scope["type"] != "http" or scope["method"] != "POST":
+        has_work = scope["type"] == "http" and scope["method"] == "POST"
+        if not has_work or scope["path"].startswith("/view/"):
             await self._app(scope, receive, send)
             return
         if self._taken >= self._most:
@@ -200,8 +201,11 @@ def urlsplit_host(origin: str) -> str | None:
 def _names(settings: ServerSettings) -> frozenset[str]:
     given = {settings.host, *settings.allowed_hosts}
     names = {name for name in (host_name(_bracketed(item)) for item in given) if name is not None}
-    own = {socket.gethostname().lower()} if settings.is_wildcard else set()
-    return frozenset(names | own | LOOPBACK_NAMES)
+    if settings.is_wildcard:
+        full = socket.gethostname().lower()
+        short = full.partition(".")[0]
+        names |= {full, short, f"{short}.local"}
+    return frozenset(names | LOOPBACK_NAMES)
 
 
 def _bracketed(host: str) -> str:
