@@ -134,10 +134,10 @@ def hasty(tmp_path_factory: pytest.TempPathFactory):
     """A server without patience."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("HEADER_SECONDS", "LINGER_SECONDS", "WRITE_SECONDS"):
-            patch.setattr(f"tfkey.serving.connections.{name}", 0.5)
+            patch.setattr(f"tfkey.serving.connections.{name}", 1.0)
         patch.setattr("tfkey.serving.connections.MOST_CONNECTIONS", 10)
         folder: Path = tmp_path_factory.mktemp("uploads")
-        with running(folder, open_moody, body_timeout_seconds=0.5, upload_timeout_seconds=2) as found:
+        with running(folder, open_moody, body_timeout_seconds=1.5, upload_timeout_seconds=3) as found:
             yield found
 
 
@@ -153,12 +153,12 @@ def is_cut_off(connection: socket.socket, content: bytes) -> bool:
 def test_slow_clients(hasty: Running) -> None:
     # Neither a head nor a body comes to its end, whether the client pauses or sends a byte now and then.
     assert hasty.say(b"GET / HT")[0] == 0
-    assert hasty.say(*[b"G"] * 8, pause=0.1)[0] == 0
+    assert hasty.say(*[b"G"] * 8, pause=0.2)[0] == 0
     start = head(len(BODY))
     for parts, pause in (
         ([start], 0.0),
         ([start, BODY[:100]], 0.0),
-        ([start, *[bytes([byte]) for byte in BODY[:12]]], 0.2),
+        ([start, *[bytes([byte]) for byte in BODY[:12]]], 0.3),
     ):
         found = hasty.say(*parts, pause=pause)
         assert found[0] == 408, (parts, found)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from tests.tfkey.serving.running import Running, error_of, open_moody, running, wav
+from tests.tfkey.serving.running import Running, error_of, head, open_moody, running, wav
 from tfkey.serving.guards import SECURITY_HEADERS, host_name, new_token
 from tfkey.serving.settings import ServerSettings
 
@@ -150,3 +152,17 @@ def test_tokens_and_names() -> None:
     assert ServerSettings(token=new_token()).token
     assert host_name("A.Example:80") == "a.example"
     assert host_name("[::1]:80") == "::1"
+
+
+def test_requests_without_work_take_no_place(tmp_path) -> None:
+    with running(tmp_path, open_moody, max_requests=1) as found, found.connection() as connection:
+        connection.sendall(head(1000))
+        with found.client() as client:
+            for _ in range(100):
+                if client.post("/estimate").status_code == 503:
+                    break
+                time.sleep(0.1)
+            for method, path, status in (
+                ("GET", "/healthz", 200), ("POST", "/view/alive", 404), ("POST", "/estimate", 503),
+            ):  # fmt: skip
+                assert client.request(method, path).status_code == status, path

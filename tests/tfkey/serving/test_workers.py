@@ -144,7 +144,7 @@ def test_task_that_waits_too_long_is_not_begun(tmp_path: Path) -> None:
 
 
 def test_cancelled_tasks_free_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tfkey.serving.workers.ABANDONED_SECONDS", 0.3)
+    monkeypatch.setattr("tfkey.serving.workers.ABANDONED_SECONDS", 1.0)
 
     async def use(pool: WorkerPool) -> None:
         first, _ = await pool.run(Act("say"), PATIENCE)
