@@ -131,6 +131,7 @@ class WorkerPool:
         if self._is_closed:
             raise NoWorkerFree("the processes have been stopped")
         job = _Job(task, timeout, asyncio.get_running_loop().create_future(), asyncio.Event())
+        job.result.add_done_callback(_look)
         self._waiting.append(job)
         try:
             async with self._arrived:
@@ -211,6 +212,7 @@ class WorkerPool:
         """Have a process do a task; return whether the process can take another."""
         job.begun.set()
         exchange = asyncio.ensure_future(self._in_thread(_exchange, process, job.task, job.timeout))
+        exchange.add_done_callback(_look)
         try:
             await asyncio.wait({exchange, job.result}, timeout=job.timeout, return_when="FIRST_COMPLETED")
             if job.result.done() and not exchange.done():
@@ -222,7 +224,6 @@ class WorkerPool:
             self.counts["abandoned" if job.result.done() else "timed out"] += 1
             process.process.kill()
             await asyncio.wait({exchange})
-            exchange.exception()
             _fail(job, WorkerTimedOut(f"took longer than {job.timeout:g} s"))
             return False
         return self._settle(process, job, exchange)
@@ -267,6 +268,12 @@ class WorkerPool:
 def _fail(job: _Job, error: Exception) -> None:
     if not job.result.done():
         job.result.set_exception(error)
+
+
+def _look(future: asyncio.Future[Any]) -> None:
+    """Take note of an error, which nobody else may: asyncio would complain."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _exchange(process: Worker[Any], task: Task, timeout: float) -> tuple[str, Any]:

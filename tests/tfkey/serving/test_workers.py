@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -203,7 +204,7 @@ def test_pool_that_cannot_begin(opener: Callable[[], None], kind: type[Exception
         assert caught.value.exit_code == 2
 
 
-def test_closing_ends_tasks() -> None:
+def test_closing_ends_tasks(caplog: pytest.LogCaptureFixture) -> None:
     async def use(pool: WorkerPool) -> None:
         tasks = [asyncio.create_task(pool.run(Act("sleep", 100), PATIENCE)) for _ in range(3)]
         await asyncio.sleep(0.2)
@@ -215,6 +216,8 @@ def test_closing_ends_tasks() -> None:
             await pool.run(Act("say"), PATIENCE)
 
     with_pool(use)
+    gc.collect()
+    assert not caplog.records
 
 
 SCRIPT = """
