@@ -99,7 +99,7 @@ class UploadFolder:
 
     def _sweep(self) -> None:
         for folder in self._parent.glob(f"{_PREFIX}*"):
-            # A lock that can be had belongs to no living server. Others' folders cannot be opened.
+            # A lock that can be taken belongs to no living server. Others' folders cannot be opened.
             with contextlib.suppress(OSError):
                 status = folder.lstat()
                 if not stat.S_ISDIR(status.st_mode) or status.st_uid != getattr(os, "getuid", int)():
