@@ -179,6 +179,11 @@ class KeyEstimator:
         """What the weights are, in words."""
         return self.metadata.description
 
+    @property
+    def network(self) -> Network:
+        """The network: maps a batch of intervals to probabilities without calibration."""
+        return self._network
+
     def estimate(
         self,
         recording: Path | str | np.ndarray | Recording,
