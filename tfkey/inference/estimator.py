@@ -24,6 +24,7 @@ from tfkey.inference.key_over_time import Segment, segments
 from tfkey.inference.level import Conditioning, conditioning, levelled
 from tfkey.inference.networks import Network, load_network
 from tfkey.inference.pretrained import pretrained_folder
+from tfkey.inference.saved_model import SavedModelNetwork, find_saved_model
 from tfkey.inference.tones import LEAST_TONALITY, Tones, find_tones
 from tfkey.keys import KEYS, Key
 from tfkey.scoring.calibration import calibrated
@@ -145,17 +146,21 @@ class KeyEstimator:
 
     @classmethod
     def from_export(cls, path: Path | str, *, threads: int = 1, **settings: Any) -> KeyEstimator:
-        """Load a folder that ``tfkey export`` wrote, in the format litert, onnx or keras.
+        """Load a folder that ``tfkey export`` wrote, in any format.
 
         Args:
-            path: the folder.
-            threads: the number of threads that the network may use.
+            path: the folder; for a SavedModel, also that of one of its versions (else the highest counts).
+            threads: the number of threads that the network may use (not with keras or a SavedModel).
             **settings: further arguments of the class.
 
         Raises:
             DataError: the folder is not an export, or it is damaged.
             MissingExtraError: the format needs a package that is not installed (litert does not).
         """
+        saved = find_saved_model(Path(path))
+        if saved is not None:
+            network = SavedModelNetwork(saved)
+            return cls(network.metadata, network, **settings)
         bundle = open_bundle(Path(path))
         return cls(bundle.metadata, load_network(bundle, threads), **settings)
 

@@ -1,4 +1,4 @@
-"""SavedModels of ``tfkey export``: their signatures, and an estimator on top of them.
+"""SavedModels of ``tfkey export``: their signatures, and a network for an estimator.
 
 A SavedModel lies in ``<folder>/<version>/``, as TensorFlow Serving expects it. Its signatures return
 calibrated probabilities. The estimator needs those of single intervals without calibration; it raises the
@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tfkey.errors import DataError, MissingExtraError
-from tfkey.inference.bundle import METADATA, Metadata, read_metadata
+from tfkey.inference.bundle import Metadata, read_metadata
 from tfkey.inference.networks import quiet
 from tfkey.scoring.calibration import calibrated
-
-if TYPE_CHECKING:
-    from tfkey.inference.estimator import KeyEstimator
 
 _FILE = "saved_model.pb"
 
@@ -59,14 +56,19 @@ class SavedModelNetwork:
     """The signatures of a SavedModel, which also serve as the network of an estimator.
 
     Args:
-        path: the folder that holds ``saved_model.pb`` and ``tfkey.json``.
+        folder: the version to load, with ``tfkey.json`` beside ``saved_model.pb``.
+
+    Attributes:
+        metadata: its metadata.
+        version: its number.
 
     Raises:
         DataError: the folder is not a SavedModel that tfkey exported, or it is damaged.
         MissingExtraError: TensorFlow is not installed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, folder: SavedModelFolder) -> None:
+        path, self.version = folder.path, folder.version
         self.metadata = Metadata.of(read_metadata(path))
         try:
             import tensorflow as tf
@@ -82,11 +84,6 @@ class SavedModelNetwork:
         if "waveform" not in self._signatures:
             raise DataError(f"{path}: has no signature named waveform; export the run again")
         self._constant = tf.constant
-
-    @property
-    def signatures(self) -> tuple[str, ...]:
-        """The names of the signatures."""
-        return tuple(self._signatures)
 
     def waveform(self, batch: np.ndarray) -> np.ndarray:
         """Apply the signature for whole tracks: float32 ``[batch, samples]`` to calibrated
@@ -109,22 +106,3 @@ class SavedModelNetwork:
         values = self._constant(np.ascontiguousarray(batch, np.float32))
         return self._signatures[name](**{name: values})["probabilities"].numpy()
 
-
-def saved_model_estimator(path: Path, **settings: Any) -> KeyEstimator:
-    """Load an estimator from a SavedModel.
-
-    Args:
-        path: the folder of the export or of one of its versions; the highest version counts.
-        **settings: see :class:`tfkey.inference.estimator.KeyEstimator`.
-
-    Raises:
-        DataError: the folder is not a SavedModel that tfkey exported, or it is damaged.
-        MissingExtraError: TensorFlow is not installed.
-    """
-    from tfkey.inference.estimator import KeyEstimator
-
-    found = find_saved_model(path)
-    if found is None:
-        raise DataError(f"{path}: contains no SavedModel ({_FILE}, {METADATA}); give the folder of an export")
-    network = SavedModelNetwork(found.path)
-    return KeyEstimator(network.metadata, network, **settings)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfkey.inference.saved_model import SavedModelNetwork
 from tfkey.serving.errors import RequestError
 from tfkey.serving.protocol import Limits, Prediction, answer, read_request
 from tfkey.serving.signatures import Served, apply_signature
@@ -18,17 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DescribeTask:
-    """Asks a worker what it serves.
-
-    Attributes:
-        version: the number of the network's version.
-    """
-
-    version: int = 1
+    """Asks a worker what it serves."""
 
     def do(self, estimator: KeyEstimator) -> Served:
         """Return what clients need to know about the network."""
-        return Served(estimator.metadata, self.version)
+        network = estimator.network
+        version = network.version if isinstance(network, SavedModelNetwork) else 1
+        return Served(estimator.metadata, version)
 
 
 @dataclass(frozen=True)
