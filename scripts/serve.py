@@ -38,11 +38,16 @@ def command(model: Path | None, workers: int | None, **options: Any) -> None:
     """Serve a page to drop songs on, and an HTTP interface for programs.
 
     \b
-    /            the page
-    /estimate    POST a file (multipart/form-data, part "file"): its key, as
-                 tfkey predict --format json gives it. Query: over_time=SECONDS,
-                 min_confidence=P, picture=1
-    /healthz     whether the server is ready
+    /              the page
+    /estimate      POST a file (multipart/form-data, part "file"): its key, as
+                   tfkey predict --format json gives it. Query:
+                   over_time=SECONDS, min_confidence=P, picture=1
+    /v1/models/tfkey, /v1/models/tfkey/metadata, /v1/models/tfkey:predict
+                   TensorFlow Serving's REST protocol: waveforms (at the
+                   sample rate of the network) or spectrograms, as JSON
+    /healthz       whether the server is ready
+    /metrics       for Prometheus
+    /openapi.json  a description of all of this
 
     The address is printed to stdout when the server takes requests. It is reachable from this machine only,
     unless you give another --host; then clients must send the token: Authorization: Bearer TOKEN.

@@ -39,6 +39,9 @@ _UPLOAD_LIMITS = (
         "Time without a byte, in seconds, after which an upload is given up.",
     ),
     ("upload_timeout_seconds", click.FLOAT, "Longest time of an upload, in seconds."),
+    ("max_rows", click.INT, "Most rows of a request of :predict."),
+    ("max_batch", click.INT, "Most requests of :predict that a process answers together; 1 for no batches."),
+    ("batch_wait_seconds", click.FLOAT, "Time in seconds that a request of :predict waits for others."),
     ("stop_seconds", click.FLOAT, "Time to finish what has begun when the server is stopped, in seconds."),
 )
 

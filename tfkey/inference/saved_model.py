@@ -105,4 +105,3 @@ class SavedModelNetwork:
     def _call(self, name: str, batch: np.ndarray) -> np.ndarray:
         values = self._constant(np.ascontiguousarray(batch, np.float32))
         return self._signatures[name](**{name: values})["probabilities"].numpy()
-

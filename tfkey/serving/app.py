@@ -13,7 +13,9 @@ from starlette.routing import BaseRoute, Route
 
 from tfkey.serving.estimate import estimate, healthz
 from tfkey.serving.guards import Admission, Answering, Places
+from tfkey.serving.metrics import Metrics, MetricsMiddleware, path_template
 from tfkey.serving.page_files import page_routes
+from tfkey.serving.predict_api import PredictApi
 from tfkey.serving.refusals import Refusal
 from tfkey.serving.settings import ServerSettings
 from tfkey.serving.uploads import UploadFolder
@@ -33,15 +35,19 @@ def create_app(
         folder: where uploads lie until they are answered.
         more_routes: further routes, such as those of :mod:`tfkey.serving.viewing`.
     """
+    metrics = Metrics()
+    metrics.watch(pool)
     routes = [
         *page_routes(),
         Route("/estimate", estimate, methods=["POST"]),
         Route("/healthz", healthz),
+        *PredictApi(settings, pool, folder, metrics).routes(),
         *more_routes,
     ]
     app = Starlette(
         routes=routes,
         middleware=[
+            Middleware(MetricsMiddleware, metrics=metrics, template=path_template(routes)),
             Middleware(Answering),
             Middleware(Admission, settings=settings),
             Middleware(Places, settings=settings),
@@ -51,6 +57,7 @@ def create_app(
     # A path with a slash too many is unknown, not moved.
     app.router.redirect_slashes = False
     app.state.settings, app.state.pool, app.state.folder = settings, pool, folder
+    app.state.metrics = metrics
     return app
 
 

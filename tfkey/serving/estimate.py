@@ -37,6 +37,7 @@ async def estimate(request: Request) -> Response:
             if not upload.path.exists():
                 raise busy("the upload was removed before it was read; send it again") from error
             raise refusal_of(error, settings) from error
+    state.metrics.count_audio(fields["seconds"])
     return JSONResponse(fields)
 
 

@@ -106,9 +106,7 @@ class _PoolCollector:
 
     def collect(self) -> Iterator[Metric]:
         """Yield what became of tasks, and the state of the processes."""
-        tasks = CounterMetricFamily(
-            "tfkey_tasks", "Tasks of processes, by outcome.", labels=["outcome"]
-        )
+        tasks = CounterMetricFamily("tfkey_tasks", "Tasks of processes, by outcome.", labels=["outcome"])
         for outcome in ("done", "refused", "failed", "crashed", "timed out", "abandoned"):
             tasks.add_metric([outcome.replace(" ", "_")], self._pool.counts[outcome])
         yield tasks

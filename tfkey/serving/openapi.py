@@ -30,7 +30,9 @@ _REASONS = {
 _ALWAYS = (400, 401, 403, 421)
 
 
-def description(served: Served, settings: ServerSettings, least_step: float, most_step: float) -> dict[str, Any]:
+def description(
+    served: Served, settings: ServerSettings, least_step: float, most_step: float
+) -> dict[str, Any]:
     """Return the OpenAPI description.
 
     Args:
@@ -39,15 +41,17 @@ def description(served: Served, settings: ServerSettings, least_step: float, mos
         least_step: the least value of ``over_time`` in seconds.
         most_step: its greatest value.
     """
-    _, definitions = models_json_schema([(model, "serialization") for model in ANSWERS], ref_template=_REFERENCE)
+    _, definitions = models_json_schema(
+        [(model, "serialization") for model in ANSWERS], ref_template=_REFERENCE
+    )
     schemas = {**definitions["$defs"], "PredictRequest": _predict_request(served, settings)}
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
             "title": "tfkey",
             "version": __version__,
-            "description": "Names the musical key of audio. The paths below /v1 speak TensorFlow Serving's REST "
-            f"protocol. The network: {served.metadata.description}",
+            "description": "Names the musical key of audio. The paths below /v1 speak TensorFlow Serving's "
+            f"REST protocol. The network: {served.metadata.description}",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -122,9 +126,11 @@ def _model_paths(served: Served) -> dict[str, Any]:
         base = f"/v1/models/{MODEL}{place}"
         status = _get(f"status{suffix}", "Say whether the model can be used.", "ModelStatus", 404, 422, 503)
         metadata = _get(f"metadata{suffix}", "Describe the signatures.", "ModelMetadata", 404, 422, 503)
-        found = {base: {"get": status}, f"{base}/metadata": {"get": metadata}, f"{base}:predict": {
-            "post": _predict(f"predict{suffix}")
-        }}
+        found: dict[str, dict[str, Any]] = {
+            base: {"get": status},
+            f"{base}/metadata": {"get": metadata},
+            f"{base}:predict": {"post": _predict(f"predict{suffix}")},
+        }
         for item in found.values():
             if parameters:
                 item["parameters"] = parameters
@@ -143,7 +149,7 @@ def _predict(name: str) -> dict[str, Any]:
         },
         "responses": {
             "200": {
-                "description": "Calibrated probabilities of the 24 keys, C major to B major, C minor to B minor.",
+                "description": "Calibrated probabilities: C major to B major, then C minor to B minor.",
                 "content": {"application/json": {"schema": {"anyOf": answers}}},
             },
             **_refusals(404, 408, 413, 415, 422, 503),
@@ -153,7 +159,7 @@ def _predict(name: str) -> dict[str, Any]:
 
 def _predict_request(served: Served, settings: ServerSettings) -> dict[str, Any]:
     """The bodies of ``:predict``: an input in row or in column format, each plain or by name."""
-    variants = []
+    variants: list[dict[str, Any]] = []
     for name in dict.fromkeys(served.signatures.values()):
         signatures = [signature for signature, given in served.signatures.items() if given == name]
         if name == WAVEFORM:
@@ -213,7 +219,10 @@ def _metrics() -> dict[str, Any]:
 
 
 def _openapi() -> dict[str, Any]:
-    answer = {"description": "This description.", "content": {"application/json": {"schema": {"type": "object"}}}}
+    answer = {
+        "description": "This description.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
     return {
         "operationId": "openapi",
         "summary": "Describe the server.",

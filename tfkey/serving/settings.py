@@ -42,6 +42,13 @@ class ServerSettings(Section):
     stop_seconds: float = Field(
         120.0, gt=0, le=86_400, description="Time to finish the requests that have begun when it is stopped."
     )
+    max_rows: int = Field(256, ge=1, le=65536, description="Rows of a request of :predict.")
+    max_batch: int = Field(
+        4, ge=1, le=1024, description="Requests of :predict, and inputs of the network, that go together."
+    )
+    batch_wait_seconds: float = Field(
+        0.002, ge=0, le=1, description="Time that a request of :predict waits for others."
+    )
     max_memory_mb: int = Field(
         2048, ge=64, description="Memory that a process may take for a request, on top of its network."
     )

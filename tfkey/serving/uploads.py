@@ -123,7 +123,7 @@ async def received(request: Request, folder: UploadFolder, settings: ServerSetti
         ClientGone: the client closed the connection.
     """
     boundary = _boundary(request)
-    _check_stated_length(request, settings)
+    check_stated_length(request, settings)
     form = _Form(boundary)
     with contextlib.ExitStack() as stack:
         try:
@@ -177,7 +177,8 @@ def too_large(settings: ServerSettings) -> Refusal:
     return Refusal(413, f"the body is larger than {settings.max_upload_mb:g} MB; send a smaller one")
 
 
-def _check_stated_length(request: Request, settings: ServerSettings) -> None:
+def check_stated_length(request: Request, settings: ServerSettings) -> None:
+    """Refuse a body that is too large by its own account."""
     stated = request.headers.get("content-length", "")
     if stated.isascii() and stated.isdigit() and int(stated) > settings.max_upload_bytes + _FORM_BYTES:
         raise too_large(settings)
