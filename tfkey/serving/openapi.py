@@ -7,12 +7,11 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from tfkey._version import __version__
-from tfkey.serving.protocol import MODEL
+from tfkey.serving.protocol import LARGEST, MODEL
 from tfkey.serving.schemas import ANSWERS
 from tfkey.serving.settings import ServerSettings
 from tfkey.serving.signatures import SPECTROGRAM, WAVEFORM, Served
 
-_LARGEST = 3.4e38
 _REFERENCE = "#/components/schemas/{model}"
 _REASONS = {
     400: "The request has a fault.",
@@ -99,7 +98,8 @@ def _estimate(least_step: float, most_step: float) -> dict[str, Any]:
                         },
                         "required": ["file"],
                         "additionalProperties": False,
-                    }
+                    },
+                    "encoding": {"file": {"contentType": "audio/*"}},
                 }
             },
         },
@@ -189,7 +189,7 @@ def _by_name(name: str, value: dict[str, Any]) -> dict[str, Any]:
 
 def _row(name: str, served: Served) -> dict[str, Any]:
     """One row of an input: ``[samples]`` or ``[frames, bins, 1]``."""
-    schema: dict[str, Any] = {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST}
+    schema: dict[str, Any] = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
     for size in reversed(served.shape(name)):
         schema = {"type": "array", "items": schema}
         if size > 0:

@@ -60,5 +60,8 @@ class PredictTask:
             found = apply_signature(estimator.metadata, estimator.network, name, rows, self.at_once)
             ends = np.cumsum([len(request.rows) for request in group.values()])[:-1]
             for (number, request), part in zip(group.items(), np.split(found, ends), strict=True):
-                answers[number] = answer(part, request.is_column)
+                if np.isfinite(part).all():
+                    answers[number] = answer(part, request.is_column)
+                else:
+                    answers[number] = RequestError("the network has no answer to such numbers", 422)
         return [answers[number] for number in range(len(self.bodies))]

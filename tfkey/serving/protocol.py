@@ -26,6 +26,9 @@ MODEL = "tfkey"
 
 OUTPUT = "probabilities"
 CLASSES = 24
+LARGEST = 1e6
+"""The greatest magnitude of a number; full scale is 1, and far greater ones overflow inside networks."""
+
 _METHOD = "tensorflow/serving/predict"
 _SHOWN = 40
 
@@ -83,7 +86,7 @@ def _prediction(values: Any, served: Served, limits: Limits) -> Prediction:
     found = values[present[0]]
     rows = _instances(found, name) if present[0] == "instances" else _column(found, name)
     if len(rows) > limits.rows:
-        raise RequestError(f"the request has {len(rows)} rows; send at most {limits.rows}", 413)
+        raise RequestError(f"the request has {len(rows)} rows; send at most {limits.rows}")
     arrays = [_row(row, number, name, served) for number, row in enumerate(rows)]
     _check_duration(arrays, name, served, limits)
     return Prediction(name, arrays, present[0] == "inputs")
@@ -167,11 +170,12 @@ def _row(value: Any, number: int, name: str, served: Served) -> np.ndarray:
             wrong = next(item for item in values if type(item) not in (int, float))
             raise RequestError(f"{where} has {_kind(wrong)} where a number is expected; {_wanted(shape)}")
         values = float_array(values)
-    with np.errstate(over="ignore"):
-        array = values.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise RequestError(f"{where} has NaN, infinite or too large numbers; send finite 32-bit floats")
-    return array.reshape(size, *shape[1:])
+    # NaN compares as false.
+    if not (np.abs(values) <= LARGEST).all():
+        raise RequestError(
+            f"{where} has NaN, infinite or too large numbers; send finite ones of at most {LARGEST:g}"
+        )
+    return values.astype(np.float32).reshape(size, *shape[1:])
 
 
 def _wanted(shape: tuple[int, ...]) -> str:

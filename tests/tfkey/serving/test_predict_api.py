@@ -122,7 +122,7 @@ def test_what_is_not_there(client: TestClient, method, path, status, error) -> N
         (b'{"instances": [[1,]]}', 400, "is not JSON"),
         (b'{"instances": [[NaN]]}', 400, "row 0 of waveform has NaN"),
         (b'{"instances": [[1.0, -Infinity]]}', 400, "row 0 of waveform has NaN, infinite"),
-        (request("waveform", [[1]] * 9), 413, "has 9 rows; send at most 8"),
+        (request("waveform", [[1]] * 9), 400, "has 9 rows; send at most 8"),
         (b" " * (MEGABYTE + 1) + b"{", 400, "is not JSON"),
         (b" " * (4 * MEGABYTE), 413, "larger than 3 MB"),
         (request("waveform", [[404.0]]), 422, "the process crashed over this request .signal 11."),
