@@ -1,4 +1,7 @@
-"""Putting requests together: those that arrive within a few milliseconds go to one process, as one task."""
+"""Putting requests together: those that arrive within a few milliseconds go to one process, as one task.
+
+While all processes are busy, requests gather until one is free.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ class Batcher:
     Args:
         run: answers the bodies of a batch, in their order.
         most: the most requests that go together; 1 for none.
-        wait_seconds: how long a request waits for company.
+        wait_seconds: how long a request waits for company although a process is free.
+        processes: how many batches are worked on at a time.
         on_batch: called with the number of requests of each batch.
     """
 
@@ -41,14 +45,17 @@ class Batcher:
         run: Callable[[tuple[Body, ...]], Awaitable[Answers]],
         most: int,
         wait_seconds: float,
+        processes: int = 1,
         on_batch: Callable[[int], None] = lambda size: None,
     ) -> None:
         self._run = run
         self._most = most
         self._wait_seconds = wait_seconds
+        self._processes = processes
         self._on_batch = on_batch
         self._waiting: list[_Waiting] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._is_due = False
         self._batches: set[asyncio.Task[None]] = set()
 
     async def answer(self, body: Body) -> bytes:
@@ -67,16 +74,28 @@ class Batcher:
             if len(self._waiting) >= self._most:
                 self._flush()
             elif self._timer is None:
-                self._timer = loop.call_later(self._wait_seconds, self._flush)
+                self._timer = loop.call_later(self._wait_seconds, self._on_time)
         try:
             return await item.answer
         finally:
             item.answer.cancel()
 
+    def _on_time(self) -> None:
+        self._is_due = True
+        self._flush_if_free()
+
+    def _on_end(self, batch: asyncio.Task[None]) -> None:
+        self._batches.discard(batch)
+        self._flush_if_free()
+
+    def _flush_if_free(self) -> None:
+        if self._is_due and len(self._batches) < self._processes:
+            self._flush()
+
     def _flush(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer, self._is_due = None, False
         items = [item for item in self._waiting if not item.answer.done()]
         self._waiting = []
         if items:
@@ -85,7 +104,7 @@ class Batcher:
     def _begin(self, items: list[_Waiting]) -> None:
         batch = asyncio.create_task(self._answer_all(items))
         self._batches.add(batch)
-        batch.add_done_callback(self._batches.discard)
+        batch.add_done_callback(self._on_end)
         pending = len(items)
 
         def leave(_: asyncio.Future[bytes]) -> None:

@@ -68,7 +68,7 @@ class PredictApi:
         self._limits = Limits(settings.max_seconds, settings.max_rows)
         self._known: Served | None = None
         self._batcher = Batcher(
-            self._run, settings.max_batch, settings.batch_wait_seconds, metrics.count_batch
+            self._run, settings.max_batch, settings.batch_wait_seconds, settings.workers, metrics.count_batch
         )
 
     def routes(self) -> list[Route]:

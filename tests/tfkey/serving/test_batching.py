@@ -50,7 +50,7 @@ def drive(scenario: Callable[[Pool], Coroutine[Any, Any, None]]) -> None:
 def test_requests_go_together_when_the_batch_is_full() -> None:
     async def scenario(pool: Pool) -> None:
         sizes: list[int] = []
-        batcher = Batcher(pool.run, 3, LONG_WAIT, sizes.append)
+        batcher = Batcher(pool.run, 3, LONG_WAIT, on_batch=sizes.append)
         bodies = [b"%d" % number for number in range(6)]
         answers = await asyncio.gather(*map(batcher.answer, bodies))
         assert answers == [str(body).encode() for body in bodies]
@@ -66,6 +66,29 @@ def test_a_request_does_not_wait_long_for_company() -> None:
         assert await asyncio.gather(batcher.answer(b"a"), batcher.answer(b"b")) == [b"b'a'", b"b'b'"]
         await batcher.answer(b"c")
         assert pool.batches == [(b"a", b"b"), (b"c",)]
+
+    drive(scenario)
+
+
+def test_requests_gather_while_all_processes_are_busy() -> None:
+    async def scenario(pool: Pool) -> None:
+        batcher = Batcher(pool.run, 3, 0.001, processes=2)
+        slow = [asyncio.ensure_future(batcher.answer(b"forever")) for _ in range(1)]
+        await asyncio.sleep(0.02)
+        # One process is free.
+        assert await batcher.answer(b"a") == b"b'a'"
+        slow.append(asyncio.ensure_future(batcher.answer(b"forever")))
+        await asyncio.sleep(0.02)
+        waiting = [asyncio.ensure_future(batcher.answer(body)) for body in (b"b", b"c")]
+        await asyncio.sleep(0.02)
+        assert pool.batches == [(b"forever",), (b"a",), (b"forever",)]
+        slow[0].cancel()
+        assert await asyncio.gather(*waiting) == [b"b'b'", b"b'c'"]
+        # A full batch waits for a process in the queue of the pool.
+        full = [asyncio.ensure_future(batcher.answer(body)) for body in (b"d", b"e", b"f")]
+        await asyncio.gather(*full)
+        assert pool.batches[3:] == [(b"b", b"c"), (b"d", b"e", b"f")]
+        slow[1].cancel()
 
     drive(scenario)
 
