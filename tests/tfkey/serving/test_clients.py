@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -22,7 +21,6 @@ requests = pytest.importorskip("requests")
 
 # What people write who follow TensorFlow Serving's tutorials; only the model and its input are ours.
 CLIENT = """
-import json
 import sys
 
 import numpy as np
@@ -57,9 +55,6 @@ def main():
 
 main()
 """
-
-
-VERSIONED = "/v1/models/tfkey/versions/{version}:predict"
 
 
 @pytest.fixture(scope="module")
@@ -170,27 +165,27 @@ def test_a_saved_model_is_served(exports: Path, signatures, music) -> None:
         assert estimate.status_code == 200, estimate.text
 
 
-def test_schemathesis_finds_nothing(server: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("phases", "paths", "tested"),
+    [
+        # All that the schemas forbid, one by one: hundreds of requests for those of :predict.
+        ("examples,coverage,fuzzing", ("--exclude-path-regex", ":predict"), 7),
+        ("fuzzing", ("--include-path-regex", "tfkey:predict"), 1),
+    ],
+    ids=["others", "predict"],
+)
+def test_schemathesis_finds_nothing(server: str, tmp_path: Path, phases, paths, tested) -> None:
     pytest.importorskip("schemathesis")
     command = [
-        *(sys.executable, "-m", "schemathesis.cli", "run", f"{server}/openapi.json"),
-        *("--max-examples", "4", "--max-failures", "1", "--seed", "1", "--no-color"),
-        *("--phases", "examples,coverage,fuzzing"),
-        # It is the other :predict, and half of all requests.
-        *("--exclude-path", VERSIONED),
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{server}/openapi.json", *paths),
+        *("--max-examples", "10", "--max-failures", "1", "--seed", "1", "--no-color", "--phases", phases),
     ]
     hooks = {"SCHEMATHESIS_HOOKS": "tests.tfkey.serving.audio_for_schemathesis", "PYTHONPATH": str(ROOT)}
     outcome = subprocess.run(
         command, cwd=tmp_path, env={**os.environ, **hooks}, capture_output=True, text=True, check=False
     )
     assert outcome.returncode == 0, outcome.stdout[-3000:] + outcome.stderr[-1000:]
-    assert "8 selected" in outcome.stdout
-    # No other path was left untouched, and the server still lives.
+    assert f"Tested: {tested}\n" in outcome.stdout
     metrics = requests.get(f"{server}/metrics", timeout=30).text
-    for path in json.loads(requests.get(f"{server}/openapi.json", timeout=30).text)["paths"]:
-        if path == VERSIONED:
-            continue
-        route = path.replace("models/tfkey", "models/{model:model}").replace("{version}", "{version:model}")
-        assert f'path="{route}"' in metrics
     assert 'status="500"' not in metrics
     assert 'outcome="crashed"} 0.0' in metrics
