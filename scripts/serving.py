@@ -63,8 +63,9 @@ def limit_options(*, uploads: bool, **defaults: float) -> Callable[[Callable[...
                 "--" + name.replace("_", "-"),
                 name,
                 type=kind,
-                default=default,
-                show_default=f"{default:g}",
+                # Shown without a decimal point where it needs none.
+                default=int(default) if float(default).is_integer() else default,
+                show_default=True,
                 help=text,
             )
             function = option(function)

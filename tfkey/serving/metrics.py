@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -158,7 +159,8 @@ def path_template(routes: Iterable[Any]) -> Callable[[Scope], str]:
     def template(scope: Scope) -> str:
         for route in known:
             if route.matches(scope)[0] is not Match.NONE:
-                return route.path
+                # Without the names of Starlette's converters: {model:model}.
+                return re.sub(r":\w+}", "}", route.path)
         return UNKNOWN
 
     return template

@@ -186,7 +186,7 @@ def test_metrics(client: TestClient) -> None:
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     for line in (
-        'tfkey_requests_total{method="GET",path="/v1/models/{model:model}",status="404"} 1.0',
+        'tfkey_requests_total{method="GET",path="/v1/models/{model}",status="404"} 1.0',
         'tfkey_requests_total{method="GET",path="unknown",status="404"} 1.0',
         'tfkey_requests_total{method="unknown",path="/healthz",status="405"} 1.0',
         "tfkey_requests_in_flight 1.0",
