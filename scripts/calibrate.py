@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from tfkey.inference.calibrating import Network
     from tfkey.scoring.confidence import Confidence, SetFigures
 
-_SCORES = ("set", "files", "no key", "MIREX weighted", "correct", "top 3", "error before", "after")
+_SCORES = (
+    "set", "files", "no key", "MIREX weighted", "correct", "top 3", "error before", "after", "by chance",
+)  # fmt: skip
 
 
 @click.command("calibrate")
@@ -67,10 +69,10 @@ def command(
 
     Prints a table for each set of recordings (column set) and for all of them together: scores with 95 %
     bootstrap intervals; the share whose key is among the three most probable ones; the expected calibration
-    error before and after; and, for several values of --min-confidence, the share of recordings that get an
-    answer and the share of these answers that is right. The figures after calibration are by cross-fitting:
-    the temperature of each recording was fitted on other recordings. Recordings that NETWORK finds to have
-    no key count as wrong.
+    error before and after, and that of so many recordings if every confidence were right; and, for several
+    values of --min-confidence, the share of recordings that get an answer and the share of these answers
+    that is right. The figures after calibration are by cross-fitting: the temperature of each recording was
+    fitted on other recordings. Recordings that NETWORK finds to have no key count as wrong.
 
     Files that could not be analysed are listed at the end on stderr; the exit code is then 1.
     """
@@ -138,7 +140,7 @@ def _show(network: Network, found: Confidence, reference: Path) -> None:
     )
     click.echo("")
     scores = [_scores(*item) for item in found.sets.items()]
-    show_table(_SCORES, scores, numbers=(1, 2, 5, 6, 7), indent="  ")
+    show_table(_SCORES, scores, numbers=(1, 2, 5, 6, 7, 8), indent="  ")
     click.echo("\nanswered / right with --min-confidence")
     header = ("set", *(f"{least:g}" for least in THRESHOLDS))
     rows = [
@@ -157,6 +159,7 @@ def _scores(name: str, figures: SetFigures) -> list[str]:
         _percent(figures.top_3),
         _percent(figures.error_before),
         _percent(figures.error_after),
+        _percent(figures.error_by_chance),
     ]
 
 

@@ -80,6 +80,8 @@ class SetFigures:
             any answer.
         error_after: the same at the fitted temperature, by cross-fitting; None if there were too few
             recordings to fit it.
+        error_by_chance: the mean calibration error of so many recordings if every confidence were right, at
+            the fitted temperature; a smaller ``error_after`` is luck. None like it.
         thresholds: by least confidence, with cross-fitting; empty if there were too few recordings.
     """
 
@@ -90,6 +92,7 @@ class SetFigures:
     top_3: float
     error_before: float | None
     error_after: float | None
+    error_by_chance: float | None
     thresholds: Mapping[float, Threshold]
 
     def as_dict(self) -> dict[str, Any]:
@@ -250,6 +253,7 @@ def _figures(
             thresholds[least] = Threshold(float(answered.mean()), share)
     answered = member & answers.has_key
     truth = answers.labels[answered]
+    fitted = after[answered] if truth.size and after is not None else None
     return SetFigures(
         files=int(member.sum()),
         without_key=int((~keyed).sum()),
@@ -257,7 +261,8 @@ def _figures(
         correct=_with_interval(right.astype(np.float64)),
         top_3=float((keyed & (order[:, :_TOP] == labels[:, np.newaxis]).any(axis=1)).mean()),
         error_before=_error(before[answered], truth) if truth.size else None,
-        error_after=_error(after[answered], truth) if truth.size and after is not None else None,
+        error_after=None if fitted is None else _error(fitted, truth),
+        error_by_chance=None if fitted is None else _by_chance(fitted, truth),
         thresholds=thresholds,
     )
 
@@ -268,3 +273,7 @@ def _with_interval(values: NDArray[np.float64]) -> Figure:
 
 def _error(probabilities: NDArray[np.float64], labels: NDArray[np.intp]) -> float:
     return reliability(probabilities, labels, resamples=1).figures["ece"].value
+
+
+def _by_chance(probabilities: NDArray[np.float64], labels: NDArray[np.intp]) -> float:
+    return reliability(probabilities, labels).figures["ece_by_chance"].value

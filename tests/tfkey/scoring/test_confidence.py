@@ -57,6 +57,8 @@ def test_overconfidence_is_found_and_cured() -> None:
     assert list(found.sets) == ["a", "b", "all"]
     for figures in found.sets.values():
         assert figures.error_after < 0.1 < 0.15 < figures.error_before
+        # The answers are right as often as their confidences say: what is left is chance.
+        assert 0.3 < figures.error_by_chance / figures.error_after < 3
     pooled = found.sets["all"]
     assert (pooled.files, pooled.without_key) == (400, 0)
     assert pooled.weighted.low < pooled.weighted.value < pooled.weighted.high
@@ -95,7 +97,8 @@ def test_few_recordings() -> None:
     found = assess(answers(1, sets=("",)), 1.0, 1.0)
     (figures,) = found.sets.values()
     assert figures.error_before is not None
-    assert (figures.error_after, found.interval_error_after, dict(figures.thresholds)) == (None, None, {})
+    assert (figures.error_after, figures.error_by_chance, found.interval_error_after) == (None, None, None)
+    assert not figures.thresholds
     silent = answers(3)
     nothing = Answers(
         silent.labels,
