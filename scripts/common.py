@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from pipelines.download import DownloadState
+    from tfkey.inference.many_files import Model
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,3 +170,11 @@ def list_failures(
             click.echo(f"  {printable(source)}: {printable(' '.join(reason.splitlines()))}", err=True)
         if len(shown) < len(failures):
             click.echo(f"  and {len(failures) - len(shown)} more, all in {written_to}", err=True)
+
+
+def print_network(model: Model, description: str) -> None:
+    """Print to stderr which network answers, and what its weights are."""
+    from tfkey.inference.pretrained import DEFAULT
+
+    name = model.path if model.kind == "export" else model.name or DEFAULT
+    click.echo(f"network: {printable(str(name))}. {description}", err=True)

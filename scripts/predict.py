@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts.common import ProgressBars, list_failures
+from scripts.common import ProgressBars, list_failures, print_network
 from scripts.predict_files import check_output, named_paths, pictures_of, split_existing
 from scripts.predict_output import FORMATS, Form
 from scripts.predict_request import Request, check, form_of, judging_of
@@ -200,7 +200,7 @@ def _judge_all(
 
     def tell(description: str) -> None:
         if judging.model.kind == "pretrained":  # type: ignore[union-attr]
-            click.echo(description, err=True)
+            print_network(judging.model, description)  # type: ignore[arg-type]
 
     workers = request.workers or (1 if request.run or request.runs_dir else min(4, _cores()))
     with ProgressBars("analysing", "files") as bars:

@@ -77,7 +77,10 @@ def pictures_of(request: Request, files: list[Path]) -> dict[Path, Path]:
     if request.is_picture_folder:
         pictures = {file: place / name for file, name in zip(files, picture_names(files), strict=True)}
     elif len(files) > 1:
-        raise UsageError(f"--picture {place}: is one picture for {len(files)} files; name a folder")
+        raise UsageError(
+            f"--picture {place}: is a single picture, but there are {len(files)} files; "
+            "name a folder that exists"
+        )
     else:
         pictures = dict.fromkeys(files, place)
     used = {identity(file): "one of the files to analyse" for file in files}

@@ -88,6 +88,10 @@ def _check_picture(request: Request, picture: str) -> None:
 
     path = Path(picture)
     if not request.is_picture_folder:
+        if not path.suffix and not path.exists():
+            raise click.UsageError(
+                f"--picture {picture}: no such folder; create it, or name a file in .png, .svg or .pdf"
+            )
         try:
             check_suffix(path)
         except UsageError as error:

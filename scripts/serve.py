@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
+from scripts.common import print_network
 from scripts.serving import limit_options, load_server, model_option, served_model, settings_of
 from scripts.stopping import if_stopped
 from tfkey.serving.settings import ServerSettings, usual_workers
@@ -28,7 +31,7 @@ _DEFAULTS = ServerSettings()
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="Answer requests for this host name, too, as behind a proxy. Repeatable.",
+    help="Also answer requests for this host name, for example behind a proxy. Repeatable.",
 )
 @click.option("--workers", type=int, help="Number of processes (default: one per core, at most 4).")
 @model_option
@@ -52,12 +55,13 @@ def command(model: Path | None, workers: int | None, **options: Any) -> None:
     The address is printed to stdout when the server takes requests. It is reachable from this machine only,
     unless you give another --host; then clients must send the token: Authorization: Bearer TOKEN.
 
-    Uploads lie in a private temporary folder until they are answered, and no longer. Errors are JSON:
-    {"error": "..."}. Ctrl-C or SIGTERM ends the server when it has finished what it has begun; a second one
-    ends it at once.
+    Uploads are kept in a private temporary folder, and deleted when they have been answered. Errors are JSON:
+    {"error": "..."}. Ctrl-C or SIGTERM ends the server when it has answered the requests in progress; a
+    second one ends it at once.
     """
     settings = settings_of(workers=usual_workers() if workers is None else workers, **options)
-    server = load_server("tfkey serve")
+    server = load_server("serve")
+    served = served_model(model)
     is_random = False
     if settings.token is None and not settings.is_loopback:
         from tfkey.serving.guards import new_token
@@ -66,11 +70,14 @@ def command(model: Path | None, workers: int | None, **options: Any) -> None:
         is_random = True
 
     def ready(address: str, description: str) -> None:
-        click.echo(description, err=True)
+        print_network(served, description)
         if is_random:
             click.echo(f"token: {settings.token}", err=True)
             click.echo(f"page with the token: {address}#token={settings.token}", err=True)
+        if settings.is_wildcard:
+            elsewhere = f"http://{socket.gethostname()}:{urlsplit(address).port}/"
+            click.echo(f"from other machines: {elsewhere}, or this machine's IP address", err=True)
         click.echo(f"serving on {address}")
 
-    server.serve(settings, served_model(model).open, ready)
+    server.serve(settings, served.open, ready)
     click.echo("stopped", err=True)

@@ -22,17 +22,17 @@ _LIMITS = (
     (
         "timeout_seconds",
         click.FLOAT,
-        "Longest time in seconds that a request waits for a process, and then takes.",
+        "Longest time in seconds that a request may wait for a process, and again that it may take there.",
     ),
     (
         "max_memory_mb",
         click.INT,
-        "Most memory in MB that a process takes for a request, on top of its network.",
+        "Most memory in MB (2**20 bytes) that a process takes for a request, on top of its network.",
     ),
 )
 _UPLOAD_LIMITS = (
     ("max_upload_mb", click.FLOAT, "Largest request, in MB (2**20 bytes)."),
-    ("max_requests", click.INT, "Most requests with work at once; more are asked to come back (status 503)."),
+    ("max_requests", click.INT, "Most requests in progress at once; further ones get status 503."),
     (
         "body_timeout_seconds",
         click.FLOAT,
@@ -42,12 +42,24 @@ _UPLOAD_LIMITS = (
     ("max_rows", click.INT, "Most rows of a request of :predict."),
     ("max_batch", click.INT, "Most requests of :predict that a process answers together; 1 for no batches."),
     ("batch_wait_seconds", click.FLOAT, "Time in seconds that a request of :predict waits for others."),
-    ("stop_seconds", click.FLOAT, "Time to finish what has begun when the server is stopped, in seconds."),
+    (
+        "stop_seconds",
+        click.FLOAT,
+        "Time in seconds to finish requests in progress when the server is stopped.",
+    ),
 )
+
+_NAMES = {"allowed_hosts": "allow-host"}
+_COMPLAINTS = {
+    # Its value is a secret.
+    "token": "give 8 or more printable ASCII characters without spaces",
+    "allowed_hosts": "give a host name or IP address, without http:// and without a path",
+}
 
 model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
+    metavar="FOLDER|NAME",
     help="Use this export: a folder written by tfkey export, or the name of a network that comes with tfkey "
     "(tfkey models lists them). A folder of that name takes precedence.",
 )
@@ -85,11 +97,8 @@ def settings_of(**values: Any) -> ServerSettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        text = complaint(first, ServerSettings).removeprefix(f"{name}: ")
-        if name == "token":
-            # Its value is a secret.
-            text = "give 8 or more printable ASCII characters without spaces"
-        raise click.UsageError(f"--{name.replace('_', '-')}: {text}") from None
+        text = _COMPLAINTS.get(name) or complaint(first, ServerSettings).removeprefix(f"{name}: ")
+        raise click.UsageError(f"--{_NAMES.get(name, name.replace('_', '-'))}: {text}") from None
 
 
 def served_model(place: Path | None) -> Model:
@@ -114,5 +123,6 @@ def load_server(command: str) -> ModuleType:
         package = (error.name or "").partition(".")[0]
         if package in ("", "tfkey", "scripts"):
             raise
-        raise MissingExtraError(command, package, "tfkey[serve]") from error
+        # The module of python-multipart is python_multipart.
+        raise MissingExtraError(command, package.replace("_", "-"), "tfkey[serve]") from error
     return server

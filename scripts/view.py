@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from scripts.common import print_network
 from scripts.serving import limit_options, load_server, model_option, served_model, settings_of
 from scripts.stopping import if_stopped
 from tfkey.errors import AudioError
@@ -23,16 +24,17 @@ from tfkey.errors import AudioError
 def command(song: Path, no_browser: bool, model: Path | None, **options: Any) -> None:
     """Show a song in the browser: its key, its key over time, and what mixes with it.
 
-    tfkey serves the page to this machine only, until you close it or press Ctrl-C. The address is printed to
-    stdout.
+    tfkey serves the page to this machine only, until you close the page or press Ctrl-C. The address is
+    printed to stdout.
     """
     if not song.is_file():
         reason = (
             "a folder, not a file; give an audio file" if song.is_dir() else "no such file; check the path"
         )
         raise AudioError(f"{song}: {reason}")
+    served = served_model(model)
     limit = max(1.0, song.stat().st_size / 2**20 + 1)
-    server = load_server("tfkey view")
+    server = load_server("view")
     from tfkey.serving.guards import new_token
     from tfkey.serving.viewing import Viewing
 
@@ -40,7 +42,7 @@ def command(song: Path, no_browser: bool, model: Path | None, **options: Any) ->
     settings = settings_of(workers=1, max_upload_mb=limit, token=new_token(), **options)
 
     def ready(address: str, description: str) -> None:
-        click.echo(description, err=True)
+        print_network(served, description)
         address += f"#view&token={settings.token}"
         click.echo(address)
         if not no_browser:
@@ -49,7 +51,5 @@ def command(song: Path, no_browser: bool, model: Path | None, **options: Any) ->
             if not webbrowser.open(address):
                 click.echo("no browser could be opened; open the address yourself", err=True)
 
-    server.serve(
-        settings, served_model(model).open, ready, lambda stop: Viewing(song.absolute(), stop).routes()
-    )
+    server.serve(settings, served.open, ready, lambda stop: Viewing(song.absolute(), stop).routes())
     click.echo("closed", err=True)

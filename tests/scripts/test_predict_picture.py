@@ -135,11 +135,12 @@ def test_picture_shows_key_over_time_whether_or_not_it_is_listed(tfkey, tmp_path
     ("picture", "words"),
     [
         ("out.jpg", ".jpg is not a format of pictures; give .png, .svg, .pdf, or name a folder"),
-        ("out", "no suffix is not a format"),
+        ("out", "no such folder; create it, or name a file in .png, .svg or .pdf"),
+        ("file", "no suffix is not a format"),
         ("missing/out.png", "no such folder"),
         (f"missing{os.sep}", "no such folder"),
         ("file/out.png", "no such folder"),
-        ("out.png", "is one picture for 7 files; name a folder"),
+        ("out.png", "is a single picture, but there are 7 files; name a folder that exists"),
     ],
 )
 def test_refused_before_any_analysis(tfkey, music, tmp_path, monkeypatch, picture, words):

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -152,6 +153,10 @@ def test_token_of_a_server_that_others_reach(tmp_path: Path) -> None:
         assert len(token) >= 40
         assert any(f"#token={token}" in line for line in process.errors)
         assert token not in process.first
+        port = urlsplit(process.address).port
+        elsewhere = f"from other machines: http://{socket.gethostname()}:{port}/"
+        assert any(line.startswith(elsewhere) for line in process.errors)
+        assert any(line.startswith("network: general. ") for line in process.errors)
     with started(
         "serve", "--port", 0, "--workers", 1, temporary=tmp_path, TFKEY_TOKEN="a-token-given"
     ) as process:
@@ -202,7 +207,9 @@ def test_view_shows_one_song_until_the_page_is_closed(tmp_path: Path) -> None:
         (["serve", "--workers", "0"], 2, "--workers: 0"),
         (["serve", "--model", "nowhere"], 2, "--model nowhere: no such folder"),
         (["serve", "--host", "256.0.0.1"], 2, "option --host"),
-        (["serve", "--host", "192.0.2.1"], 2, "option --port"),
+        (["serve", "--host", "192.0.2.1"], 2, "give an address of this machine (option --host)"),
+        (["serve", "--allow-host", "http://music.example/"], 2, "--allow-host: give a host name"),
+        (["serve", "--allow-host", "*"], 2, "--allow-host: give a host name"),
         (["view", "nowhere.mp3"], 1, "nowhere.mp3: no such file"),
         (["view", "tests"], 1, "tests: a folder"),
         (["view"], 2, "SONG"),
@@ -240,8 +247,8 @@ main()
         command = [sys.executable, "-c", script, package, *arguments]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 1
-        needs = f"needs {package}, which is not installed; run pip install 'tfkey[serve]'"
-        assert done.stderr == f"tfkey: tfkey {arguments[0]}: {needs}\n"
+        needs = f"needs {package.replace('_', '-')}, which is not installed; run pip install 'tfkey[serve]'"
+        assert done.stderr == f"tfkey: {arguments[0]}: {needs}\n"
 
 
 def test_help_needs_no_package_of_the_extra() -> None:

@@ -37,7 +37,7 @@ def check_drawing() -> None:
         MissingExtraError: it is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError("pictures", "matplotlib", "tfkey[picture]")
+        raise MissingExtraError("drawing", "matplotlib", "tfkey[picture]")
 
 
 def check_suffix(path: Path) -> None:

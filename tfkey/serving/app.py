@@ -21,8 +21,6 @@ from tfkey.serving.settings import ServerSettings
 from tfkey.serving.uploads import UploadFolder
 from tfkey.serving.workers import WorkerPool
 
-_SENTENCES = {404: "there is no such path here", 405: "this path does not take this method"}
-
 
 def create_app(
     settings: ServerSettings, pool: WorkerPool, folder: UploadFolder, more_routes: Sequence[BaseRoute] = ()
@@ -63,7 +61,11 @@ def create_app(
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    sentence = _SENTENCES.get(error.status_code, str(error.detail))
+    sentence = str(error.detail)
+    if error.status_code == 404:
+        sentence = "there is no such path here; /openapi.json lists the paths"
+    elif error.status_code == 405:
+        sentence = f"this path does not take this method; use {(error.headers or {}).get('Allow', 'another')}"
     return Refusal(error.status_code, sentence, error.headers).response()
 
 

@@ -161,7 +161,7 @@ def _row(value: Any, number: int, name: str, served: Served) -> np.ndarray:
         if depth == 0:
             size = len(values)
             if size < served.least(name):
-                what = "samples" if name == WAVEFORM else "frames"
+                what = ("sample" if name == WAVEFORM else "frame") + "s" * (size != 1)
                 raise RequestError(f"{where} has {size} {what}; send at least {served.least(name)}")
         elif any(len(part) != length for part in parts):
             raise RequestError(f"{where} is ragged or of another size; {_wanted(shape)}")

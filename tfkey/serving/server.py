@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -116,9 +117,11 @@ def _listening(settings: ServerSettings) -> Iterator[socket.socket]:
             listener.bind(address)
             listener.listen(1)
         except OSError as error:
+            is_elsewhere = error.errno == errno.EADDRNOTAVAIL
+            remedy = "give an address of this machine" if is_elsewhere else "choose another port or address"
             raise UsageError(
-                f"{where}: cannot be listened on ({error.strerror}); choose another port or address",
-                remedy="port",
+                f"{where}: cannot be listened on ({error.strerror}); {remedy}",
+                remedy="host" if is_elsewhere else "port",
             ) from error
         listener.setblocking(False)
         yield listener

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,6 +13,9 @@ from tfkey.settings import Section
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 """The host names by which a client on the same machine reaches the server."""
+
+_HOST_NAME = r"^\[?[\w.:-]+\]?$"
+"""A name or address as in a ``Host`` header: no scheme, path or pattern, which would never match one."""
 
 
 class ServerSettings(Section):
@@ -25,7 +29,7 @@ class ServerSettings(Section):
         pattern=r"^[!-~]+$",
         description="What clients must send; None for nothing.",
     )
-    allowed_hosts: tuple[str, ...] = Field(
+    allowed_hosts: tuple[Annotated[str, Field(pattern=_HOST_NAME)], ...] = Field(
         (), description="Further host names by which clients reach the server, as behind a proxy."
     )
     workers: int = Field(1, ge=1, le=256, description="Processes that analyse recordings.")

@@ -103,11 +103,11 @@ def test_predict(client: TestClient, pool: LocalPool, path: str) -> None:
         ),
         ("POST", f"{MODEL}/versions/%D9%A1:predict", 404, "Failed to convert version: \\u0661 to numeric."),
         ("POST", "/v1/models/%ff%00:predict", 404, "Servable not found for request: Latest(\\ufffd\\x00)"),
-        ("GET", f"{MODEL}/labels/stable", 404, "there is no such path here"),
-        ("GET", "/v1/models", 404, "there is no such path here"),
-        ("POST", f"{MODEL}:classify", 404, "there is no such path here"),
-        ("POST", MODEL, 405, "this path does not take this method"),
-        ("GET", f"{MODEL}:predict", 405, "this path does not take this method"),
+        ("GET", f"{MODEL}/labels/stable", 404, "there is no such path here; /openapi.json lists the paths"),
+        ("GET", "/v1/models", 404, "there is no such path here; /openapi.json lists the paths"),
+        ("POST", f"{MODEL}:classify", 404, "there is no such path here; /openapi.json lists the paths"),
+        ("POST", MODEL, 405, "this path does not take this method; use GET, HEAD"),
+        ("GET", f"{MODEL}:predict", 405, "this path does not take this method; use POST"),
     ],
 )
 def test_what_is_not_there(client: TestClient, method, path, status, error) -> None:

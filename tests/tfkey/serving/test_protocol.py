@@ -95,7 +95,7 @@ BAD = [
     ({"instances": [[1]] * 5}, "has 5 rows; send at most 4"),
     ({"instances": [[0] * (11 * RATE)]}, "11 s long altogether; send at most 10 s"),
     ({"instances": [[0] * (6 * RATE)] * 2}, "12 s long altogether"),
-    (spectrogram([[1]]), r"1 frames; send at least 8"),
+    (spectrogram([[1]]), r"1 frame; send at least 8"),
     (spectrogram([[FRAME] * 7]), "7 frames; send at least 8"),
     (spectrogram([[FRAME] * 7 + [FRAME[1:]]]), "ragged or of another size; send numbers as .frames, 24, 1"),
     (spectrogram([[[*FRAME, [1]]] * 8]), "ragged or of another size"),

@@ -34,7 +34,7 @@ export function showSong(song) {
   byId("mixes-box").hidden = !answer?.key;
   byId("warning").hidden = !answer?.warning;
   if (!answer) return;
-  setText(byId("warning"), `The file was analysed, but ${answer.warning}.`);
+  setText(byId("warning"), `Analysed with a warning: ${answer.warning}.`);
   if (!answer.key) return;
   setText(byId("camelot"), answer.notations.camelot);
   setText(byId("open-key"), answer.notations.open_key);

@@ -182,7 +182,7 @@ function fillRow(parts, song, { number, before, inView }) {
 function rowWords({ state, error, answer }) {
   if (state === "failed") return sentenceOf(error);
   if (!answer) return "";
-  const warning = answer.warning ? `Analysed, but ${answer.warning}.` : "";
+  const warning = answer.warning ? `Analysed with a warning: ${answer.warning}.` : "";
   return answer.key ? warning : `No key. ${whyNoKey(answer.reason)} ${warning}`.trimEnd();
 }
 
