@@ -227,8 +227,8 @@ def _how_to_go_on(new: int, tags: int, request: Request, form: Form) -> str:
         return f"no new result was written; {go_on}"
     is_read_back = output is not None and can_be_read_back(output)
     where = output if is_read_back else f"--output {output}" if output else "stdout"
-    done = f"{new} results were written to {where}"
-    done += f", and {tags} tags" if request.write_tags else ""
+    done = f"{new} {'result was' if new == 1 else 'results were'} written to {where}"
+    done += f", and {tags} tag{'s' * (tags != 1)}" if request.write_tags else ""
     if request.dry_run:
         return f"{done}; {again}"
     if is_read_back and form.format == "table":

@@ -96,6 +96,25 @@ def test_stopped_predict_says_which_option_goes_on(
         assert err[-1].startswith("1 analysed, 2 skipped")
 
 
+@pytest.mark.parametrize(
+    ("done", "words"), [(0, "no new result was written; "), (1, "1 result was written to stdout; ")]
+)
+def test_stopped_predict_counts_in_words(tfkey, tmp_path: Path, monkeypatch, done: int, words: str) -> None:
+    import soundfile
+
+    from tests.media import chord
+    from tfkey.inference.many_files import make_judge
+
+    soundfile.write(tmp_path / "a.wav", chord(1), 44100)
+
+    def stop(files, judging, *_: object):
+        yield from map(make_judge(judging), files[:done])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tfkey.inference.many_files.judge_files", stop)
+    assert tfkey("predict", tmp_path)[2][-1].startswith(f"tfkey: stopped; {words}")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_signals_that_the_caller_ignores_are_ignored() -> None:
     with handlers():
