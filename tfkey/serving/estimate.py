@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import math
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tfkey.errors import AudioError, TfkeyError, TooLongError
+from tfkey.errors import TfkeyError
+from tfkey.serving.failures import refusal_of, unless_gone, vanished
 from tfkey.serving.refusals import Refusal, busy
 from tfkey.serving.settings import ServerSettings
 from tfkey.serving.tasks import EstimateTask
-from tfkey.serving.uploads import ClientGone, received
-from tfkey.serving.workers import NoWorkerFree, TaskFailed, WorkerCrashed, WorkerPool, WorkerTimedOut
-
-T = TypeVar("T")
+from tfkey.serving.uploads import received
+from tfkey.serving.workers import PoolError, WorkerPool
 
 LEAST_STEP, MOST_STEP = 1.0, 600.0
 """The domain of ``over_time`` in seconds."""
@@ -33,9 +29,9 @@ async def estimate(request: Request) -> Response:
         task = EstimateTask(upload.path, upload.name, max_seconds=settings.max_seconds, **options)
         try:
             fields = await unless_gone(request, state.pool.run(task, settings.timeout_seconds))
-        except (TfkeyError, WorkerCrashed, WorkerTimedOut, NoWorkerFree, TaskFailed) as error:
+        except (TfkeyError, PoolError) as error:
             if not upload.path.exists():
-                raise busy("the upload was removed before it was read; send it again") from error
+                raise vanished() from error
             raise refusal_of(error, settings) from error
     state.metrics.count_audio(fields["seconds"])
     return JSONResponse(fields)
@@ -47,52 +43,6 @@ async def healthz(request: Request) -> Response:
     if not pool.ready:
         raise busy("no process is ready; try again later")
     return JSONResponse({"status": "ok", "workers": pool.ready, "queued": pool.queued})
-
-
-def refusal_of(error: Exception, settings: ServerSettings) -> Refusal:
-    """Return the refusal for an error that :meth:`WorkerPool.run` raised about a client's data."""
-    if isinstance(error, NoWorkerFree):
-        return busy("the server did not get to this request in time; try again later")
-    if isinstance(error, TooLongError):
-        return Refusal(413, str(error))
-    if isinstance(error, AudioError | TfkeyError):
-        return Refusal(422, str(error))
-    if isinstance(error, WorkerTimedOut):
-        return Refusal(
-            422, f"the work took longer than {settings.timeout_seconds:g} s, which is the limit; send less"
-        )
-    if isinstance(error, WorkerCrashed):
-        return Refusal(422, f"the decoder crashed ({error}); encode the file again")
-    if isinstance(error, TaskFailed):
-        # The client gets the name of the error only; its text may name files of the server.
-        logging.getLogger(__name__).error("a request could not be answered:\n%s", error)
-        name = str(error).strip().rpartition("\n")[2].partition(":")[0]
-        return Refusal(422, f"cannot be analysed ({name}); please report this with the file")
-    raise error
-
-
-async def unless_gone(request: Request, work: Awaitable[T]) -> T:
-    """Await work, and cancel it when the client closes the connection. The body must have been read.
-
-    Raises:
-        ClientGone: the client closed the connection.
-    """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_gone(request))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGone
-        return working.result()
-    finally:
-        for future in (working, leaving):
-            future.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _options(request: Request) -> dict[str, Any]:

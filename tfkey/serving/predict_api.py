@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
@@ -13,24 +14,17 @@ from starlette.routing import Route
 
 from tfkey.errors import TfkeyError
 from tfkey.serving.batching import Answers, Batcher, Body
-from tfkey.serving.errors import RequestError
-from tfkey.serving.estimate import LEAST_STEP, MOST_STEP, unless_gone
+from tfkey.serving.estimate import LEAST_STEP, MOST_STEP
+from tfkey.serving.failures import refusal_of, unless_gone, vanished
 from tfkey.serving.metrics import Metrics
 from tfkey.serving.openapi import description
 from tfkey.serving.predict_task import DescribeTask, PredictTask
 from tfkey.serving.protocol import MODEL, Limits, model_metadata, model_status
-from tfkey.serving.refusals import Refusal, busy
+from tfkey.serving.refusals import Refusal
 from tfkey.serving.settings import ServerSettings
 from tfkey.serving.signatures import Served
-from tfkey.serving.uploads import UploadFolder, body, check_stated_length
-from tfkey.serving.workers import (
-    NoWorkerFree,
-    PoolError,
-    TaskFailed,
-    WorkerCrashed,
-    WorkerPool,
-    WorkerTimedOut,
-)
+from tfkey.serving.uploads import UploadFolder, body, check_stated_length, no_room
+from tfkey.serving.workers import PoolError, WorkerPool
 
 _IN_MEMORY_BYTES = 2**20
 """Longer bodies go to the process as a file."""
@@ -108,7 +102,9 @@ class PredictApi:
             try:
                 text = await unless_gone(request, self._batcher.answer(found))
             except (TfkeyError, PoolError) as error:
-                raise self._refusal(error) from error
+                if isinstance(found, Path) and not found.exists():
+                    raise vanished() from error
+                raise refusal_of(error, self._settings) from error
         return Response(text, media_type="application/json")
 
     async def metrics(self, request: Request) -> Response:
@@ -126,7 +122,7 @@ class PredictApi:
             try:
                 self._known = await self._pool.run(DescribeTask(), self._settings.timeout_seconds)
             except (TfkeyError, PoolError) as error:
-                raise self._refusal(error) from error
+                raise refusal_of(error, self._settings) from error
         return self._known
 
     async def _run(self, bodies: tuple[Body, ...]) -> Answers:
@@ -149,29 +145,11 @@ class PredictApi:
                         path, stream = stack.enter_context(self._folder.new_file(".json"))
                         stream.write(start)
                     stream.write(chunk)
+                    # What a buffer keeps would fail later, where nothing expects it.
+                    stream.flush()
                 except OSError as error:
-                    raise Refusal(503, "the server has no room for uploads; try again later") from error
-            if stream is None or path is None:
-                yield bytes(start)
-            else:
-                stream.flush()
-                yield path
-
-    def _refusal(self, error: Exception) -> Refusal:
-        """The answer to a request over which something failed."""
-        if isinstance(error, RequestError):
-            return Refusal(error.status, str(error))
-        if isinstance(error, NoWorkerFree):
-            return busy("the server did not get to this request in time; try again later")
-        if isinstance(error, WorkerTimedOut):
-            limit = self._settings.timeout_seconds
-            return Refusal(422, f"the work took longer than {limit:g} s, which is the limit; send less")
-        if isinstance(error, WorkerCrashed):
-            return Refusal(422, f"the process crashed over this request ({error}); send less")
-        if isinstance(error, TaskFailed):
-            last = str(error).strip().rpartition("\n")[2]
-            return Refusal(422, f"the network cannot process this ({last}); please report this")
-        return Refusal(422, str(error))
+                    raise no_room(error) from error
+            yield bytes(start) if path is None else path
 
 
 def _check(request: Request, served: Served) -> None:

@@ -20,7 +20,7 @@ from starlette.requests import Request
 
 from tfkey.audio.finding import EXTENSIONS
 from tfkey.files import lock
-from tfkey.serving.refusals import Refusal
+from tfkey.serving.refusals import Refusal, busy
 from tfkey.serving.settings import ServerSettings
 
 FIELD = "file"
@@ -90,10 +90,13 @@ class UploadFolder:
             # A program that tidies temporary folders has removed it.
             self._make()
         path = self.path / f"{secrets.token_hex(16)}{suffix}"
+        stream = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")  # noqa: SIM115
         try:
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-                yield path, stream
+            yield path, stream
         finally:
+            # What is left in its buffer does not fit on a full disk; the file is closed all the same.
+            with contextlib.suppress(OSError):
+                stream.close()
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -138,8 +141,7 @@ async def received(request: Request, folder: UploadFolder, settings: ServerSetti
                 form.path, form.stream = stack.enter_context(folder.new_file(_suffix(form.name)))
             form.stream.flush()
         except OSError as error:
-            logging.getLogger(__name__).error("uploads cannot be stored: %s", error)
-            raise Refusal(503, "the server has no room for uploads; try again later") from error
+            raise no_room(error) from error
         yield Upload(form.path, form.name)
 
 
@@ -175,6 +177,12 @@ async def body(receive: Receive, settings: ServerSettings) -> AsyncIterator[byte
 def too_large(settings: ServerSettings) -> Refusal:
     """Return the refusal of a body over the limit."""
     return Refusal(413, f"the body is larger than {settings.max_upload_mb:g} MB; send a smaller one")
+
+
+def no_room(error: OSError) -> Refusal:
+    """Return the refusal of a body that cannot be stored, and log why."""
+    logging.getLogger(__name__).error("uploads cannot be stored: %s", error)
+    return busy("the server has no room for uploads; try again later")
 
 
 def check_stated_length(request: Request, settings: ServerSettings) -> None:

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
-import signal
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from tfkey import errors
 from tfkey.errors import TfkeyError
 from tfkey.processes import Worker, died_early, how_it_ended
+from tfkey.serving.doer import Task, make_doer
 
 ABANDONED_SECONDS = 2.0
 """How long a task may go on whose client has gone; a new process costs about as much."""
 
-GRACE_SECONDS = 5
-"""How much longer than a task may take a process waits before it ends itself."""
-
 # Between attempts to replace a process that could not begin.
 _RETRY_SECONDS = 2.0
 
-
-class Task(Protocol):
-    """Work for a process; it and its result must pickle."""
-
-    def do(self, estimator: Any) -> Any:
-        """Do the work, with what the pool's ``open_`` returned."""
+# A process that has closed its connection is about to end.
+_ENDING_SECONDS = 2.0
 
 
 class PoolError(Exception):
@@ -52,7 +44,16 @@ class NoWorkerFree(PoolError):  # noqa: N818
 
 
 class TaskFailed(PoolError):  # noqa: N818
-    """The task raised an error that is a fault of the program. The text is its traceback."""
+    """The task raised an error that is a fault of the program.
+
+    Args:
+        text: its traceback.
+        name: the name of its class.
+    """
+
+    def __init__(self, text: str, name: str = "Exception") -> None:
+        super().__init__(text)
+        self.name = name
 
 
 @dataclass(eq=False)
@@ -82,7 +83,7 @@ class WorkerPool:
         self.workers = workers
         self.counts: Counter[str] = Counter()
         self.description = ""
-        self._make = partial(_make_doer, open_, memory_mb)
+        self._make = partial(make_doer, open_, memory_mb)
         self._waiting: deque[_Job] = deque()
         self._arrived = asyncio.Condition()
         self._threads = ThreadPoolExecutor(workers, "tfkey-worker")
@@ -157,8 +158,7 @@ class WorkerPool:
         for process in list(self._processes):
             self._end(process)
         for job in self._waiting:
-            _fail(job, NoWorkerFree("the processes have been stopped"))
-            job.begun.set()
+            _give_up(job)
         self._threads.shutdown(wait=False)
 
     async def _attend(self, process: Worker[Any]) -> None:
@@ -167,7 +167,11 @@ class WorkerPool:
             job = await self._next()
             if not process.process.is_alive():
                 # It died while it was idle: the task is not to blame.
-                process = await self._replaced(process)
+                try:
+                    process = await self._replaced(process)
+                except asyncio.CancelledError:
+                    _give_up(job)
+                    raise
             if not job.result.done() and not await self._serve(process, job):
                 process = await self._replaced(process)
 
@@ -218,7 +222,7 @@ class WorkerPool:
             if job.result.done() and not exchange.done():
                 await asyncio.wait({exchange}, timeout=min(job.timeout, ABANDONED_SECONDS))
         except asyncio.CancelledError:
-            _fail(job, NoWorkerFree("the processes have been stopped"))
+            _give_up(job)
             raise
         if not exchange.done():
             self.counts["abandoned" if job.result.done() else "timed out"] += 1
@@ -233,14 +237,14 @@ class WorkerPool:
         try:
             kind, value = exchange.result()
         except (EOFError, OSError):
-            process.process.join()
+            process.process.join(_ENDING_SECONDS)
             self.counts["crashed"] += 1
             _fail(job, WorkerCrashed(how_it_ended(process.process.exitcode)))
             return False
-        except Exception:
+        except Exception as error:
             # The task or its result does not pickle.
             self.counts["failed"] += 1
-            _fail(job, TaskFailed(traceback.format_exc()))
+            _fail(job, TaskFailed(traceback.format_exc(), type(error).__name__))
             return False
         if kind == "done":
             kind, value = value
@@ -250,6 +254,9 @@ class WorkerPool:
         elif kind == "refused":
             name, text = value
             _fail(job, getattr(errors, name, TfkeyError)(text))
+        elif kind == "failed":
+            name, text = value
+            _fail(job, TaskFailed(text, name))
         else:
             kind = "failed"
             _fail(job, TaskFailed(value))
@@ -270,6 +277,12 @@ def _fail(job: _Job, error: Exception) -> None:
         job.result.set_exception(error)
 
 
+def _give_up(job: _Job) -> None:
+    """Let the caller know that no process will take its task."""
+    _fail(job, NoWorkerFree("the processes have been stopped"))
+    job.begun.set()
+
+
 def _look(future: asyncio.Future[Any]) -> None:
     """Take note of an error, which nobody else may: asyncio would complain."""
     if not future.cancelled():
@@ -279,69 +292,3 @@ def _look(future: asyncio.Future[Any]) -> None:
 def _exchange(process: Worker[Any], task: Task, timeout: float) -> tuple[str, Any]:
     process.send((task, timeout))
     return process.receive()
-
-
-def _make_doer(open_: Callable[[], Any], memory_mb: int | None) -> _Doer:
-    """Run in the worker process: open what tasks work with."""
-    # A service manager sends this to all processes of the service; the server decides when they end.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    doer = _Doer(open_())
-    if memory_mb is not None:
-        _bound_memory(memory_mb)
-    return doer
-
-
-class _Doer:
-    """Does tasks in the worker process; errors become values, because not every error pickles."""
-
-    def __init__(self, estimator: Any) -> None:
-        self.description = getattr(estimator, "description", None)
-        self._estimator = estimator
-
-    def __call__(self, envelope: tuple[Task, float]) -> tuple[str, Any]:
-        task, timeout = envelope
-        try:
-            with _self_destruction(timeout):
-                return "done", task.do(self._estimator)
-        except TfkeyError as error:
-            # The class of an error of these names takes nothing but a message.
-            known = next(cls for cls in type(error).__mro__ if cls in _PLAIN_ERRORS)
-            return "refused", (known.__name__, str(error))
-        except MemoryError:
-            return "refused", ("TfkeyError", "needs more memory than the server allows")
-        except Exception:
-            return "failed", traceback.format_exc()
-
-
-_PLAIN_ERRORS = (
-    errors.TooLongError, errors.AudioError, errors.UsageError, errors.DataError, TfkeyError,
-)  # fmt: skip
-
-
-@contextlib.contextmanager
-def _self_destruction(timeout: float) -> Iterator[None]:
-    """End this process if it hangs and its parent, which would have ended it, is gone."""
-    if not hasattr(signal, "alarm"):
-        yield
-        return
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(math.ceil(timeout) + GRACE_SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-
-
-def _bound_memory(memory_mb: int) -> None:
-    """Let this process take so much more memory than it has, where the system can bound it."""
-    try:
-        import resource
-
-        with open("/proc/self/statm", encoding="ascii") as stream:
-            pages = int(stream.read().split()[0])
-        most = pages * resource.getpagesize() + memory_mb * 2**20
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        if hard == resource.RLIM_INFINITY or most <= hard:
-            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
-    except (ImportError, OSError, ValueError):
-        pass

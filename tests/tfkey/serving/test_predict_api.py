@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +30,7 @@ FAULTS = {
     404.0: WorkerCrashed("signal 11"),
     405.0: WorkerTimedOut("took longer than 5 s"),
     406.0: NoWorkerFree("no process"),
-    407.0: TaskFailed("Traceback (most recent call last):\nValueError: odd"),
+    407.0: TaskFailed("Traceback (most recent call last):\nValueError: /odd/path", "ValueError"),
 }
 
 
@@ -128,7 +131,7 @@ def test_what_is_not_there(client: TestClient, method, path, status, error) -> N
         (request("waveform", [[404.0]]), 422, "the process crashed over this request .signal 11."),
         (request("waveform", [[405.0]]), 422, "took longer than 5 s, which is the limit"),
         (request("waveform", [[406.0]]), 503, "try again later"),
-        (request("waveform", [[407.0]]), 422, "cannot process this .ValueError: odd."),
+        (request("waveform", [[407.0]]), 422, "cannot be analysed .ValueError.; please"),
     ],
     ids=lambda value: str(value[:20]) if isinstance(value, bytes) else None,
 )
@@ -167,6 +170,30 @@ def test_long_bodies_travel_as_files_that_do_not_stay(client: TestClient, pool: 
     short = client.post(f"{MODEL}:predict", content=request("waveform", [row.round(3).tolist()]))
     assert isinstance(pool.tasks[-1].bodies[0], bytes)
     np.testing.assert_allclose(long.json()["predictions"], short.json()["predictions"], atol=1e-3)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no file for a full disk")
+@pytest.mark.parametrize("size", [MEGABYTE + 1, MEGABYTE + 100_000])
+def test_a_full_disk(client: TestClient, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    full = partial(os.open, "/dev/full", os.O_WRONLY)
+    with monkeypatch.context() as patch:
+        patch.setattr("tfkey.serving.uploads.os.open", lambda *_: full())
+        answer = client.post(f"{MODEL}:predict", content=b" " * size)
+    assert (answer.status_code, "no room" in answer.json()["error"]) == (503, True)
+
+
+def test_a_body_that_vanishes_before_it_is_read(
+    client: TestClient, pool: LocalPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.post(f"{MODEL}:predict", content=request("waveform", [[1]]))
+
+    async def failing(task: Any, timeout: float, wait: float | None = None) -> None:
+        task.bodies[0].unlink()
+        raise TaskFailed("FileNotFoundError: the path", "FileNotFoundError")
+
+    monkeypatch.setattr(pool, "run", failing)
+    answer = client.post(f"{MODEL}:predict", content=b" " * (MEGABYTE + 1))
+    assert (answer.status_code, "send it again" in answer.json()["error"]) == (503, True)
 
 
 def test_any_content_type_is_json(client: TestClient) -> None:
