@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfkey.errors import TfkeyError
 from tfkey.serving.errors import RequestError
 from tfkey.serving.workers import TaskFailed, WorkerCrashed, WorkerTimedOut
 
@@ -29,8 +30,8 @@ class Batcher:
     """Collects the bodies of requests and has them answered together.
 
     A body that is a file, which only long ones are, goes alone: others would wait for it. If a process fails
-    over several bodies, each of them is tried once more, alone, so that a request only suffers from its own
-    faults.
+    over several bodies (it dies, or its memory does not suffice), each of them is tried once more, alone, so
+    that a request only suffers from its own faults.
 
     Args:
         run: answers the bodies of a batch, in their order.
@@ -121,7 +122,7 @@ class Batcher:
         self._on_batch(len(items))
         try:
             answers = await self._run(tuple(item.body for item in items))
-        except (WorkerCrashed, WorkerTimedOut, TaskFailed) as error:
+        except (TfkeyError, WorkerCrashed, WorkerTimedOut, TaskFailed) as error:
             if len(items) == 1:
                 _fail(items[0], error)
                 return

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tfkey.errors import TfkeyError
 from tfkey.serving.batching import Batcher
 from tfkey.serving.errors import RequestError
 from tfkey.serving.workers import NoWorkerFree, WorkerCrashed, WorkerTimedOut
@@ -33,6 +34,7 @@ class Pool:
         for text, error in (
             (b"crash", WorkerCrashed("signal 11")),
             (b"hang", WorkerTimedOut("too long")),
+            (b"greed", TfkeyError("needs more memory")),
             (b"full", NoWorkerFree("no process")),
         ):
             if text in bodies:
@@ -103,7 +105,8 @@ def test_files_and_batches_of_one_go_at_once_and_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "expected"), [(b"bad", RequestError), (b"crash", WorkerCrashed), (b"hang", WorkerTimedOut)]
+    ("fault", "expected"),
+    [(b"bad", RequestError), (b"crash", WorkerCrashed), (b"hang", WorkerTimedOut), (b"greed", TfkeyError)],
 )
 def test_a_fault_stays_with_its_request(fault, expected) -> None:
     async def scenario(pool: Pool) -> None:
