@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,15 @@ def command(song: Path, no_browser: bool, model: Path | None, **options: Any) ->
         address += f"#view&token={settings.token}"
         click.echo(address)
         if not no_browser:
-            import webbrowser
-
-            if not webbrowser.open(address):
-                click.echo("no browser could be opened; open the address yourself", err=True)
+            # A browser in a terminal only returns when it is closed; the server has to answer it before.
+            threading.Thread(target=_open_browser, args=(address,), daemon=True).start()
 
     server.serve(settings, served.open, ready, lambda stop: Viewing(song.absolute(), stop).routes())
     click.echo("closed", err=True)
+
+
+def _open_browser(address: str) -> None:
+    import webbrowser
+
+    if not webbrowser.open(address):
+        click.echo("no browser could be opened; open the address yourself", err=True)
