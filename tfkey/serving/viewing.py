@@ -47,8 +47,8 @@ class Viewing:
         return JSONResponse({"name": os.fsencode(self._song.name).decode("utf-8", "replace")})
 
     async def _give(self, request: Request) -> Response:
-        if not self._song.is_file():
-            raise Refusal(404, "the file is no longer there")
+        if not (self._song.is_file() and os.access(self._song, os.R_OK)):
+            raise Refusal(404, "the file is no longer there, or it cannot be read any more")
         kind = mimetypes.guess_type(self._song.name)[0] or ""
         is_media = kind.startswith(("audio/", "video/"))
         return FileResponse(self._song, media_type=kind if is_media else "application/octet-stream")

@@ -30,6 +30,8 @@ export async function estimate(file, { name, picture, onSent, signal }) {
   await file.slice(0, 1).arrayBuffer().catch(() => {
     throw new Failure(GONE, "The file cannot be read any more. It may have been moved; add it again.");
   });
+  // The song may have been removed meanwhile.
+  signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", picture ? "/estimate?over_time=5&picture=1" : "/estimate");
