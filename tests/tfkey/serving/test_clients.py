@@ -21,6 +21,7 @@ requests = pytest.importorskip("requests")
 
 # What people write who follow TensorFlow Serving's tutorials; only the model and its input are ours.
 CLIENT = """
+import json
 import sys
 
 import numpy as np
