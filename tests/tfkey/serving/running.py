@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.media import chord
 from tfkey.inference.estimator import KeyEstimator
@@ -33,6 +34,7 @@ class Running:
     stop: Callable[[], None]
     thread: threading.Thread
     folder: Path
+    settings: ServerSettings
 
     @property
     def port(self) -> int:
@@ -41,6 +43,12 @@ class Running:
     def client(self, **options: Any) -> httpx.Client:
         # Proxies of the environment are not asked for addresses of this machine.
         return httpx.Client(base_url=self.address, timeout=PATIENCE, trust_env=False, **options)
+
+    def limited(self, patch: pytest.MonkeyPatch, **limits: float) -> None:
+        """Change limits that the server reads anew for each request."""
+        for name, value in limits.items():
+            assert name in type(self.settings).model_fields
+            patch.setitem(vars(self.settings), name, value)
 
     def post(self, content: bytes, name: str = "song.wav", **query: Any) -> httpx.Response:
         with self.client() as client:
@@ -116,6 +124,7 @@ def error_of(body: bytes | httpx.Response) -> str:
 def running(folder: Path, open_: Callable[[], Any], **settings: Any) -> Iterator[Running]:
     """A server on a free port that keeps uploads in a folder."""
     ready, faults = threading.Event(), []
+    given = ServerSettings(**{"port": 0, **settings})
     found: dict[str, Any] = {}
 
     def on_ready(address: str, description: str) -> None:
@@ -128,7 +137,7 @@ def running(folder: Path, open_: Callable[[], Any], **settings: Any) -> Iterator
 
     def run() -> None:
         try:
-            serve(ServerSettings(**{"port": 0, **settings}), open_, on_ready, more_routes, folder)
+            serve(given, open_, on_ready, more_routes, folder)
         except BaseException as error:
             faults.append(error)
         finally:
@@ -140,7 +149,7 @@ def running(folder: Path, open_: Callable[[], Any], **settings: Any) -> Iterator
     if faults:
         raise faults[0]
     try:
-        yield Running(found["address"], found["stop"], thread, folder)
+        yield Running(found["address"], found["stop"], thread, folder, given)
     finally:
         found["stop"]()
         thread.join(60)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.conftest import ROOT
 from tfkey.errors import AudioError, DataError, MissingExtraError, TfkeyError, TooLongError, UsageError
 from tfkey.serving.workers import NoWorkerFree, TaskFailed, WorkerCrashed, WorkerPool, WorkerTimedOut
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,50 @@ class Act:
             raise MissingExtraError("a file", "a package", "an extra")
         elif self.what == "lock":
             return threading.Lock()
+        elif self.what == "wait":
+            self.value[0].touch()
+            while not self.value[1].exists():
+                time.sleep(0.01)
         elif self.what == "take":
             return len(bytearray(self.value))
         elif self.what == "append":
             with open(self.value[0], "a") as stream:
                 stream.write(self.value[1])
         return estimator["pid"], self.value
+
+
+class Gate:
+    """Holds tasks up until it is opened.
+
+    Args:
+        folder: an empty folder for its files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._opened = folder / "opened"
+        self._tasks: list[Path] = []
+
+    def act(self) -> Act:
+        """A task that waits at the gate."""
+        self._tasks.append(self._folder / str(len(self._tasks)))
+        return Act("wait", (self._tasks[-1], self._opened))
+
+    async def reached(self) -> None:
+        """Wait until processes have begun all tasks."""
+        await until(lambda: all(path.exists() for path in self._tasks))
+
+    def open(self) -> None:
+        self._opened.touch()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until something is so."""
+    for _ in range(round(PATIENCE / 0.01)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("in vain")
 
 
 def open_() -> dict[str, Any]:
@@ -95,6 +134,7 @@ def test_task_fails_alone_and_says_why() -> None:
         (Act("extra"), TfkeyError, "pip install 'an extra'"),
         (Act("raise", KeyError("word")), TaskFailed, "KeyError: 'word'"),
         (Act("raise", MemoryError()), TfkeyError, "more memory"),
+        (Act("raise", ValueError("one line\nKeyError: two")), TaskFailed, "ValueError: one line"),
         (Act("lock"), WorkerCrashed, "exit code 1"),
         (Act("send", threading.Lock()), TaskFailed, "pickle"),
     ]
@@ -104,6 +144,8 @@ def test_task_fails_alone_and_says_why() -> None:
             with pytest.raises(kind, match=words) as caught:
                 await pool.run(task, 1 if task.what == "sleep" else PATIENCE, PATIENCE)
             assert type(caught.value) is kind
+            if isinstance(caught.value, TaskFailed) and ":" in words:
+                assert caught.value.name == words.partition(":")[0]
             assert (await pool.run(Act("say", 5), PATIENCE))[1] == 5
 
     with_pool(use)
@@ -113,13 +155,16 @@ def test_tasks_begin_in_order_and_several_at_once(tmp_path: Path) -> None:
     path = tmp_path / "order"
 
     async def use(pool: WorkerPool) -> tuple[set[int], str]:
-        blocked = [asyncio.create_task(pool.run(Act("sleep", 0.5), PATIENCE)) for _ in range(pool.workers)]
-        await asyncio.sleep(0.1)
+        folder = tmp_path / f"{pool.workers} processes"
+        folder.mkdir()
+        gate = Gate(folder)
+        blocked = [asyncio.create_task(pool.run(gate.act(), PATIENCE)) for _ in range(pool.workers)]
+        await gate.reached()
         waiting = [
             asyncio.create_task(pool.run(Act("append", (path, letter)), PATIENCE)) for letter in "abcdefgh"
         ]
-        await asyncio.sleep(0.1)
-        assert pool.queued == 8
+        await until(lambda: pool.queued == 8)
+        gate.open()
         pids = {(await task)[0] for task in blocked}
         await asyncio.gather(*waiting)
         return pids, path.read_text()
@@ -133,11 +178,13 @@ def test_tasks_begin_in_order_and_several_at_once(tmp_path: Path) -> None:
 
 def test_task_that_waits_too_long_is_not_begun(tmp_path: Path) -> None:
     async def use(pool: WorkerPool) -> None:
-        blocked = asyncio.create_task(pool.run(Act("sleep", 1), PATIENCE))
-        await asyncio.sleep(0.1)
+        gate = Gate(tmp_path)
+        blocked = asyncio.create_task(pool.run(gate.act(), PATIENCE))
+        await gate.reached()
         with pytest.raises(NoWorkerFree):
             await pool.run(Act("append", (tmp_path / "a", "a")), PATIENCE, 0.2)
         assert pool.queued == 0
+        gate.open()
         await blocked
 
     with_pool(use)
@@ -145,20 +192,27 @@ def test_task_that_waits_too_long_is_not_begun(tmp_path: Path) -> None:
 
 
 def test_cancelled_tasks_free_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tfkey.serving.workers.ABANDONED_SECONDS", 1.0)
+    monkeypatch.setattr("tfkey.serving.workers.ABANDONED_SECONDS", PATIENCE)
 
     async def use(pool: WorkerPool) -> None:
         first, _ = await pool.run(Act("say"), PATIENCE)
-        short = asyncio.create_task(pool.run(Act("sleep", 0.3), PATIENCE))
-        await asyncio.sleep(0.1)
+        gate = Gate(tmp_path)
+        short = asyncio.create_task(pool.run(gate.act(), PATIENCE))
+        await gate.reached()
         waiting = asyncio.create_task(pool.run(Act("append", (tmp_path / "a", "a")), PATIENCE))
-        await asyncio.sleep(0.05)
+        await until(lambda: pool.queued == 1)
         for task in (waiting, short):
             task.cancel()
+        await until(lambda: pool.queued == 0)
+        gate.open()
         # What is about done costs no new process; what is not is ended.
         assert (await pool.run(Act("say"), PATIENCE))[0] == first
-        long = asyncio.create_task(pool.run(Act("sleep", 100), PATIENCE))
-        await asyncio.sleep(0.1)
+        monkeypatch.setattr("tfkey.serving.workers.ABANDONED_SECONDS", 0.2)
+        closed = tmp_path / "closed"
+        closed.mkdir()
+        gate = Gate(closed)
+        long = asyncio.create_task(pool.run(gate.act(), PATIENCE))
+        await gate.reached()
         long.cancel()
         assert (await pool.run(Act("say"), PATIENCE))[0] != first
         assert pool.counts["abandoned"] == 1
@@ -173,8 +227,9 @@ def test_process_that_dies_while_idle_costs_nothing() -> None:
         for _ in range(3):
             pid, _ = await pool.run(Act("say"), PATIENCE)
             os.kill(pid, signal.SIGKILL)
-            await asyncio.sleep(0.2)
-            assert pool.ready == 0
+            await until(lambda: not pool.ready)
+        assert (await pool.run(Act("say"), PATIENCE))[0] != pid
+        assert pool.counts == {"done": 4}
 
     with_pool(use)
 
@@ -204,6 +259,23 @@ def test_pool_that_cannot_begin(opener: Callable[[], None], kind: type[Exception
         assert caught.value.exit_code == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_closing_while_a_process_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def use(pool: WorkerPool) -> None:
+        pid, _ = await pool.run(Act("say"), PATIENCE)
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: not pool.ready)
+        monkeypatch.setattr(pool, "_make", partial(os._exit, 7))
+        task = asyncio.create_task(pool.run(Act("say"), PATIENCE))
+        await asyncio.sleep(0)
+        await until(lambda: pool.queued == 0)
+        await pool.close()
+        with pytest.raises(NoWorkerFree, match="have been stopped"):
+            await asyncio.wait_for(task, PATIENCE / 2)
+
+    with_pool(use)
+
+
 def test_closing_ends_tasks(caplog: pytest.LogCaptureFixture) -> None:
     async def use(pool: WorkerPool) -> None:
         tasks = [asyncio.create_task(pool.run(Act("sleep", 100), PATIENCE)) for _ in range(3)]
@@ -222,6 +294,7 @@ def test_closing_ends_tasks(caplog: pytest.LogCaptureFixture) -> None:
 
 SCRIPT = """
 import asyncio, sys
+from pathlib import Path
 from tests.tfkey.serving.test_workers import Act, open_
 from tfkey.serving.workers import WorkerPool
 
@@ -229,7 +302,11 @@ async def run():
     pool = WorkerPool(open_)
     await pool.start()
     print((await pool.run(Act("say"), 10))[0], flush=True)
-    await pool.run(Act("sleep", 1000), 1)
+    work = asyncio.create_task(pool.run(Act("wait", (Path(sys.argv[1]), Path("never"))), 3))
+    while not Path(sys.argv[1]).exists():
+        await asyncio.sleep(0.01)
+    print("busy", flush=True)
+    await work
 
 if __name__ == "__main__":
     asyncio.run(run())
@@ -240,20 +317,20 @@ if __name__ == "__main__":
 def test_processes_end_soon_after_a_killed_server(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     # The task's own end comes a second after that of its time.
-    script.write_text("import tfkey.serving.workers as w\nw.GRACE_SECONDS = 0\n" + SCRIPT)
+    script.write_text("import tfkey.serving.doer as doer\ndoer.GRACE_SECONDS = 0\n" + SCRIPT)
     parent = subprocess.Popen(
-        [sys.executable, script],
+        [sys.executable, script, tmp_path / "begun"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
-    time.sleep(0.3)
+    assert parent.stdout.readline() == b"busy\n"
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    for _ in range(100):
+    for _ in range(round(PATIENCE / 0.1)):
         if not Path(f"/proc/{pid}").exists():
             return
         time.sleep(0.1)
