@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,9 @@ from scripts.common import print_network
 from scripts.serving import limit_options, load_server, model_option, served_model, settings_of
 from scripts.stopping import if_stopped
 from tfkey.errors import AudioError
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 
 @click.command("view")
@@ -40,17 +44,21 @@ def command(song: Path, no_browser: bool, model: Path | None, **options: Any) ->
     from tfkey.serving.viewing import Viewing
 
     # The song is for this user, not for all users of the machine.
-    settings = settings_of(workers=1, max_upload_mb=limit, token=new_token(), **options)
+    token, ticket = new_token(), new_token()
+    settings = settings_of(workers=1, max_upload_mb=limit, token=token, **options)
 
     def ready(address: str, description: str) -> None:
         print_network(served, description)
-        address += f"#view&token={settings.token}"
-        click.echo(address)
+        click.echo(f"{address}#view&token={token}")
         if not no_browser:
             # A browser in a terminal only returns when it is closed; the server has to answer it before.
-            threading.Thread(target=_open_browser, args=(address,), daemon=True).start()
+            place = f"{address}#view&ticket={ticket}"
+            threading.Thread(target=_open_browser, args=(place,), daemon=True).start()
 
-    server.serve(settings, served.open, ready, lambda stop: Viewing(song.absolute(), stop).routes())
+    def routes(stop: Callable[[], None]) -> Sequence[BaseRoute]:
+        return Viewing(song.absolute(), stop, token, ticket).routes()
+
+    server.serve(settings, served.open, ready, routes)
     click.echo("closed", err=True)
 
 

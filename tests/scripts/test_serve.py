@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -194,6 +196,45 @@ def test_view_shows_one_song_until_the_page_is_closed(tmp_path: Path) -> None:
             assert client.post("view/closed").status_code == 204
         assert process.end() == 0
     assert not list(temporary.iterdir())
+
+
+BROWSER = """
+import json, sys, urllib.error, urllib.request
+
+address, _, fragment = sys.argv[2].partition("#")
+ticket = fragment.removeprefix("view&ticket=")
+
+def ask(path, token="", method="POST"):
+    headers = {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(address + path, method=method, headers=headers)
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read() or "null")
+    except urllib.error.HTTPError as error:
+        return error.code, None
+
+found = [ask("view/token?ticket=guessed")[0], ask("view/name", ticket, "GET")[0]]
+status, values = ask("view/token?ticket=" + ticket)
+found += [status, ask("view/token?ticket=" + ticket)[0], ask("view/name", values["token"], "GET")]
+with open(sys.argv[1], "w") as stream:
+    json.dump(found, stream)
+ask("view/closed", values["token"])
+"""
+
+
+def test_browser_that_view_opens(tmp_path: Path) -> None:
+    """One that runs until it is closed, and whose command line others can read."""
+    song, browser, found = tmp_path / "song.wav", tmp_path / "browser.py", tmp_path / "found.json"
+    song.write_bytes(wav(0.6))
+    browser.write_text(BROWSER)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = shlex.join([sys.executable, str(browser), str(found), "%s"])
+    with started("view", song, temporary=temporary, BROWSER=command) as process:
+        assert "#view&token=" in process.first
+        assert process.end() == 0
+    # A ticket is no token, and works once.
+    assert json.loads(found.read_text()) == [403, 401, 200, 403, [200, {"name": "song.wav"}]]
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ SECURITY_HEADERS = {
 HEADER_BYTES = 32 * 1024
 """The greatest size of a request's target and headers."""
 
-OPEN_PATHS = ("/", "/healthz")
-"""Paths that need no token, beside those below ``/page/``."""
+OPEN_PATHS = ("/", "/healthz", "/view/token")
+"""Paths that need no token, beside those below ``/page/``; the last one asks for a ticket instead."""
 
 
 def new_token() -> str:

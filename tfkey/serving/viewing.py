@@ -1,8 +1,9 @@
-"""The routes for a page on one file: the file, its name, and whether the page is still open."""
+"""The routes for a page on one file: the file, its name, the token, and whether the page is still open."""
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import mimetypes
 import os
 from collections.abc import Callable, Sequence
@@ -27,21 +28,34 @@ class Viewing:
     Args:
         song: the file.
         stop: stops the server.
+        token: what the page must send.
+        ticket: exchanged for the token, once. A browser gets it on its command line, which every user of the machine
+            can read for as long as the browser runs.
     """
 
-    def __init__(self, song: Path, stop: Callable[[], None]) -> None:
+    def __init__(self, song: Path, stop: Callable[[], None], token: str, ticket: str) -> None:
         self._song = song
         self._stop = stop
+        self._token = token
+        self._ticket: str | None = ticket
         self._timer: asyncio.TimerHandle | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Return ``/view/name``, ``/view/song``, ``/view/alive`` and ``/view/closed``."""
+        """Return ``/view/token`` and ``/view/name``, ``song``, ``alive`` and ``closed``."""
         return [
+            Route("/view/token", self._redeem, methods=["POST"]),
             Route("/view/name", self._name),
             Route("/view/song", self._give),
             Route("/view/alive", self._alive, methods=["GET", "POST"]),
             Route("/view/closed", self._closed, methods=["POST"]),
         ]
+
+    async def _redeem(self, request: Request) -> Response:
+        given = request.query_params.get("ticket", "").encode()
+        if self._ticket is None or not hmac.compare_digest(given, self._ticket.encode()):
+            raise Refusal(403, "the ticket is wrong or has been used; open the address that tfkey printed")
+        self._ticket = None
+        return JSONResponse({"token": self._token})
 
     async def _name(self, request: Request) -> Response:
         return JSONResponse({"name": os.fsencode(self._song.name).decode("utf-8", "replace")})

@@ -97,6 +97,20 @@ def test_a_token_in_the_address_is_sent_and_hidden(page: Page, files: list[Path]
         assert [request.headers["Authorization"] for request in asked] == ["Bearer open sesame"] * 2
 
 
+def test_a_ticket_in_the_address_is_exchanged_for_the_token(page: Page, files: list[Path]) -> None:
+    def exchanging(request: Asked) -> Reply:
+        if request.path.startswith("/view/token"):
+            return Reply(body={"token": "sesame"})
+        return Reply(body={"name": "a song.ogg"}) if request.path == "/view/name" else well(request)
+
+    with scripted(exchanging) as (address, asked):
+        page.open(f"{address}#view&ticket=a%2Bb")
+        page.wait_until_done(1)
+        assert page.script("return location.href") == f"{address}#view"
+        assert (asked[0].method, asked[0].path) == ("POST", "/view/token?ticket=a%2Bb")
+        assert {request.headers.get("Authorization") for request in asked[1:]} == {"Bearer sesame"}
+
+
 def test_a_server_that_asks_for_a_token_gets_one(page: Page, files: list[Path]) -> None:
     def guarded(request: Asked) -> Reply:
         if request.headers.get("Authorization") != "Bearer correct-horse":

@@ -173,7 +173,7 @@ player.addEventListener("problem", ({ detail }) => setText(byId("player-problem"
 // The start
 
 async function start() {
-  if (!readFragment().has("view")) return;
+  if (!(await readFragment()).has("view")) return;
   document.body.classList.add("view-mode");
   stayAlive();
   for (;;) {

@@ -5,16 +5,28 @@ import { recall, remember } from "./memory.js";
 
 const NAME = "tfkey-token";
 
-/** The words after the # of the address, as a map; a token among them is kept, and taken out of the address. */
-export function readFragment() {
+/**
+ * The words after the # of the address, as a map. A token among them is kept, a ticket is exchanged for one, and
+ * both are taken out of the address.
+ */
+export async function readFragment() {
   const words = new URLSearchParams(location.hash.slice(1));
-  if (words.has("token")) {
-    remember(NAME, words.get("token"));
-    words.delete("token");
+  const [token, ticket] = ["token", "ticket"].map((name) => words.get(name));
+  if (token !== null || ticket !== null) {
+    if (token !== null) remember(NAME, token);
+    for (const name of ["token", "ticket"]) words.delete(name);
     const rest = words.toString().replace(/=(?=&|$)/g, "");
     history.replaceState(null, "", location.pathname + location.search + (rest ? `#${rest}` : ""));
   }
+  if (ticket !== null) await redeem(ticket);
   return words;
+}
+
+/** Exchange a ticket for the token. It works once; the page asks for the token if it has been used. */
+async function redeem(ticket) {
+  const address = `/view/token?ticket=${encodeURIComponent(ticket)}`;
+  const answer = await fetch(address, { method: "POST" }).catch(() => null);
+  if (answer?.ok) remember(NAME, (await answer.json()).token);
 }
 
 /** The headers that a request needs. */
