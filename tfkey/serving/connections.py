@@ -11,6 +11,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tfkey.serving.guards import headers_too_large
+from tfkey.serving.refusals import RETRY_SECONDS
 
 HEADER_SECONDS = 15.0
 """How long they may take to arrive."""
@@ -107,6 +108,8 @@ class BoundedProtocol(H11Protocol):
             (b"cache-control", b"no-store"),
             (b"connection", b"close"),
         ]
+        if status == 503:
+            headers.append((b"retry-after", RETRY_SECONDS.encode()))
         try:
             for event in (
                 h11.Response(status_code=status, headers=headers), h11.Data(data=content), h11.EndOfMessage(),

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from starlette.responses import JSONResponse
 
+RETRY_SECONDS = "2"
+"""After how many seconds a client whose request was refused because the server is busy may come back."""
+
 
 class Refusal(Exception):  # noqa: N818
     """A request that is refused.
@@ -28,4 +31,4 @@ class Refusal(Exception):  # noqa: N818
 
 def busy(sentence: str) -> Refusal:
     """Return the refusal of a request that may succeed in a few seconds."""
-    return Refusal(503, sentence, {"Retry-After": "2"})
+    return Refusal(503, sentence, {"Retry-After": RETRY_SECONDS})

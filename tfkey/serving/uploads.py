@@ -10,7 +10,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -84,7 +84,7 @@ class UploadFolder:
             self._lock.close()
 
     @contextlib.contextmanager
-    def new_file(self, suffix: str) -> Any:
+    def new_file(self, suffix: str) -> Iterator[tuple[Path, IO[bytes]]]:
         """Open a new file with a random name; it is removed at the end of the context."""
         if not self.path.is_dir():
             # A program that tidies temporary folders has removed it.

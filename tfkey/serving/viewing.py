@@ -29,8 +29,8 @@ class Viewing:
         song: the file.
         stop: stops the server.
         token: what the page must send.
-        ticket: exchanged for the token, once. A browser gets it on its command line, which every user of the machine
-            can read for as long as the browser runs.
+        ticket: exchanged for the token, once. A browser gets it on its command line, which every user of the
+            machine can read for as long as the browser runs.
     """
 
     def __init__(self, song: Path, stop: Callable[[], None], token: str, ticket: str) -> None:

@@ -73,6 +73,15 @@ class Running:
         return [name for _, _, names in os.walk(self.folder) for name in names if name != ".lock"]
 
 
+def waited(condition: Callable[[], Any]) -> None:
+    """Wait until something is so."""
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("in vain")
+
+
 def answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     """The next answer on a connection. Status 0: there is no more."""
     text = body = b""

@@ -192,6 +192,7 @@ def test_too_many_connections(hasty: Running) -> None:
     held = [hasty.connection() for _ in range(10)]
     found = hasty.say(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (found[0], "too many connections" in error_of(found[2])) == (503, True)
+    assert found[1]["retry-after"] == "2"
     for connection in held:
         connection.close()
     assert hasty.post(SONG).status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import os
+import select
 import shutil
 import time
 from functools import partial
@@ -25,19 +26,11 @@ from tests.tfkey.serving.running import (
     head,
     open_moody,
     running,
+    waited,
     wav,
 )
 
 REAL = ROOT / "tests" / "data" / "real"
-
-
-def waited(condition) -> None:
-    """Wait until something is so."""
-    for _ in range(300):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError("in vain")
 
 
 def predicted(tfkey, *arguments: object) -> dict:
@@ -290,9 +283,11 @@ def test_stop_finishes_what_has_begun_and_takes_no_more(tmp_path: Path) -> None:
     with running(tmp_path, open_moody) as server:
         body = form(wav(Moody.SLOW))
         with server.connection() as working, server.connection() as sending:
-            working.sendall(head(len(body)) + body)
             sending.sendall(head(len(body)) + body[:1000])
             waited(server.uploads)
+            working.sendall(head(len(body)) + body)
+            # On a slow machine, the answer may be there before both files have been seen.
+            waited(lambda: len(server.uploads()) == 2 or select.select([working], [], [], 0)[0])
             server.stop()
             time.sleep(0.5)
             sending.sendall(body[1000:])
