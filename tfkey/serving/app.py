@@ -35,11 +35,12 @@ def create_app(
     """
     metrics = Metrics()
     metrics.watch(pool)
+    api = PredictApi(settings, pool, folder, metrics)
     routes = [
         *page_routes(),
         Route("/estimate", estimate, methods=["POST"]),
         Route("/healthz", healthz),
-        *PredictApi(settings, pool, folder, metrics).routes(),
+        *api.routes(),
         *more_routes,
     ]
     app = Starlette(
@@ -55,7 +56,7 @@ def create_app(
     # A path with a slash too many is unknown, not moved.
     app.router.redirect_slashes = False
     app.state.settings, app.state.pool, app.state.folder = settings, pool, folder
-    app.state.metrics = metrics
+    app.state.metrics, app.state.api = metrics, api
     return app
 
 

@@ -65,6 +65,17 @@ class PredictApi:
             self._run, settings.max_batch, settings.batch_wait_seconds, settings.workers, metrics.count_batch
         )
 
+    async def prepare(self) -> None:
+        """Ask the processes what they serve, before they are busy.
+
+        Raises:
+            TfkeyError: none of them could say it.
+        """
+        try:
+            await self._served()
+        except Refusal as error:
+            raise TfkeyError(f"the network does not describe itself: {error}") from error
+
     def routes(self) -> list[Route]:
         """Return the routes."""
         found = [

@@ -67,6 +67,7 @@ async def _serve(
             await pool.start()
             routes = () if more_routes is None else more_routes(lambda: server.stop())
             app = create_app(settings, pool, folder, routes)
+            await app.state.api.prepare()
             server = _Server(
                 uvicorn.Config(
                     app,

@@ -271,6 +271,8 @@ def test_request_that_waits_too_long_for_a_process(server: Running, monkeypatch)
         waited(lambda: [path.stat().st_size for path in server.folder.rglob("*.wav")] == [len(song)])
         with server.client() as client:
             waited(lambda: client.get("/healthz").json()["queued"] == 0)
+            # What needs no process does not wait for one.
+            assert client.get("/v1/models/tfkey").status_code == 200
         with monkeypatch.context() as patch:
             server.limited(patch, timeout_seconds=0.5)
             found = server.post(wav(2.5))
