@@ -20,7 +20,7 @@ WHAT = --config $(CONFIG) $(DATASETS:%=--dataset %) $(ARGS)
 MODES := audio spectrograms images
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean \
+.PHONY: help setup demo test lint docs docs-serve dist clean \
 	weights prepare-audio train-audio eval-audio prepare-spectrograms prepare-images train-image eval-image \
 	schema tune tensorboard test-overfit test-fdr test-limit
 
@@ -99,5 +99,27 @@ lint: $(READY)  ## run ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Nothing of this needs TensorFlow: the Python reference is read from the code without importing it.
+DOCS_VENV ?= .venv-docs
+DOCS_READY := $(DOCS_VENV)/.ready
+
+$(DOCS_READY): setup.cfg
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(DOCS_VENV)/bin/python -m pip install --quiet --editable '.[serve,docs,release]'
+	touch $@
+
+docs: $(DOCS_READY)  ## build the handbook into site/; a dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict $(ARGS)
+
+docs-serve: docs  ## build the handbook and serve it on http://127.0.0.1:8000/
+	$(DOCS_VENV)/bin/python -m http.server --bind 127.0.0.1 --directory site 8000
+
+dist: $(DOCS_READY)  ## build the sdist and the wheel into dist/, and check them
+	rm -rf build dist
+	$(DOCS_VENV)/bin/python -m build
+	$(DOCS_VENV)/bin/twine check --strict dist/*
+	$(DOCS_VENV)/bin/check-wheel-contents dist/*.whl
+
 clean:  ## remove .venv and build folders (data/ and runs/ are kept)
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(DOCS_VENV) build dist site *.egg-info
