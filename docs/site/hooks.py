@@ -1,4 +1,4 @@
-"""What ``mkdocs build`` does beyond reading docs/: pages made of the code and of files elsewhere in the repository.
+"""What ``mkdocs build`` does beyond reading docs/: pages made of the code and of files outside docs/.
 
 Links are written for readers of the repository. Those to files that are pages of the site are changed to lead
 there; those to other files become the file's name, because the site does not contain it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from html import escape
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     )
 
 
-def on_page_content(html: str, page: Page, **_: Any) -> str:
+def on_page_content(html: str, **_: Any) -> str:
     """Make links of the docstrings' roles, such as ``:func:`tfkey.audio.reading.read```."""
 
     def reference(role: re.Match[str]) -> str:
@@ -174,7 +175,7 @@ def _figures() -> str:
 def _commands() -> Iterator[str]:
     """The command line, from the click commands themselves."""
     yield "# Command line\n"
-    group = click.Context(cli, info_name="tfkey")
+    group = click.Context(cli, info_name="tfkey", **cli.context_settings)
     yield f"{cli.help}\n"
     yield "`tfkey --version` prints the version; `-h` or `--help` prints the help of any command.\n"
     for name in cli.list_commands(group):
@@ -187,8 +188,11 @@ def _commands() -> Iterator[str]:
         yield from _paragraphs(command.help or "")
         yield "| option | effect |\n|---|---|"
         for parameter in command.get_params(context):
-            if record := parameter.get_help_record(context):
-                yield f"| {_option(record[0])} | {_cell(record[1])} |"
+            record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+            if record:
+                # The values are set off by a blank, unlike the option's other names, which follow a comma.
+                names = re.split(r"(?<!,) ", record[0], maxsplit=1)
+                yield f"| {'<br>'.join(map(_code, names))} | {_cell(record[1])} |"
         yield ""
 
 
@@ -203,44 +207,38 @@ def _paragraphs(text: str) -> Iterator[str]:
             yield _escaped(words) + "\n"
 
 
-def _option(names: str) -> str:
-    """The names of an option, and its values in a second line."""
-    head, _, values = names.partition(" ") if "," not in names else names.rpartition(" ")
-    if not values or values.startswith("-"):
-        return f"`{_bare(names)}`"
-    return f"`{_bare(head)}`<br>`{_bare(values)}`"
-
-
-def _bare(text: str) -> str:
-    return text.replace("|", "\\|")
+def _code(text: str) -> str:
+    """Code in the cell of a table, where Markdown's own would end at a vertical bar."""
+    return f"<code>{escape(text).replace('|', '&#124;')}</code>"
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\*_<>\[\]])", r"\\\1", text)
+    return re.sub(r"([\\*_\[\]])", r"\\\1", escape(text, quote=False))
 
 
 def _cell(text: str) -> str:
-    return _bare(_escaped(" ".join(text.split())))
+    return _escaped(" ".join(text.split())).replace("|", "&#124;")
 
 
 def _settings() -> Iterator[str]:
     """Every setting, from the classes that check them."""
     yield "# Settings\n"
     yield (
-        "Settings are given in YAML files (`--config FILE`) and as overrides (`-o train.batch_size=16`). `tfkey config` "
-        "prints this list with the values of a configuration, and `tfkey config --schema` prints a JSON schema for "
-        "editors.\n"
+        "Settings are given in YAML files (`--config FILE`) and as overrides (`-o train.batch_size=16`). "
+        "`tfkey config` prints this list with the values of a configuration, and `tfkey config --schema` a "
+        "JSON schema for editors.\n"
     )
     descriptions = section_descriptions()
     for (section, network), items in groupby(all_settings(), lambda item: (item.section, item.network)):
         if network:
             yield f"### The network {network}\n"
         elif section:
-            yield f"## {section}\n\n{_escaped(descriptions[section])}\n"
+            description = _escaped(descriptions[section])
+            yield f"## {section}\n\n{description[:1].upper()}{description[1:]}.\n"
         else:
             yield "## At the top level\n"
         yield "| setting | values | default | meaning |\n|---|---|---|---|"
         for item in items:
-            default = f"`{_bare(in_yaml(item.default))}`"
+            default = _code(in_yaml(item.default))
             yield f"| `{item.name}` | {_cell(item.domain)} | {default} | {_cell(item.description)} |"
         yield ""
