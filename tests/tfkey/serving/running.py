@@ -22,7 +22,7 @@ from tfkey.inference.estimator import KeyEstimator
 from tfkey.serving.server import serve
 from tfkey.serving.settings import ServerSettings
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 BOUNDARY = "the-boundary"
 
 
@@ -75,7 +75,7 @@ class Running:
 
 def waited(condition: Callable[[], Any]) -> None:
     """Wait until something is so."""
-    for _ in range(600):
+    for _ in range(round(PATIENCE / 0.1)):
         if condition():
             return
         time.sleep(0.1)
