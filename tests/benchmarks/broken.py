@@ -28,8 +28,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tests.benchmarks.library import COMMAND, ROOT, _family, _memory
+from tests.benchmarks.library import COMMAND, ROOT
 from tests.media import chord, encode
+from tests.processes import family, memory
 
 REAL = ROOT / "tests" / "data" / "real"
 RATE = 44100
@@ -188,7 +189,7 @@ def judge(folder: Path, scratch: Path, broken: dict[str, str], workers: int) -> 
     with errors.open("wb") as stream:
         process = subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, stderr=stream, stdout=subprocess.DEVNULL)
         while process.poll() is None:
-            used = max(used, sum(map(_memory, _family(process.pid))))
+            used = max(used, sum(map(memory, family(process.pid))))
             time.sleep(0.5)
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

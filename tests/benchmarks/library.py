@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from tests.library import write_library
+from tests.processes import family, memory
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from scripts.main import main; main()", "predict"]
@@ -38,7 +39,7 @@ def main() -> None:
             process = subprocess.Popen([*COMMAND, str(folder), *arguments], cwd=ROOT, stderr=errors)
             used = []
             while process.poll() is None:
-                used.append(sum(map(_memory, _family(process.pid))))
+                used.append(sum(map(memory, family(process.pid))))
                 time.sleep(0.2)
             seconds = time.perf_counter() - start
         answers = len(Path(scratch, "keys.jsonl").read_bytes().splitlines())
@@ -51,24 +52,6 @@ def main() -> None:
     tenth = max(1, len(used) // 10)
     peaks = [max(used[place : place + tenth]) >> 10 for place in range(0, len(used), tenth)]
     print("MB in each tenth:", *peaks)
-
-
-def _family(process: int) -> list[int]:
-    """A process and those below it."""
-    try:
-        tasks = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    except OSError:
-        return [process]
-    return [process, *(one for child in tasks for one in _family(int(child)))]
-
-
-def _memory(process: int) -> int:
-    """In KiB."""
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 if __name__ == "__main__":

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import shlex
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,71 +17,10 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, in_subprocess
+from tests.tfkey.serving.processes import Process, started
 from tests.tfkey.serving.running import form, head, wav
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
-COMMAND = [sys.executable, "-c", "from scripts.main import main; main()"]
-
-
-class Process:
-    """A command that runs, and what it has said."""
-
-    def __init__(self, *arguments: object, temporary: Path, **environment: str) -> None:
-        self._process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TMPDIR": str(temporary), **environment},
-        )
-        self.errors: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        assert self._process.stdout is not None
-        self.first = self._process.stdout.readline().strip()
-
-    @property
-    def address(self) -> str:
-        (found,) = re.findall(r"http://[\w.]+:\d+/", self.first)
-        return found
-
-    @property
-    def port(self) -> int:
-        return int(self.address.rstrip("/").rpartition(":")[2])
-
-    def connection(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
-
-    def signal(self, number: int) -> None:
-        self._process.send_signal(number)
-
-    def end(self) -> int:
-        """Wait for the end; return the exit code."""
-        code = self._process.wait(60)
-        self._reader.join(10)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        assert "Traceback" not in "".join(self.errors)
-        return code
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as stream:
-            self.errors += stream
-
-
-@contextlib.contextmanager
-def started(*arguments: object, temporary: Path, **environment: str) -> Iterator[Process]:
-    process = Process(*arguments, temporary=temporary, **environment)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.end()
 
 
 def serving(
