@@ -4,12 +4,12 @@
 (``--at-once``), and has ``tfkey predict --format jsonl`` analyse the same files, each with as many worker
 processes (``--workers``). The two take turns in every round. Time is counted from the first answers on, when
 all processes are warm, to the last one, so that the start of ``tfkey predict`` is left out. For each it prints
-the files per minute and the seconds of the processor per file, and the ratios within a round; for the server
-also the latency (median and 99 %), eight at a time and one at a time. The seconds of the processor are those of
-the server's processes, without those of the client.
+the files per minute and the time of the processor per file, and the ratios within a round; for the server also
+the latency (median and 99 %), eight at a time and one at a time. The time of the processor is that of the
+server's processes, without that of the client.
 
-Then it sends waveforms and spectrograms to ``:predict``, against the same network called in this process
-without a server. The audio is made from the recordings in ``tests/data/real``. Linux.
+Then it sends waveforms and spectrograms to ``:predict``, against a script without a server: ``json.loads``, the
+same network, ``json.dumps``. The audio is made from the recordings in ``tests/data/real``. Linux.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from tests.processes import family, processor_seconds
 from tests.tfkey.serving.processes import COMMAND, ROOT, Process, started
 from tests.tfkey.serving.running import BOUNDARY, form
 
+FRAMES = 324
 PREDICT = "/v1/models/tfkey:predict"
 
 
@@ -45,11 +46,13 @@ class Turn:
     Attributes:
         seconds: per file, by the clock.
         busy: seconds of the processor per file.
+        own: those of the server's own process.
         latencies: of each request, in seconds.
     """
 
     seconds: float
     busy: float
+    own: float = 0.0
     latencies: tuple[float, ...] = ()
 
 
@@ -97,9 +100,10 @@ class Clients:
         return end, end - start
 
 
-def busy(server: Process) -> float:
-    """The seconds of the processor that a server's processes have taken so far."""
-    return sum(map(processor_seconds, family(server.pid)))
+def busy(server: Process) -> np.ndarray:
+    """The seconds of the processor that all processes of a server have taken so far, and its own one."""
+    own, *workers = map(processor_seconds, family(server.pid))
+    return np.array([own + sum(workers), own])
 
 
 def serve_turn(server: Process, requests: Sequence[Request], at_once: int, warm: int) -> Turn:
@@ -107,11 +111,10 @@ def serve_turn(server: Process, requests: Sequence[Request], at_once: int, warm:
     clients = Clients(server.port, at_once)
     before = busy(server)
     ends = clients.send(requests)
-    after = busy(server)
+    spent = (busy(server) - before) / len(requests)
     clients.close()
-    counted = len(requests) - warm
-    seconds = (ends[-1][0] - ends[warm - 1][0]) / counted
-    return Turn(seconds, (after - before) / len(requests), tuple(took for _, took in ends[warm:]))
+    seconds = (ends[-1][0] - ends[warm - 1][0]) / (len(requests) - warm)
+    return Turn(seconds, *spent, tuple(took for _, took in ends[warm:]))
 
 
 def predict_turn(files: Sequence[Path], workers: int, warm: int, start: float) -> Turn:
@@ -190,6 +193,8 @@ def uploads(server: Process, folder: Path, seconds: int, options: argparse.Names
         per_minute = spread([60 / turn.seconds for turn in found], ".0f")
         cost = spread([1000 * turn.busy for turn in found], ".0f")
         print(f"  {name:14} {per_minute} files per minute; {cost} ms of the processor per file")
+    own = spread([1000 * turn.own for turn in turns["tfkey serve"]], ".1f")
+    print(f"  of it, in the server's own process: {own} ms")
     for what in ("seconds", "busy"):
         pairs = zip(turns["tfkey serve"], turns["tfkey predict"], strict=True)
         ratios = [getattr(a, what) / getattr(b, what) for a, b in pairs]
@@ -200,39 +205,43 @@ def uploads(server: Process, folder: Path, seconds: int, options: argparse.Names
 
 
 def predictions(server: Process, options: argparse.Namespace) -> None:
-    """Compare ``:predict`` with the network in this process."""
+    """Compare ``:predict`` with a script that does the same without a server."""
     from tfkey.inference.estimator import KeyEstimator
     from tfkey.serving.signatures import SPECTROGRAM, WAVEFORM, apply_signature
 
     estimator = KeyEstimator.from_pretrained()
     metadata = estimator.metadata
     random = np.random.default_rng(0)
-    rows: dict[str, np.ndarray] = {
+    rows = {
         WAVEFORM: random.normal(0, 0.1, 30 * metadata.features.sample_rate),
-        SPECTROGRAM: random.random((324, metadata.features.n_bins, 1)),
+        SPECTROGRAM: random.random((FRAMES, metadata.features.n_bins, 1)),
     }
     for name, row in rows.items():
-        row = row.round(4).astype(np.float32)
-        body = json.dumps({"signature_name": name, "instances": [row.round(4).astype(float).tolist()]})
-        request = Request(PREDICT, "application/json", body.encode())
+        # As people write it; float32 has up to 17 digits then.
+        values = {"signature_name": name, "instances": [row.astype(np.float32).tolist()]}
+        request = Request(PREDICT, "application/json", json.dumps(values).encode())
 
-        def direct(name: str = name, row: np.ndarray = row) -> float:
-            start = time.perf_counter()
-            for _ in range(10):
-                apply_signature(metadata, estimator.network, name, [row], 1)
-            return (time.perf_counter() - start) / 10
+        def script(name: str = name, body: bytes = request.body) -> float:
+            start = time.process_time()
+            given = np.asarray(json.loads(body)["instances"], np.float32)
+            found = apply_signature(metadata, estimator.network, name, list(given), 1)
+            json.dumps({"predictions": found.tolist()})
+            return time.process_time() - start
 
-        direct()
-        turns, alone, called = [], [], []
+        script()
+        turns, alone, scripts = [], [], []
         for _ in range(options.rounds):
-            called.append(direct())
+            scripts.append(statistics.median(script() for _ in range(5)))
             turns.append(serve_turn(server, [request] * (options.requests + 16), options.at_once, 16))
             alone.append(serve_turn(server, [request] * 20, 1, 4))
         print(f"\n:predict, {name} {list(row.shape)}, {len(request.body) / 2**20:.2f} MB of JSON")
         per_minute = spread([60 / turn.seconds for turn in turns], ".0f")
         print(f"  requests per minute, {options.at_once} at a time: {per_minute}")
-        print(f"  ms of the processor per request: {spread([1000 * t.busy for t in turns], '.1f')}")
-        print(f"  ms in this process, without a server: {spread([1000 * s for s in called], '.1f')}")
+        print(f"  ms of the processor per request: {spread([1000 * turn.busy for turn in turns], '.0f')}")
+        print(f"  of it, in the server's own process: {spread([1000 * turn.own for turn in turns], '.1f')}")
+        print(f"  ms of the processor for a script: {spread([1000 * seconds for seconds in scripts], '.0f')}")
+        ratios = [turn.busy / seconds for turn, seconds in zip(turns, scripts, strict=True)]
+        print(f"  processor per request, serve / script: {spread(ratios)}")
         print(f"  latency, {options.at_once} at a time: {latency(turns)}")
         print(f"  latency, one at a time: {latency(alone)}", flush=True)
 

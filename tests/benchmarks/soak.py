@@ -3,8 +3,8 @@
 ``python -m tests.benchmarks.soak --minutes 60`` starts ``tfkey serve`` on the loopback address and sends
 requests, four at once (``--clients``): recordings in seven formats, files that are broken in 31 ways, clients
 of every kind of ``tests/tfkey/serving/visits.py`` (slow ones, some that send too much, stop half-way or go
-before the answer), and waveforms for ``:predict``. What the server says of a file is compared with what ``tfkey
-predict`` says of it.
+before the answer), and waveforms for ``:predict``. What the server says of a file is compared with what
+``tfkey predict`` says of it.
 
 Each minute it prints the requests so far, the memory (proportional set size; the median of the minute's
 samples) of the server's process and of its workers together, and the descriptors that they have open. At the
