@@ -3,13 +3,13 @@
 ``python -m tests.benchmarks.serve`` starts a server on the loopback address, sends it files eight at a time
 (``--at-once``), and has ``tfkey predict --format jsonl`` analyse the same files, each with as many worker
 processes (``--workers``). The two take turns in every round. Time is counted from the first answers on, when
-all processes are warm, to the last one, so that the start of ``tfkey predict`` is left out. For each it prints
-the files per minute and the time of the processor per file, and the ratios within a round; for the server also
+all processes are warm, to the last one: the start of ``tfkey predict`` is left out. For each it prints the
+files per minute and the time of the processor per file, and the ratios within a round; for the server also
 the latency (median and 99 %), eight at a time and one at a time. The time of the processor is that of the
 server's processes, without that of the client.
 
-Then it sends waveforms and spectrograms to ``:predict``, against a script without a server: ``json.loads``, the
-same network, ``json.dumps``. The audio is made from the recordings in ``tests/data/real``. Linux.
+Then it sends waveforms and spectrograms to ``:predict``, against a script without a server: ``json.loads``,
+the same network, ``json.dumps``. The audio is made from the recordings in ``tests/data/real``. Linux.
 """
 
 from __future__ import annotations

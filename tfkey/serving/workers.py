@@ -64,6 +64,16 @@ class _Job:
     begun: asyncio.Event
 
 
+@dataclass(frozen=True)
+class _Exchanged:
+    """What a process said of its task, the task that comes next, and whether the process has that already."""
+
+    kind: str
+    value: Any
+    following: _Job | None
+    is_given: bool
+
+
 class WorkerPool:
     """A number of processes that take tasks in the order in which they come.
 
@@ -85,6 +95,7 @@ class WorkerPool:
         self.description = ""
         self._make = partial(make_doer, open_, memory_mb)
         self._waiting: deque[_Job] = deque()
+        self._unanswered: set[_Job] = set()
         self._arrived = asyncio.Condition()
         self._threads = ThreadPoolExecutor(workers, "tfkey-worker")
         self._processes: set[Worker[Any]] = set()
@@ -134,6 +145,7 @@ class WorkerPool:
         job = _Job(task, timeout, asyncio.get_running_loop().create_future(), asyncio.Event())
         job.result.add_done_callback(_look)
         self._waiting.append(job)
+        self._unanswered.add(job)
         try:
             async with self._arrived:
                 self._arrived.notify()
@@ -144,6 +156,7 @@ class WorkerPool:
             return await job.result
         finally:
             job.result.cancel()
+            self._unanswered.discard(job)
             with contextlib.suppress(ValueError):
                 self._waiting.remove(job)
 
@@ -157,28 +170,45 @@ class WorkerPool:
         await asyncio.gather(*self._attendants, return_exceptions=True)
         for process in list(self._processes):
             self._end(process)
-        for job in self._waiting:
+        for job in self._unanswered:
             _give_up(job)
         self._threads.shutdown(wait=False)
 
     async def _attend(self, process: Worker[Any]) -> None:
         """Give a process, and those that replace it, one task after another."""
         while True:
-            job = await self._next()
+            job: _Job | None = await self._next()
             if not process.process.is_alive():
                 # It died while it was idle: the task is not to blame.
-                try:
-                    process = await self._replaced(process)
-                except asyncio.CancelledError:
-                    _give_up(job)
-                    raise
-            if not job.result.done() and not await self._serve(process, job):
                 process = await self._replaced(process)
+            is_given = False
+            while job is not None and (is_given or not job.result.done()):
+                is_alive, job, is_given = await self._serve(process, job, is_given)
+                if not is_alive:
+                    process = await self._replaced(process)
 
     async def _next(self) -> _Job:
         async with self._arrived:
-            await self._arrived.wait_for(lambda: self._waiting)
-            return self._waiting.popleft()
+            while (job := self._taken()) is None:
+                await self._arrived.wait()
+            return job
+
+    def _taken(self) -> _Job | None:
+        """Take the first task that somebody waits for, if there is one. Any thread may call this."""
+        while not self._is_closed:
+            try:
+                job = self._waiting.popleft()
+            except IndexError:
+                break
+            if not job.result.done():
+                return job
+        return None
+
+    async def _put_back(self, job: _Job) -> None:
+        """Let a task be the next one again."""
+        self._waiting.appendleft(job)
+        async with self._arrived:
+            self._arrived.notify()
 
     async def _replaced(self, process: Worker[Any]) -> Worker[Any]:
         self._end(process)
@@ -212,40 +242,47 @@ class WorkerPool:
             raise value
         raise RuntimeError(f"in a worker process:\n{value}")
 
-    async def _serve(self, process: Worker[Any], job: _Job) -> bool:
-        """Have a process do a task; return whether the process can take another."""
+    async def _serve(self, process: Worker[Any], job: _Job, is_given: bool) -> tuple[bool, _Job | None, bool]:
+        """Have a process do a task.
+
+        Returns:
+            Whether the process can take another task, the task that comes next if there is one, and whether
+            the process has been given that already.
+        """
         job.begun.set()
-        exchange = asyncio.ensure_future(self._in_thread(_exchange, process, job.task, job.timeout))
+        exchange = asyncio.ensure_future(self._in_thread(self._exchange, process, job, is_given))
         exchange.add_done_callback(_look)
-        try:
-            await asyncio.wait({exchange, job.result}, timeout=job.timeout, return_when="FIRST_COMPLETED")
-            if job.result.done() and not exchange.done():
-                await asyncio.wait({exchange}, timeout=min(job.timeout, ABANDONED_SECONDS))
-        except asyncio.CancelledError:
-            _give_up(job)
-            raise
+        await asyncio.wait({exchange, job.result}, timeout=job.timeout, return_when="FIRST_COMPLETED")
+        if job.result.done() and not exchange.done():
+            await asyncio.wait({exchange}, timeout=min(job.timeout, ABANDONED_SECONDS))
         if not exchange.done():
             self.counts["abandoned" if job.result.done() else "timed out"] += 1
             process.process.kill()
             await asyncio.wait({exchange})
             _fail(job, WorkerTimedOut(f"took longer than {job.timeout:g} s"))
-            return False
+            if exchange.exception() is None and (following := exchange.result().following) is not None:
+                # It answered after all, and was given another task in vain.
+                await self._put_back(following)
+            return False, None, False
         return self._settle(process, job, exchange)
 
-    def _settle(self, process: Worker[Any], job: _Job, exchange: asyncio.Future[Any]) -> bool:
-        """Pass the outcome of a task on; return whether its process lives."""
+    def _settle(
+        self, process: Worker[Any], job: _Job, exchange: asyncio.Future[_Exchanged]
+    ) -> tuple[bool, _Job | None, bool]:
+        """Pass the outcome of a task on; return what :meth:`_serve` returns."""
         try:
-            kind, value = exchange.result()
+            found = exchange.result()
         except (EOFError, OSError):
             process.process.join(_ENDING_SECONDS)
             self.counts["crashed"] += 1
             _fail(job, WorkerCrashed(how_it_ended(process.process.exitcode)))
-            return False
+            return False, None, False
         except Exception as error:
             # The task or its result does not pickle.
             self.counts["failed"] += 1
             _fail(job, TaskFailed(traceback.format_exc(), type(error).__name__))
-            return False
+            return False, None, False
+        kind, value = found.kind, found.value
         if kind == "done":
             kind, value = value
         if kind == "done":
@@ -261,7 +298,24 @@ class WorkerPool:
             kind = "failed"
             _fail(job, TaskFailed(value))
         self.counts[kind] += 1
-        return True
+        return True, found.following, found.is_given
+
+    def _exchange(self, process: Worker[Any], job: _Job, is_given: bool) -> _Exchanged:
+        """Give a process a task, unless it has it already, wait for the answer, and give it the next task.
+
+        This runs in a thread. By way of the event loop, the process would have nothing to do for some
+        milliseconds between two tasks while the processors are busy.
+        """
+        if not is_given:
+            process.send((job.task, job.timeout))
+        kind, value = process.receive()
+        following, is_given = self._taken(), False
+        if following is not None:
+            # A task that does not pickle fails when its turn comes.
+            with contextlib.suppress(Exception):
+                process.send((following.task, following.timeout))
+                is_given = True
+        return _Exchanged(kind, value, following, is_given)
 
     def _end(self, process: Worker[Any]) -> None:
         if process in self._processes:
@@ -287,8 +341,3 @@ def _look(future: asyncio.Future[Any]) -> None:
     """Take note of an error, which nobody else may: asyncio would complain."""
     if not future.cancelled():
         future.exception()
-
-
-def _exchange(process: Worker[Any], task: Task, timeout: float) -> tuple[str, Any]:
-    process.send((task, timeout))
-    return process.receive()
