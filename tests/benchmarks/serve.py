@@ -1,29 +1,33 @@
 """Naming the key of files over HTTP: ``tfkey serve`` against ``tfkey predict`` on the same files, in one run.
 
 ``python -m tests.benchmarks.serve`` starts a server on the loopback address, sends it files eight at a time
-(``--at-once``), and has ``tfkey predict --format jsonl`` analyse the same files, each with as many worker
-processes (``--workers``). The two take turns in every round. Time is counted from the first answers on, when
-all processes are warm, to the last one: the start of ``tfkey predict`` is left out. For each it prints the
-files per minute and the time of the processor per file, and the ratios within a round; for the server also
-the latency (median and 99 %), eight at a time and one at a time. The time of the processor is that of the
-server's processes, without that of the client.
+(``--at-once``), and has ``tfkey predict`` analyse a folder of the same files, each with as many worker
+processes (``--workers``). While one of them works, all processes of the other are stopped (SIGSTOP); they take
+turns of half a second, so that what else the machine does meets both alike. A round is twenty turns of each.
+Nothing counts until all processes are warm. For each it prints the files per minute and the time of the
+processor per file, and the ratios within a round; the time of the processor is that of all processes but the
+client. Then follows the latency without turns (median and 99 %), eight at a time and one at a time.
 
-Then it sends waveforms and spectrograms to ``:predict``, against a script without a server: ``json.loads``,
-the same network, ``json.dumps``. The audio is made from the recordings in ``tests/data/real``. Linux.
+At last it sends waveforms and spectrograms to ``:predict``, against a script without a server:
+``json.loads``, the same network, ``json.dumps``. The audio is made from the recordings in ``tests/data/real``.
+Linux.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import itertools
 import json
-import resource
+import os
+import signal
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +35,13 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.predict import make_files
+from tests.benchmarks.turns import TURN_SECONDS, TURNS, Paced, in_turns, wait_until
 from tests.processes import family, processor_seconds
 from tests.tfkey.serving.processes import COMMAND, ROOT, Process, started
 from tests.tfkey.serving.running import BOUNDARY, form
 
 FRAMES = 324
+MOST_PER_SECOND = 60
 PREDICT = "/v1/models/tfkey:predict"
 
 
@@ -79,15 +85,10 @@ class Clients:
 
     def send(self, requests: Sequence[Request]) -> list[tuple[float, float]]:
         """Send requests; return when each was answered and how long it took, in the order of the ends."""
-        return sorted(self._threads.map(self._ask, requests))
+        return sorted(self._threads.map(self.ask, requests))
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._threads.shutdown()
-        for connection in self._free:
-            connection.close()
-
-    def _ask(self, request: Request) -> tuple[float, float]:
+    def ask(self, request: Request) -> tuple[float, float]:
+        """Send a request; return when it was answered and how long it took."""
         connection = self._free.pop()
         start = time.perf_counter()
         connection.request("POST", request.path, request.body, {"Content-Type": request.content_type})
@@ -98,6 +99,12 @@ class Clients:
         if response.status != 200:
             raise SystemExit(f"{request.path}: {response.status} {content[:300]!r}")
         return end, end - start
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._threads.shutdown()
+        for connection in self._free:
+            connection.close()
 
 
 def busy(server: Process) -> np.ndarray:
@@ -117,39 +124,54 @@ def serve_turn(server: Process, requests: Sequence[Request], at_once: int, warm:
     return Turn(seconds, *spent, tuple(took for _, took in ends[warm:]))
 
 
-def predict_turn(files: Sequence[Path], workers: int, warm: int, start: float) -> Turn:
-    """Have ``tfkey predict`` analyse files, of which the first ones do not count.
-
-    Args:
-        files: the files.
-        workers: the number of processes.
-        warm: how many files do not count.
-        start: the seconds of the processor that its start takes.
-    """
-    arguments = ["predict", *map(str, files), "--format", "jsonl", "--workers", str(workers)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+@contextlib.contextmanager
+def predicting(folder: Path, workers: int, warm: int) -> Iterator[Paced]:
+    """``tfkey predict`` on a folder, stopped once it is warm."""
+    arguments = ["predict", str(folder), "--format", "jsonl", "--workers", str(workers)]
     with subprocess.Popen(
         [*COMMAND, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
-        assert process.stdout is not None
-        ends = [time.perf_counter() for _ in process.stdout]
-    if len(ends) != len(files):
-        raise SystemExit("tfkey predict did not answer; run it by hand to see why")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = (ends[-1] - ends[warm - 1]) / (len(files) - warm)
-    return Turn(seconds, (sum(after[:2]) - sum(before[:2]) - start) / len(files))
+        lines: list[bytes] = []
+        reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
+        reader.start()
+        program = Paced(process.pid, lambda: len(lines))
+        try:
+            wait_until(lambda: len(lines) >= warm)
+            program.stop()
+            yield program
+        finally:
+            for one in family(process.pid):
+                os.kill(one, signal.SIGKILL)
+            reader.join()
 
 
-def start_of_predict(folder: Path, workers: int) -> float:
-    """The seconds of the processor that the start of ``tfkey predict`` takes: files of no length."""
-    files = [folder / f"nothing-{number}.wav" for number in range(max(2, workers))]
-    for file in files:
-        file.touch()
-    arguments = ["predict", *map(str, files), "--workers", str(workers)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([*COMMAND, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(after[:2]) - sum(before[:2])
+@contextlib.contextmanager
+def asking(server: Process, requests: Sequence[Request], at_once: int, warm: int) -> Iterator[Paced]:
+    """A server that always has so many requests to answer, stopped once it is warm."""
+    clients = Clients(server.port, at_once)
+    is_over = threading.Event()
+    answered: list[float] = []
+
+    def work() -> None:
+        for request in itertools.cycle(requests):
+            if is_over.is_set():
+                break
+            answered.append(clients.ask(request)[0])
+
+    threads = [threading.Thread(target=work) for _ in range(at_once)]
+    for thread in threads:
+        thread.start()
+    program = Paced(server.pid, lambda: len(answered))
+    try:
+        wait_until(lambda: len(answered) >= warm)
+        program.stop()
+        yield program
+    finally:
+        is_over.set()
+        program.go_on()
+        for thread in threads:
+            thread.join()
+        clients.close()
 
 
 def spread(values: Sequence[float], form: str = ".2f") -> str:
@@ -163,44 +185,35 @@ def latency(turns: Sequence[Turn]) -> str:
     return f"median {np.median(taken):.0f}, 99 % {np.quantile(taken, 0.99):.0f} ms"
 
 
-def uploads(server: Process, folder: Path, seconds: int, options: argparse.Namespace) -> None:
+def uploads(server: Process, scratch: Path, seconds: int, options: argparse.Namespace) -> None:
     """Compare uploads with ``tfkey predict``."""
     warm = 2 * options.at_once
-    distinct = make_files(folder, seconds, 5)
-    files = list(itertools.islice(itertools.cycle(distinct), warm + options.files))
-    # A file that is named twice is analysed once.
-    copies = [folder / f"copy-{number}-{path.name}" for number, path in enumerate(files)]
-    for copy, path in zip(copies, files, strict=True):
-        copy.hardlink_to(path)
+    distinct = make_files(scratch, seconds, 5)
+    folder = scratch / f"folder-{seconds}"
+    folder.mkdir()
+    # More than it can do.
+    for number in range(warm + round(options.rounds * TURNS * TURN_SECONDS * MOST_PER_SECOND)):
+        (folder / f"{number:06d}.mp3").hardlink_to(distinct[number % len(distinct)])
     kind = f"multipart/form-data; boundary={BOUNDARY}"
-    bodies = {path: Request("/estimate", kind, form(path.read_bytes(), path.name)) for path in distinct}
-    requests = [bodies[path] for path in files]
-    turns: dict[str, list[Turn]] = {"tfkey serve": [], "tfkey predict": []}
-    alone: list[Turn] = []
-    start = statistics.median(start_of_predict(folder, options.workers) for _ in range(3))
-    programs: dict[str, Callable[[], Turn]] = {
-        "tfkey serve": lambda: serve_turn(server, requests, options.at_once, warm),
-        "tfkey predict": lambda: predict_turn(copies, options.workers, warm, start),
-    }
-    for number in range(options.rounds):
-        # Neither is always the first.
-        for name in sorted(programs, reverse=bool(number % 2)):
-            turns[name].append(programs[name]())
-        alone.append(serve_turn(server, requests[:10], 1, 2))
+    requests = [Request("/estimate", kind, form(path.read_bytes(), path.name)) for path in distinct]
+    with (
+        predicting(folder, options.workers, warm) as predict,
+        asking(server, requests, options.at_once, warm) as serve,
+    ):
+        in_turns([serve, predict], options.rounds)
     size = distinct[0].stat().st_size / 2**20
-    print(f"\nMP3s of {seconds} s ({size:.1f} MB), {options.workers} workers, {options.files} files a round")
-    for name, found in turns.items():
-        per_minute = spread([60 / turn.seconds for turn in found], ".0f")
-        cost = spread([1000 * turn.busy for turn in found], ".0f")
+    print(f"\nMP3s of {seconds} s ({size:.1f} MB), {options.workers} workers, {options.rounds} rounds")
+    for name, program in (("tfkey serve", serve), ("tfkey predict", predict)):
+        per_minute = spread([60 / each for each in program.seconds], ".0f")
+        cost = spread([1000 * each for each in program.busy], ".0f")
         print(f"  {name:14} {per_minute} files per minute; {cost} ms of the processor per file")
-    own = spread([1000 * turn.own for turn in turns["tfkey serve"]], ".1f")
-    print(f"  of it, in the server's own process: {own} ms")
-    for what in ("seconds", "busy"):
-        pairs = zip(turns["tfkey serve"], turns["tfkey predict"], strict=True)
-        ratios = [getattr(a, what) / getattr(b, what) for a, b in pairs]
-        title = "time" if what == "seconds" else "processor"
+    for what, title in (("seconds", "time"), ("busy", "processor")):
+        ratios = [a / b for a, b in zip(getattr(serve, what), getattr(predict, what), strict=True)]
         print(f"  {title} per file, serve / predict: {spread(ratios)}")
-    print(f"  latency, {options.at_once} at a time: {latency(turns['tfkey serve'])}")
+    many = [serve_turn(server, requests * options.requests, options.at_once, warm)]
+    alone = [serve_turn(server, requests * 8, 1, 2)]
+    print(f"  in the server's own process: {1000 * many[0].own:.1f} ms of the processor per file")
+    print(f"  latency, {options.at_once} at a time: {latency(many)}")
     print(f"  latency, one at a time: {latency(alone)}", flush=True)
 
 
@@ -252,8 +265,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--files", type=int, default=48, help="of each length and round")
-    parser.add_argument("--requests", type=int, default=64, help="of :predict in each round")
+    parser.add_argument(
+        "--requests",
+        type=int,
+        default=32,
+        help="sent for each latency and round",
+    )
     parser.add_argument("--seconds", type=int, nargs="*", default=[30, 180], help="lengths of files")
     parser.add_argument("--at-once", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
