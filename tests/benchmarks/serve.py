@@ -2,15 +2,15 @@
 
 ``python -m tests.benchmarks.serve`` starts a server on the loopback address, sends it files eight at a time
 (``--at-once``), and has ``tfkey predict`` analyse a folder of the same files, each with as many worker
-processes (``--workers``). While one of them works, all processes of the other are stopped (SIGSTOP); they take
-turns of half a second, so that what else the machine does meets both alike. A round is twenty turns of each.
-Nothing counts until all processes are warm. For each it prints the files per minute and the time of the
+processes (``--workers``). While one of them works, all processes of the other are stopped (SIGSTOP): they
+take turns of half a second, so that what else the machine does meets both alike. A round is twenty turns of
+each. Nothing counts until all processes are warm. For each it prints the files per minute and the time of the
 processor per file, and the ratios within a round; the time of the processor is that of all processes but the
 client. Then follows the latency without turns (median and 99 %), eight at a time and one at a time.
 
 At last it sends waveforms and spectrograms to ``:predict``, against a script without a server:
-``json.loads``, the same network, ``json.dumps``. The audio is made from the recordings in ``tests/data/real``.
-Linux.
+``json.loads``, the same network, ``json.dumps``. The audio is made from the recordings in
+``tests/data/real``. Linux.
 """
 
 from __future__ import annotations

@@ -66,7 +66,9 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         sentence = "there is no such path here; /openapi.json lists the paths"
     elif error.status_code == 405:
-        sentence = f"this path does not take this method; use {(error.headers or {}).get('Allow', 'another')}"
+        # Starlette keeps methods in a set, which has no order.
+        allowed = sorted((error.headers or {}).get("Allow", "another").split(", "))
+        sentence = f"this path does not take this method; use {', '.join(allowed)}"
     return Refusal(error.status_code, sentence, error.headers).response()
 
 
