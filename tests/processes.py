@@ -18,11 +18,23 @@ def family(process: int) -> list[int]:
 
 def memory(process: int) -> int:
     """Return the memory of a process in KiB; pages that it shares count in part."""
+    return _rolled_up(process, "Pss:")
+
+
+def anonymous_memory(process: int) -> int:
+    """Return the memory in KiB that a process has allocated; pages of files, such as libraries, do not count.
+
+    Unlike :func:`memory`, it does not change when other processes that use the same libraries begin or end.
+    """
+    return _rolled_up(process, "Anonymous:")
+
+
+def _rolled_up(process: int, name: str) -> int:
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return sum(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def peak_memory(process: int) -> int:

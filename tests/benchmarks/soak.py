@@ -6,8 +6,8 @@ of every kind of ``tests/tfkey/serving/visits.py`` (slow ones, some that send to
 before the answer), and waveforms for ``:predict``. What the server says of a file is compared with what
 ``tfkey predict`` says of it.
 
-Each minute it prints the requests so far, the memory (proportional set size; the median of the minute's
-samples) of the server's process and of its workers together, and the descriptors that they have open. At the
+Each minute it prints the requests so far, the memory that is allocated (the median of the minute's samples;
+without libraries) of the server's process and of its workers together, and the descriptors that they have open. At the
 end it prints whether the memory is within 10 % of that after five minutes (``--settle``), and whether a
 descriptor or a file is left. The exit code is 1 if not, or if an answer was wrong. Linux.
 """
@@ -33,7 +33,7 @@ from pathlib import Path
 
 from tests.benchmarks.broken import WAYS, write_good
 from tests.media import chord
-from tests.processes import descriptors, family, memory
+from tests.processes import anonymous_memory, descriptors, family
 from tests.tfkey.serving.processes import COMMAND, Process, started
 from tests.tfkey.serving.visits import BROKEN, Answer, Song, Visit, at_once, expected_of, visits
 from tfkey.keys import N_CLASSES
@@ -78,8 +78,8 @@ def sampled(process: int) -> Sample:
     """Look at a server."""
     server, *workers = family(process)
     return Sample(
-        memory(server) / 1024,
-        sum(map(memory, workers)) / 1024,
+        anonymous_memory(server) / 1024,
+        sum(map(anonymous_memory, workers)) / 1024,
         descriptors(server),
         sum(map(descriptors, workers)),
     )
