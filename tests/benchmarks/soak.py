@@ -7,9 +7,9 @@ before the answer), and waveforms for ``:predict``. What the server says of a fi
 ``tfkey predict`` says of it.
 
 Each minute it prints the requests so far, the memory that is allocated (the median of the minute's samples;
-without libraries) of the server's process and of its workers together, and the descriptors that they have open. At the
-end it prints whether the memory is within 10 % of that after five minutes (``--settle``), and whether a
-descriptor or a file is left. The exit code is 1 if not, or if an answer was wrong. Linux.
+without libraries) of the server's process and of its workers together, and the descriptors that they have
+open. At the end it prints whether the memory is within 10 % of that after five minutes (``--settle``), and
+whether a descriptor or a file is left. The exit code is 1 if not, or if an answer was wrong. Linux.
 """
 
 from __future__ import annotations
