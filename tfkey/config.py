@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -322,9 +322,18 @@ def _expand(values: dict[str, Any]) -> dict[str, Any]:
     return expanded
 
 
+def _is_table(name: str) -> bool:
+    """Whether a setting holds values by the names of datasets."""
+    field = Config.model_fields.get(name)
+    return field is not None and get_origin(field.annotation) is dict
+
+
 def _merge(target: dict[str, Any], source: dict[str, Any]) -> None:
     for name, value in source.items():
-        if isinstance(value, dict) and isinstance(target.get(name), dict):
+        if value == {} and _is_table(name):
+            # An empty section changes nothing, but an empty table, such as shares, is meant to be empty.
+            target[name] = {}
+        elif isinstance(value, dict) and isinstance(target.get(name), dict):
             if name == "model" and value.get("name", target[name].get("name")) != target[name].get("name"):
                 target[name] = {}  # another network has other settings
             _merge(target[name], value)

@@ -146,6 +146,14 @@ def test_numbers_are_taken_as_they_are_written(override: str, value: object) -> 
     assert (found, type(found)) == (value, type(value))
 
 
+def test_an_empty_table_empties_it_and_an_empty_section_changes_nothing() -> None:
+    shares = load_config("general", ["datasets=[free_music]", "shares={}", "major_shares={}"])
+    assert (shares.shares, shares.major_shares) == ({}, {})
+    assert load_config("general", ["train={}", "features={}"]) == load_config("general")
+    # Otherwise tables are merged.
+    assert load_config("general", ["shares.free_music=2"]).shares["synthetic_songs"] == 0.14
+
+
 def test_options_of_their_own_are_checked_together_with_the_rest() -> None:
     config = load_config("demo", ["weights.b=0.5", "mode=audio"], {"datasets": ["a", "b"], "mode": "images"})
     assert (config.datasets, config.weights, config.mode) == (["a", "b"], {"b": 0.5}, "images")

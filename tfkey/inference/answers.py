@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tfkey.inference.estimator import Estimate
+    from tfkey.inference.estimate import Estimate
     from tfkey.keys import Key, Notation
 
 Fields = dict[str, Any]

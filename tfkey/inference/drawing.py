@@ -19,7 +19,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.patches import Rectangle, Wedge
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from tfkey.inference.estimator import NO_TONES, SILENT, Estimate
+from tfkey.inference.estimate import NO_TONES, SILENT, Estimate
 from tfkey.inference.key_over_time import Segment
 from tfkey.inference.labels import clock, length, percent, signed, tick_distance, tuning
 from tfkey.inference.portrait import Portrait

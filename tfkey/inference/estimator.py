@@ -8,7 +8,7 @@ Each step can also be used alone: a file (:func:`tfkey.audio.reading.read`), a w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,23 +20,21 @@ from tfkey.audio.recordings import Recording, Waveform, open_recording
 from tfkey.errors import AudioError, UsageError
 from tfkey.inference.bundle import Metadata, open_bundle
 from tfkey.inference.covering import covering_starts
+from tfkey.inference.estimate import NO_TONES, SILENT, Estimate
 from tfkey.inference.key_over_time import Segment, segments
 from tfkey.inference.level import Conditioning, conditioning, levelled
 from tfkey.inference.networks import Network, load_network
 from tfkey.inference.pretrained import pretrained_folder
 from tfkey.inference.saved_model import SavedModelNetwork, find_saved_model
 from tfkey.inference.tones import LEAST_TONALITY, Tones, find_tones
-from tfkey.keys import KEYS, Key
+from tfkey.keys import KEYS
 from tfkey.scoring.calibration import calibrated
 from tfkey.spectrogram.light import spectrogram
 
 if TYPE_CHECKING:
     from tfkey.runs import Run
 
-__all__ = ["Estimate", "KeyEstimator", "Segment"]
-
-SILENT = "silent"
-NO_TONES = "no tones (noise, speech or percussion)"
+__all__ = ["NO_TONES", "SILENT", "Estimate", "KeyEstimator", "Segment"]
 
 LEAST_CORRECTION = 15.0
 """Cents from A4 = 440 Hz; the filters are moved to the tuning of recordings that deviate by this or more."""
@@ -49,40 +47,6 @@ _CORRECTION_STEP = 5.0
 
 # In samples: 10 to 30 ms.
 _CLICK = 512
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """The key of a recording.
-
-    Attributes:
-        key: the most probable key; None if the recording has no key (``reason`` says why).
-        probabilities: float64 ``[24]`` by class index, sum 1: calibrated, the mean over the recording.
-        confidence: the probability of ``key``, or of the best class if there is no key.
-        reason: why there is no key; None if there is a key.
-        tuning_cents: deviation from A4 = 440 Hz, in [-50, 50); None if it is not known.
-        seconds: the length of the recording.
-        segments: key over time, in order; neighbours with the same key are joined.
-        warning: what is wrong with a file that was analysed nevertheless, such as that it is cut; None if
-            nothing is wrong.
-        interval_probabilities: float64 ``[intervals, 24]``, each with sum 1: those of the intervals for key
-            over time that may have a key, without calibration.
-    """
-
-    key: Key | None
-    probabilities: np.ndarray
-    confidence: float
-    reason: str | None
-    tuning_cents: float | None
-    seconds: float
-    segments: tuple[Segment, ...]
-    warning: str | None = None
-    interval_probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, len(KEYS))))
-
-    def ranked(self, count: int = 3) -> list[tuple[Key, float]]:
-        """The most probable keys and their probabilities, best first, at most ``count``."""
-        order = np.argsort(-self.probabilities, kind="stable")[:count]
-        return [(KEYS[index], float(self.probabilities[index])) for index in order]
 
 
 @dataclass(frozen=True)

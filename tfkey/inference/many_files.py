@@ -14,7 +14,8 @@ from tfkey.keys import Notation
 
 if TYPE_CHECKING:
     from tfkey.audio.recordings import Recording
-    from tfkey.inference.estimator import Estimate, KeyEstimator
+    from tfkey.inference.estimate import Estimate
+    from tfkey.inference.estimator import KeyEstimator
     from tfkey.tags.key_tags import TagChange
 
 

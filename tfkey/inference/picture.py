@@ -18,7 +18,7 @@ from tfkey.files import atomic_path
 from tfkey.keys import Notation
 
 if TYPE_CHECKING:
-    from tfkey.inference.estimator import Estimate
+    from tfkey.inference.estimate import Estimate
     from tfkey.inference.portrait import Portrait
 
 SUFFIXES = (".png", ".svg", ".pdf")

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfkey.errors import TfkeyError
-from tfkey.serving.errors import RequestError
-from tfkey.serving.workers import TaskFailed, WorkerCrashed, WorkerTimedOut
+from tfkey.serving.errors import RequestError, TaskFailed, WorkerCrashed, WorkerTimedOut
 
 Body = bytes | Path
 """The JSON of a request, or the file that holds it."""

@@ -23,7 +23,6 @@ LINGER_SECONDS = 10.0
 """How long the rest of a body is read and dropped after an early answer. (To close at once would make the
 system discard the answer.)"""
 
-
 WRITE_SECONDS = 30.0
 """How long an answer may wait for a client that does not read it."""
 

@@ -9,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tfkey.errors import TfkeyError
+from tfkey.serving.errors import PoolError
 from tfkey.serving.failures import refusal_of, unless_gone, vanished
 from tfkey.serving.refusals import Refusal, busy
 from tfkey.serving.settings import ServerSettings
 from tfkey.serving.tasks import EstimateTask
 from tfkey.serving.uploads import received
-from tfkey.serving.workers import PoolError, WorkerPool
+from tfkey.serving.workers import WorkerPool
 
 LEAST_STEP, MOST_STEP = 1.0, 600.0
 """The domain of ``over_time`` in seconds."""

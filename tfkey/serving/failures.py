@@ -10,11 +10,10 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from tfkey.errors import TfkeyError, TooLongError
-from tfkey.serving.errors import RequestError
+from tfkey.serving.errors import NoWorkerFree, RequestError, TaskFailed, WorkerCrashed, WorkerTimedOut
 from tfkey.serving.refusals import Refusal, busy
 from tfkey.serving.settings import ServerSettings
 from tfkey.serving.uploads import ClientGone
-from tfkey.serving.workers import NoWorkerFree, TaskFailed, WorkerCrashed, WorkerTimedOut
 
 T = TypeVar("T")
 

@@ -193,7 +193,7 @@ def _check_site(scope: Scope, headers: Headers, host: str) -> None:
 
 
 def urlsplit_host(origin: str) -> str | None:
-    """Return the host and port in an ``Origin`` header, in lower case; None if there is none (``null``)."""
+    """Return the host and port in an ``Origin`` header, in lower case; None for ``null`` and the like."""
     scheme, separator, rest = origin.partition("://")
     return rest.lower() if separator and scheme in ("http", "https") else None
 

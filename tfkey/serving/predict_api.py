@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from tfkey.errors import TfkeyError
 from tfkey.serving.batching import Answers, Batcher, Body
+from tfkey.serving.errors import PoolError
 from tfkey.serving.estimate import LEAST_STEP, MOST_STEP
 from tfkey.serving.failures import refusal_of, unless_gone, vanished
 from tfkey.serving.metrics import Metrics
@@ -24,7 +25,7 @@ from tfkey.serving.refusals import Refusal
 from tfkey.serving.settings import ServerSettings
 from tfkey.serving.signatures import Served
 from tfkey.serving.uploads import UploadFolder, body, check_stated_length, no_room
-from tfkey.serving.workers import PoolError, WorkerPool
+from tfkey.serving.workers import WorkerPool
 
 _IN_MEMORY_BYTES = 2**20
 """Longer bodies go to the process as a file."""

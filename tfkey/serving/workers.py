@@ -16,6 +16,7 @@ from tfkey import errors
 from tfkey.errors import TfkeyError
 from tfkey.processes import Worker, died_early, how_it_ended
 from tfkey.serving.doer import Task, make_doer
+from tfkey.serving.errors import NoWorkerFree, TaskFailed, WorkerCrashed, WorkerTimedOut
 
 ABANDONED_SECONDS = 2.0
 """How long a task may go on whose client has gone; a new process costs about as much."""
@@ -25,35 +26,6 @@ _RETRY_SECONDS = 2.0
 
 # A process that has closed its connection is about to end.
 _ENDING_SECONDS = 2.0
-
-
-class PoolError(Exception):
-    """Work that a process could not finish."""
-
-
-class WorkerCrashed(PoolError):  # noqa: N818
-    """The process died of the task. The text says how: ``signal 11``."""
-
-
-class WorkerTimedOut(PoolError):  # noqa: N818
-    """The task took longer than it may; its process was ended."""
-
-
-class NoWorkerFree(PoolError):  # noqa: N818
-    """The task waited longer than it may, and was not begun."""
-
-
-class TaskFailed(PoolError):  # noqa: N818
-    """The task raised an error that is a fault of the program.
-
-    Args:
-        text: its traceback.
-        name: the name of its class.
-    """
-
-    def __init__(self, text: str, name: str = "Exception") -> None:
-        super().__init__(text)
-        self.name = name
 
 
 @dataclass(eq=False)

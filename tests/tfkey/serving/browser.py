@@ -52,7 +52,7 @@ def find_chromium() -> tuple[str, str] | None:
 
 @contextlib.contextmanager
 def chromium(folder: Path) -> Iterator[Page]:
-    """A browser with an empty profile in a folder; the test is skipped where there is none."""
+    """A browser with an empty profile in a folder; without a browser, the test is skipped."""
     found = find_chromium()
     if found is None:
         pytest.skip("the page was not tested: install chromium and chromium-driver (apt-get install)")

@@ -11,8 +11,7 @@ import pytest
 
 from tfkey.errors import TfkeyError
 from tfkey.serving.batching import Batcher
-from tfkey.serving.errors import RequestError
-from tfkey.serving.workers import NoWorkerFree, WorkerCrashed, WorkerTimedOut
+from tfkey.serving.errors import NoWorkerFree, RequestError, WorkerCrashed, WorkerTimedOut
 
 LONG_WAIT = 60.0
 

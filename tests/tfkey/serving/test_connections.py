@@ -69,7 +69,7 @@ HEADS = {
     "a negative length": (head(-1), 400, "not valid HTTP"),
     "two lengths": (head(2, "Content-Length: 3"), 400, "not valid HTTP"),
     "a length and chunks": (head(None, "Transfer-Encoding: zip"), 400, "not valid HTTP"),
-    "chunks that are none": (head(None, "Transfer-Encoding: chunked") + b"xyz\r\n", 400, "not valid HTTP"),
+    "chunks without a length": (head(None, "Transfer-Encoding: chunked") + b"xyz\r\n", 400, "not valid HTTP"),
     "one long header": (head(0, "X-A: " + "a" * 100_000), 431, "headers are larger"),
     "a flood of headers": (head(0, *["X-A: b"] * 20_000), 431, "headers are larger"),
     "a long path": (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 431, "headers are larger"),

@@ -14,7 +14,8 @@ import pytest
 
 from tests.tfkey.serving.acts import PATIENCE, Act, Gate, with_pool
 from tfkey.errors import AudioError
-from tfkey.serving.workers import TaskFailed, WorkerCrashed, WorkerPool, WorkerTimedOut
+from tfkey.serving.errors import TaskFailed, WorkerCrashed, WorkerTimedOut
+from tfkey.serving.workers import WorkerPool
 
 FAULTS: list[tuple[Act, type[Exception]]] = [
     (Act("exit", 3), WorkerCrashed),

@@ -20,9 +20,9 @@ from starlette.testclient import TestClient
 
 from tests.tfkey.serving.conftest import BINS, LEAST_FRAMES, request
 from tfkey.serving.app import create_app
+from tfkey.serving.errors import NoWorkerFree, TaskFailed, WorkerCrashed, WorkerTimedOut
 from tfkey.serving.settings import ServerSettings
 from tfkey.serving.uploads import UploadFolder
-from tfkey.serving.workers import NoWorkerFree, TaskFailed, WorkerCrashed, WorkerTimedOut
 
 MEGABYTE = 2**20
 MODEL = "/v1/models/tfkey"

@@ -19,7 +19,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.tfkey.serving.acts import PATIENCE, Act, Gate, until, with_pool
 from tfkey.errors import AudioError, DataError, TfkeyError, TooLongError, UsageError
-from tfkey.serving.workers import NoWorkerFree, TaskFailed, WorkerCrashed, WorkerPool, WorkerTimedOut
+from tfkey.serving.errors import NoWorkerFree, TaskFailed, WorkerCrashed, WorkerTimedOut
+from tfkey.serving.workers import WorkerPool
 
 
 def refuse() -> None:
