@@ -50,7 +50,7 @@ _PYTHON = {
         "The constant-Q transform",
         [
             "tfkey.spectrogram.cqt", "tfkey.spectrogram.frontend", "tfkey.spectrogram.filters",
-            "tfkey.spectrogram.light",
+            "tfkey.spectrogram.parameters", "tfkey.spectrogram.light",
         ],
     ),
     "networks-and-training": (

@@ -16,7 +16,7 @@ from typing import Any
 from tfkey.errors import DataError
 from tfkey.files import write_text
 from tfkey.inference.key_over_time import WINDOW_SECONDS
-from tfkey.spectrogram.filters import Features
+from tfkey.spectrogram.parameters import Features
 
 METADATA = "tfkey.json"
 CARD = "card.md"

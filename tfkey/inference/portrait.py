@@ -15,8 +15,9 @@ import numpy as np
 
 from tfkey.audio.reading import SILENCE_DB
 from tfkey.audio.recordings import Recording, open_recording
-from tfkey.spectrogram.filters import Features, Parameters, design
+from tfkey.spectrogram.filters import design
 from tfkey.spectrogram.light_cqt import ConstantQ
+from tfkey.spectrogram.parameters import Features, Parameters
 
 RANGE_DB = 60.0
 """The levels that a portrait distinguishes: from the loudest to this far below, in dB."""

@@ -21,8 +21,8 @@ from functools import cached_property
 
 import numpy as np
 
-from tfkey.spectrogram.filters import Features
 from tfkey.spectrogram.light import levels, lowest_level
+from tfkey.spectrogram.parameters import Features
 
 PROMINENCE_DB = 10.0
 """How far a peak is above its surroundings, in dB."""

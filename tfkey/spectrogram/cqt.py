@@ -62,7 +62,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfkey.spectrogram.filters import WINDOWS, Parameters, design
+from tfkey.spectrogram.filters import WINDOWS, design
+from tfkey.spectrogram.parameters import Parameters
 
 PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 OUTPUTS = ("magnitude", "complex")

@@ -20,7 +20,7 @@ import numpy as np
 from keras import ops
 
 from tfkey.settings import FeatureConfig
-from tfkey.spectrogram.filters import FLOORS, Parameters, soft_span
+from tfkey.spectrogram.parameters import FLOORS, Parameters, soft_span
 
 _TINY = 1e-10
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from tfkey.spectrogram.filters import Features, Parameters, soft_span
 from tfkey.spectrogram.light_cqt import ConstantQ
+from tfkey.spectrogram.parameters import Features, Parameters, soft_span
 
 # Below it a magnitude counts as 0.
 _TINY = 1e-10

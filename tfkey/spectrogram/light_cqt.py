@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfkey.spectrogram.filters import Parameters, design
+from tfkey.spectrogram.filters import design
+from tfkey.spectrogram.parameters import Parameters
 
 # Products that are computed at a time: they and what is added to them fit in a core's cache.
 _PRODUCTS = 1 << 14

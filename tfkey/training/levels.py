@@ -10,7 +10,7 @@ from typing import Any
 
 from keras import ops
 
-from tfkey.spectrogram.filters import soft_span
+from tfkey.spectrogram.parameters import soft_span
 
 # Magnitudes below it, relative to db_max, count as silence.
 _TINY = 1e-30

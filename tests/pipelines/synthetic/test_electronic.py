@@ -17,8 +17,8 @@ from pipelines.synthetic.electronic.progressions import PROGRESSIONS, SCALES, fi
 from pipelines.synthetic.electronic.styles import STYLES
 from tfkey.errors import UsageError
 from tfkey.keys import Key
-from tfkey.spectrogram.filters import Parameters
 from tfkey.spectrogram.light_cqt import ConstantQ
+from tfkey.spectrogram.parameters import Parameters
 
 # Krumhansl and Kessler's profiles of keys (1982).
 PROFILES = {

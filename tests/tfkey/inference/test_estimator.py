@@ -23,8 +23,8 @@ from tfkey.inference.from_run import export_metadata, load_run_network
 from tfkey.keys import Key
 from tfkey.runs import Run, create_run
 from tfkey.scoring.calibration import calibrated, softmax
-from tfkey.spectrogram.filters import Features
 from tfkey.spectrogram.frontend import build_frontend
+from tfkey.spectrogram.parameters import Features
 
 INTERVAL = 15600
 LEAST = 7 * 1024

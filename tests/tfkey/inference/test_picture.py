@@ -27,7 +27,7 @@ from tfkey.inference.key_over_time import Segment
 from tfkey.inference.picture import picture_names, shown_name, write_picture
 from tfkey.inference.portrait import Portrait, portrait
 from tfkey.keys import KEYS, Key, Notation
-from tfkey.spectrogram.filters import Features
+from tfkey.spectrogram.parameters import Features
 
 FEATURES = Features(
     sample_rate=22050, hop_length=4096, fmin=32.70319566, n_bins=192, bins_per_octave=24,

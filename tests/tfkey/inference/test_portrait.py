@@ -18,8 +18,8 @@ from tfkey.audio.recordings import Waveform, open_recording
 from tfkey.errors import AudioError
 from tfkey.inference.estimator import KeyEstimator
 from tfkey.inference.portrait import RANGE_DB, Portrait, portrait
-from tfkey.spectrogram.filters import Features, Parameters
 from tfkey.spectrogram.light_cqt import ConstantQ
+from tfkey.spectrogram.parameters import Features, Parameters
 
 SONG = ROOT / "tests" / "data" / "real" / "supertuxkart_west.ogg"
 FEATURES = Features(

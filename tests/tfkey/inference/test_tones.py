@@ -9,8 +9,8 @@ import soxr
 from tfkey.audio.reading import read
 from tfkey.inference.tones import LEAST_TONALITY, Tones, find_tones
 from tfkey.settings import FeatureConfig
-from tfkey.spectrogram.filters import Features
 from tfkey.spectrogram.light import spectrogram
+from tfkey.spectrogram.parameters import Features
 
 REAL = sorted((Path(__file__).parents[2] / "data" / "real").glob("*.ogg"))
 FEATURES = Features.of(FeatureConfig().model_dump())

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 
 from tfkey.inference.tones import find_tones
-from tfkey.spectrogram.filters import Features
 from tfkey.spectrogram.light import spectrogram
+from tfkey.spectrogram.parameters import Features
 
 NARROW = Features(22050, 4096, 65.40639133, 120, 24, 1.0, 0.0, 55.4, "soft")
 WIDE = dataclasses.replace(NARROW, fmin=32.70319566, n_bins=192)

@@ -11,7 +11,7 @@ import pytest
 
 from tfkey.inference.bundle import Metadata
 from tfkey.serving.signatures import Served
-from tfkey.spectrogram.filters import Features
+from tfkey.spectrogram.parameters import Features
 
 if TYPE_CHECKING:
     from tfkey.runs import Run

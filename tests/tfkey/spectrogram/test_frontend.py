@@ -6,8 +6,8 @@ import pytest
 
 from tfkey.settings import FeatureConfig
 from tfkey.spectrogram.cqt import CQT
-from tfkey.spectrogram.filters import Parameters
 from tfkey.spectrogram.frontend import LogMagnitude, build_frontend, frontend_of, to_pixels
+from tfkey.spectrogram.parameters import Parameters
 
 SMALL = FeatureConfig(sample_rate=8000, hop_length=512, fmin=100.0, n_bins=48, bins_per_octave=12)
 

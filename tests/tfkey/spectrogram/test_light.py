@@ -8,9 +8,9 @@ import pytest
 from tfkey.audio.reading import read
 from tfkey.settings import FeatureConfig
 from tfkey.spectrogram.cqt import CQT
-from tfkey.spectrogram.filters import Features
 from tfkey.spectrogram.frontend import LogMagnitude, build_frontend
 from tfkey.spectrogram.light import levels, lowest_level, spectrogram
+from tfkey.spectrogram.parameters import Features
 
 REAL = Path(__file__).parents[2] / "data" / "real"
 

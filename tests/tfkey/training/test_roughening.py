@@ -11,8 +11,8 @@ from tfkey.audio.reading import read
 from tfkey.config import load_config
 from tfkey.inference.tones import find_tones
 from tfkey.settings import FeatureConfig
-from tfkey.spectrogram.filters import Features
 from tfkey.spectrogram.light import spectrogram
+from tfkey.spectrogram.parameters import Features
 from tfkey.training.levels import to_magnitudes, to_values
 from tfkey.training.roughening import (
     Roughening,
