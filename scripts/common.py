@@ -16,12 +16,23 @@ from scripts.streams import printable
 from tfkey.config import Config, load_config
 from tfkey.errors import ConfigError
 from tfkey.settings import MODES
+from tfkey.storage import located
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from pipelines.download import DownloadState
     from tfkey.inference.many_files import Model
+
+
+class Location(click.ParamType):
+    """A path, local or elsewhere (``s3://bucket/folder``): see :func:`tfkey.storage.located`."""
+
+    name = "path"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path that the user named."""
+        return located(value)
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:

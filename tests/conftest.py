@@ -19,6 +19,7 @@ import soundfile
 import yaml
 
 from tests.base_install import pytest_fixture_setup, pytest_make_collect_report, pytest_pyfunc_call  # noqa: F401
+from tests.object_store import _running_store, impatient, object_store  # noqa: F401
 from tfkey.config import Config
 from tfkey.keys import Key
 

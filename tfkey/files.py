@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 from tfkey.errors import TfkeyError
+from tfkey.storage import committed, is_remote, remove_partials
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -38,9 +39,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     they cannot read the temporary one either. A device, a FIFO, a file in a folder that is not writable, or
     a mount point cannot be replaced; its content is overwritten with a copy of the temporary file.
 
+    For a path elsewhere, the temporary file is in the system's temporary folder, and must not become a folder
+    (see :func:`tfkey.storage.committed`).
+
     Raises:
         TfkeyError: the folder cannot be created or written to.
     """
+    if is_remote(path):
+        with committed(path) as partial:
+            yield partial
+        return
     scratch, partial = None, path.with_name(_partial_name(path.name))
     try:
         real = real_path(path)
@@ -132,7 +140,13 @@ def csv_lines(rows: Iterable[Sequence[Any]]) -> str:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove everything below ``folder`` that :func:`atomic_path` left behind when its process was killed."""
+    """Remove everything below ``folder`` that :func:`atomic_path` left behind when its process was killed.
+
+    For a folder elsewhere, see :func:`tfkey.storage.remove_partials`.
+    """
+    if is_remote(folder):
+        remove_partials(folder)
+        return
     for path in list(folder.rglob(f".*{PARTIAL_SUFFIX}*")):
         _remove(path)
 
