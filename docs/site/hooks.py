@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from collections.abc import Iterator
 from html import escape
 from itertools import groupby
@@ -25,6 +26,10 @@ from scripts.main import cli
 from tfkey.config_list import all_settings, in_yaml, section_descriptions
 
 ROOT = Path(__file__).parents[2]
+# The tests are not installed.
+sys.path.insert(0, str(ROOT))
+
+from tests.figures import read_results, results_page  # noqa: E402
 
 _COPIES = {
     "CHANGELOG.md": "changelog.md",
@@ -91,6 +96,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/commands.md": "\n".join(_commands()),
         "reference/settings.md": "\n".join(_settings()),
         "results/figures.md": _figures(),
+        "results/all.md": results_page(read_results()),
     }
     for name, (title, modules) in _PYTHON.items():
         directives = "\n".join(f"::: {module}\n" for module in modules)

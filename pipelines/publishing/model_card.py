@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ DATA, RECORDINGS, SCORES = "{data}", "{recordings}", "{scores}"
 """Places in a template that :func:`fill_card` fills in."""
 
 
+# Comments of a template are for those who edit it, such as the marks of figures; a card is also read in a terminal.
+_MARK = re.compile(r"<!--.*?-->", re.DOTALL)
 _NO_SCORES = "It has not been scored on recordings with known keys."
 
 
@@ -24,7 +27,7 @@ def fill_card(
 
     Args:
         template: Markdown; :data:`DATA` becomes a table of the datasets with their licences and citations,
-            :data:`RECORDINGS` a table of all recordings by origin, artist and licence.
+            :data:`RECORDINGS` a table of all recordings by origin, artist and licence. Comments are left out.
         datasets: the names of the datasets that the network was trained on.
         scores: Markdown that :data:`SCORES` becomes; None to say that there are none.
         catalogue: the folder of the descriptions; None for those bundled with tfkey.
@@ -39,7 +42,7 @@ def fill_card(
     ]
     works = [work for spec in specs.values() if spec for work in _works(spec)]
     data = _table(["dataset", "content", "licence", "citation"], rows)
-    filled = template.replace(SCORES, scores or _NO_SCORES)
+    filled = _MARK.sub("", template).replace(SCORES, scores or _NO_SCORES)
     return filled.replace(DATA, data).replace(RECORDINGS, _recordings(works))
 
 

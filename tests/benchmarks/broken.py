@@ -21,14 +21,16 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
 from tests.benchmarks.library import COMMAND, ROOT
+from tests.benchmarks.results import add_option, ratio, shown, table, write_results
 from tests.media import chord, encode
 from tests.processes import family, memory
 
@@ -156,6 +158,9 @@ WAYS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
 """Ways of being broken: a suffix, and what gives the content."""
 
 
+COLUMNS = ("", "answers", "failures named", "exit code", "s", "peak MiB")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a folder.
@@ -213,6 +218,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--show", action="store_true", help="print what is said of the broken files")
+    add_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
@@ -236,10 +242,30 @@ def main() -> None:
             if options.show:
                 shutil.copyfile(scratch / "errors", sys.stdout.fileno())
             _print(rounds[-1])
+    figures = {}
     for what in ("seconds", "busy", "memory"):
         ratios = [getattr(a, what) / getattr(b, what) for a, b in rounds]
         print(f"{what}, with broken files / without: {statistics.median(ratios):.3f} "
               f"({min(ratios):.3f} to {max(ratios):.3f})")  # fmt: skip
+        figures[what] = ratio(f"{what}, with broken files / without", ratios)
+    outcomes = table("A folder with broken files", COLUMNS, _rows(rounds, figures))
+    write_results(
+        options.results, "A folder with broken files", figures=figures, tables={"outcomes": outcomes}
+    )
+
+
+def _rows(rounds: list[list[Outcome]], figures: dict[str, dict[str, Any]]) -> Iterator[list[str]]:
+    """The table of a results file."""
+    for number, title in enumerate(("with broken files", "without")):
+        found = [outcomes[number] for outcomes in rounds]
+        seconds = [outcome.seconds for outcome in found]
+        first, memory = found[0], statistics.median(outcome.memory for outcome in found)
+        yield [
+            title, str(first.answers), str(first.lines), str(first.code),
+            f"{min(seconds):.1f} to {max(seconds):.1f}", f"{memory:.0f}",
+        ]  # fmt: skip
+    ratios = [shown(figures[what], with_range=True) for what in ("seconds", "memory")]
+    yield ["ratio, median (least to greatest)", "", "", "", *ratios]
 
 
 def _print(outcomes: list[Outcome]) -> None:

@@ -22,9 +22,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from tests.benchmarks.results import add_option, figure, shown, write_results
+from tests.benchmarks.results import table as result_table
 
 SAMPLE_RATE, HOP, FMIN, BINS, PER_OCTAVE = 44100, 2048, 65.41, 120, 24
 SECONDS = 30
@@ -204,8 +209,10 @@ def error(result: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.linalg.norm(result - wanted) / np.linalg.norm(wanted))
 
 
-def table(workers: list[tuple[Worker, tuple[str, ...]]], title: str, rounds: int, wanted: np.ndarray) -> None:
-    """Time all rivals in turn and print one table."""
+def table(
+    workers: list[tuple[Worker, tuple[str, ...]]], title: str, rounds: int, wanted: np.ndarray
+) -> Timed:
+    """Time all rivals in turn, and print one table."""
     rows = [(worker, name) for worker, names in workers for name in names]
     times: dict[tuple[str, int], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -232,13 +239,55 @@ def table(workers: list[tuple[Worker, tuple[str, ...]]], title: str, rounds: int
             f"{f'{min(times[name, b]):.2f} / {statistics.median(times[name, b]):.2f}':>18}" for b in BATCHES
         )
         print(f"{name:26}{cells}" + (f"{errors[name]:12.1e}" if name in errors else f"{'-':>12}"))
+    middle = {key: statistics.median(values) for key, values in times.items()}
+    factors = {}
     others = [name for _, name in rows if "tfkey" not in name and "floor" not in name]
     if others:
         for batch in BATCHES:
-            best = {name: statistics.median(times[name, batch]) for _, name in rows}
+            best = {name: middle[name, batch] for _, name in rows}
             rival = min(others, key=best.__getitem__)
             ratio = best[rival] / best["tfkey"]
+            factors[batch] = ratio
             print(f"batch {batch}: tfkey is {ratio:.1f} times as fast as {rival}, by medians")
+    return Timed(times, errors, factors)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What one number of threads gave.
+
+    Attributes:
+        times: milliseconds per clip of each round, by name and batch.
+        errors: relative errors by name.
+        factors: the fastest rival's time over tfkey's by batch, by medians.
+    """
+
+    times: dict[tuple[str, int], list[float]]
+    errors: dict[str, float]
+    factors: dict[int, float]
+
+
+def stated(found: dict[int, Timed]) -> dict[str, Any]:
+    """The figures and the table of a results file, by threads."""
+    figures, errors = {}, {}
+    for threads, timed in found.items():
+        errors |= timed.errors
+        for batch, factor in timed.factors.items():
+            what = f"times as fast as the fastest rival, {threads} thread{'s' * (threads > 1)}, batch {batch}"
+            figures[f"factor-{threads}-{batch}"] = figure(what, factor, form=".2g")
+    for label, name in (("error", "tfkey"), ("error-librosa", "librosa.cqt")):
+        figures[label] = figure(f"relative error, {name}", errors[name], form=".0e")
+    order = [(threads, batch) for threads in found for batch in BATCHES]
+    columns = ["", *(f"{t} thread{'s' * (t > 1)}, batch {b}" for t, b in order), "error"]
+    rows = []
+    for name in dict.fromkeys(name for timed in found.values() for name, _ in timed.times):
+        values = [found[threads].times[name, batch] for threads, batch in order]
+        cells = [f"{min(v):.3g} / {statistics.median(v):.3g}" for v in values]
+        rows.append([name, *cells, shown({"value": errors[name], "format": ".1e"}) if name in errors else ""])
+    return {
+        "figures": figures,
+        "tables": {"times": result_table("ms per clip, least / median", columns, rows)},
+    }
 
 
 def main() -> None:
@@ -249,6 +298,7 @@ def main() -> None:
     parser.add_argument("--nnaudio-python", metavar="PATH", help="interpreter of an environment with nnAudio")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--worker", nargs=3, metavar=("KIND", "THREADS", "DEVICE"), help=argparse.SUPPRESS)
+    add_option(parser)
     options = parser.parse_args()
     if options.worker:
         kind, threads, device = options.worker
@@ -258,16 +308,21 @@ def main() -> None:
         print(f"nnAudio is left out. To include it: {INSTALL}; then pass --nnaudio-python DIR/bin/python")
     wanted = definition(clips(1)[0])
     everything = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = {}
     for threads in sorted({1, everything}):
         workers = [(Worker(sys.executable, "tf", threads), RIVALS["tf"])]
         if options.nnaudio_python:
             workers.append((Worker(options.nnaudio_python, "nnaudio", threads), RIVALS["nnaudio"]))
-        table(workers, f"CPU, {threads} thread{'s' * (threads > 1)}", options.rounds, wanted)
+        found[threads] = table(workers, f"CPU, {threads} thread{'s' * (threads > 1)}", options.rounds, wanted)
         for worker, _ in workers:
             worker.close()
+    write_results(
+        options.results, "The constant-Q transform: speed and precision", **stated(found),
+        packages=("tensorflow", "librosa"),
+    )  # fmt: skip
     count = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
-    found = subprocess.run([sys.executable, "-c", count], capture_output=True, text=True, check=True)
-    if found.stdout.strip() != "0":
+    gpus = subprocess.run([sys.executable, "-c", count], capture_output=True, text=True, check=True)
+    if gpus.stdout.strip() != "0":
         gpu = Worker(sys.executable, "tf", everything, "GPU")
         names = tuple(name for name in RIVALS["tf"] if name != "librosa.cqt")
         table([(gpu, names)], "GPU", options.rounds, wanted)

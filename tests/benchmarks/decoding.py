@@ -17,12 +17,14 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.prepare import RATE, REAL, librosa_transform, make_mp3s
+from tests.benchmarks.results import add_option, spread, table, write_results
 from tfkey.audio.reading import read
 from tfkey.config import Config
 
@@ -53,7 +55,7 @@ def other_decoders(paths: list[Path]) -> Iterator[tuple[str, Callable[[], object
         yield "pedalboard", by_pedalboard
 
 
-def print_steps(corpus: Path, files: int = 6, rounds: int = 5) -> None:
+def print_steps(corpus: Path, files: int = 6, rounds: int = 5) -> dict[str, Any]:
     """The first table: decoders, and the steps of both ways, in turns, on the first files of the corpus."""
     import librosa
     import tensorflow as tf
@@ -97,10 +99,11 @@ def print_steps(corpus: Path, files: int = 6, rounds: int = 5) -> None:
                 times[name].append((time.perf_counter() - begin) / length * CLIP_SECONDS * 1000)
     print(f"\n{CLIP_SECONDS} s in ms, one thread, median (least to greatest) of {rounds} rounds")
     for name, values in times.items():
-        print(f"{name:36}{statistics.median(values):8.1f} ({min(values):.1f} to {max(values):.1f})")
+        print(f"{name:36}{spread(values, '.1f')}")
+    return table("Steps", ["step", "ms"], [[name, spread(values, ".1f")] for name, values in times.items()])
 
 
-def print_formats(rounds: int = 7) -> None:
+def print_formats(rounds: int = 7) -> dict[str, Any]:
     """The second table: decoding one interval, by one thread after the other, and what it takes on disk."""
     import tensorflow as tf
 
@@ -115,6 +118,7 @@ def print_formats(rounds: int = 7) -> None:
     print(f"\n{CLIP_SECONDS} s mono in ms, median of {rounds} rounds over {len(clips)} clips; MB per hour")
     print(f"in TensorFlow WAV is decoded by its own operation, all else by {graph_name}")
     print(f"{'':12}{'soundfile':>12}{'TensorFlow':>12}{'MB/hour':>10}")
+    rows = []
     for suffix in ("wav", "flac", "ogg", "mp3"):
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / f"{number}.{suffix}" for number in range(len(clips))]
@@ -135,6 +139,10 @@ def print_formats(rounds: int = 7) -> None:
                         times["graph"].append(time.perf_counter() - middle)
             columns = "".join(f"{statistics.median(values) * 1000:12.1f}" for values in times.values())
             print(f"{suffix:12}{columns}{size:10.0f}")
+            rows.append(
+                [suffix, *(f"{statistics.median(v) * 1000:.1f}" for v in times.values()), f"{size:.0f}"]
+            )
+    return table("Formats", ["format", "libsndfile, ms", "in TensorFlow, ms", "MB per hour"], rows)
 
 
 def main() -> None:
@@ -144,12 +152,16 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tfkey-benchmark")
     parser.add_argument("--hours", type=float, default=0.2, help="of MP3 to make (default: 0.2)")
+    add_option(parser)
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["NUMBA_NUM_THREADS"] = "1"
     with threadpool_limits(1):
-        print_steps(make_mp3s(options.folder, options.hours)[0])
-        print_formats()
+        steps = print_steps(make_mp3s(options.folder, options.hours)[0])
+        tables = {"steps": steps, "formats": print_formats()}
+    write_results(
+        options.results, "Steps of preparing", tables=tables, packages=("tensorflow", "librosa", "soundfile")
+    )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ minute.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from tests.benchmarks.results import add_option, figure, table, write_results
 
 ROOT = Path(__file__).parents[2]
 # What a wheel is built from. setuptools would leave its work in the checkout, so a copy is installed.
@@ -44,6 +47,9 @@ print(json.dumps(rows))
 
 def main() -> None:
     """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    add_option(parser)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         copy, place = Path(folder) / "source", Path(folder) / "environment"
         copy.mkdir()
@@ -63,12 +69,23 @@ def main() -> None:
     print(f"{'':24}{'version':>12}{'MiB':>8}{'bytecode':>10}")
     for name, version, size, compiled in rows:
         print(f"{name:24}{version:>12}{size / 2**20:8.1f}{compiled / 2**20:10.1f}")
+    figures = {}
     for title, chosen in (
         ("all", rows),
         ("without pip, setuptools", [row for row in rows if row[0] not in BEFORE]),
     ):
         size, compiled = (sum(row[column] for row in chosen) / 2**20 for column in (2, 3))
         print(f"{title:36}{size:8.1f}{compiled:10.1f}")
+        figures[title.partition(" ")[0]] = figure(f"MiB, {title}", size, form=".0f")
+        figures[f"{title.partition(' ')[0]}-bytecode"] = figure(
+            f"MiB of bytecode, {title}", compiled, form=".0f"
+        )
+    sizes = [
+        [f"{name} {version}", f"{size / 2**20:.1f}", f"{code / 2**20:.1f}"]
+        for name, version, size, code in rows
+    ]
+    packages = {"packages": table("MiB on the disk", ["package", "MiB", "of it bytecode"], sizes)}
+    write_results(options.results, "The size of a base install", figures=figures, tables=packages)
 
 
 if __name__ == "__main__":

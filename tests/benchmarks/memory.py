@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.results import add_option, table, write_results
 from tests.benchmarks.train import MODES, ROOT, make_data
 from tfkey.training.heap import use_one_heap
 
@@ -59,12 +60,14 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--buffer", type=int, default=64, help="of the shuffling (default: 64)")
     parser.add_argument("--contender", nargs="+", help=argparse.SUPPRESS)
+    add_option(parser)
     options = parser.parse_args()
     if options.contender:
         contend(options.contender)
         return
     print("most MiB in memory up to the end of an epoch")
     print(f"{'':14}{'intervals':>10}" + "".join(f"{f'epoch {mark}':>10}" for mark in MARKS))
+    found: dict[tuple[str, int], list[float]] = {}
     for size in options.sizes:
         with tempfile.TemporaryDirectory() as folder:
             overrides = [
@@ -84,8 +87,19 @@ def main() -> None:
                     text=True,
                     check=True,
                 )
-                peaks = (int(line) / 2**20 for line in done.stdout.split())
+                peaks = [int(line) / 2**20 for line in done.stdout.split()]
+                found[mode, size] = peaks
                 print(f"{mode:14}{size:10}" + "".join(f"{value:10.0f}" for value in peaks), flush=True)
+    rows = [[mode, str(size), *(f"{peak:.0f}" for peak in peaks)] for (mode, size), peaks in found.items()]
+    peaks_table = table(
+        "The most MiB in memory", ["", "intervals", *(f"epoch {mark}" for mark in MARKS)], rows
+    )
+    write_results(
+        options.results,
+        "Memory of a training",
+        tables={"peaks": peaks_table},
+        packages=("tensorflow", "keras"),
+    )
 
 
 if __name__ == "__main__":

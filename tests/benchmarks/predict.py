@@ -22,6 +22,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.results import add_option, figure, ratio, shown, table, write_results
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "tests" / "data" / "real"
@@ -167,6 +170,33 @@ def show(title: str, unit: float, times: dict[str, list[float]], missing: list[s
         print(line)
 
 
+def stated(
+    warm: dict[str, list[float]], fresh: dict[str, list[float]], total: dict[str, list[float]], files: int
+) -> dict[str, Any]:
+    """The figures and the table of a results file; ratios are to essentia."""
+    ours, rival = NAMES[:2]
+    parts = {
+        "warm": (f"ms per {SHORT} s MP3, warm", warm, 1000.0, 0),
+        "start": ("s from start to the first answer", fresh, 1.0, 0),
+        "long": (f"s for {files} files of 3 minutes, once", total, 1.0, 1),
+    }
+    figures, rows = {}, []
+    for name, (what, times, unit, is_sum) in parts.items():
+        middle = {who: (sum if is_sum else statistics.median)(values) * unit for who, values in times.items()}
+        cells = [f"{middle[who]:.3g}" if who in middle else "" for who in NAMES]
+        if rival in times:
+            ratios = [a / b for a, b in zip(times[ours], times[rival], strict=True)]
+            if is_sum:
+                figures[name] = figure(f"{what}: tfkey / essentia", middle[ours] / middle[rival])
+            else:
+                figures[name] = ratio(f"{what}: tfkey / essentia", ratios)
+            cells.append(shown(figures[name], with_range=not is_sum))
+        if times:
+            rows.append([what, *cells])
+    columns = ["", "tfkey", "essentia", "librosa", "tfkey / essentia"]
+    return {"figures": figures, "tables": {"times": table("Naming keys", columns, rows)}}
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(
@@ -176,6 +206,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tfkey-python", default=sys.executable, help="an environment with the base install")
     parser.add_argument("--long-files", type=int, default=COUNT, help="of 3 minutes; 0 leaves them out")
+    add_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
@@ -203,9 +234,9 @@ def main() -> None:
                 if turn:
                     fresh.setdefault(name, []).append(seconds)
         show("Seconds from nothing to the first answer", 1, fresh, missing)
+        total: dict[str, list[float]] = {}
         if options.long_files:
             files = make_files(Path(temporary), LONG, options.long_files)
-            total: dict[str, list[float]] = {}
             # In parts that take turns, so that what else the machine does meets all alike.
             for start in range(0, len(files), 20):
                 for name in [name for name in rivals if name != "librosa chroma"]:
@@ -216,6 +247,8 @@ def main() -> None:
             print(f"  {len(files)} files: " + ", ".join(f"{n} {s:.1f} s" for n, s in sums.items()))
         for rival in rivals.values():
             rival.close()
+    found = stated(warm, fresh, total, options.long_files)
+    write_results(options.results, "Naming keys: speed", **found, packages=("ai-edge-litert", "numpy"))
 
 
 if __name__ == "__main__":

@@ -31,10 +31,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
+from tests.benchmarks.results import add_option, ratio, shown, spread, table, write_results
 from tfkey.audio.reading import read
 from tfkey.config import Config
 from tfkey.keys import Key
@@ -211,8 +213,8 @@ def contend(contender: str, corpus: Path, out: Path, workers: int) -> None:
 
 def print_race(
     measured: dict[tuple[str, int], list[Measured]], peaks: dict[tuple[str, int], float], hours: float
-) -> None:
-    """The first table, and the ratios of each round."""
+) -> dict[str, Any]:
+    """The first table, and the ratios of each round; they are returned for a results file."""
     rounds = len(next(iter(measured.values())))
     print(f"{hours:.2f} hours of MP3; median (least to greatest) of {rounds} rounds")
     print(f"{'':12}{'workers':>8}{'hours/min':>24}{'processors':>12}{'peak MiB':>10}{'to start, s':>12}")
@@ -220,8 +222,7 @@ def print_race(
     def rates(run: tuple[str, int]) -> list[float]:
         return [hours * 60 / one["seconds"] for one in measured[run]]
 
-    def spread(values: list[float]) -> str:
-        return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    figures: dict[str, dict[str, Any]] = {}
 
     for run, ones in measured.items():
         middle = {name: statistics.median(one[name] for one in ones) for name in ones[0]}
@@ -230,19 +231,33 @@ def print_race(
             f"{peaks[run] / 2**20:10.0f}{middle['start']:12.1f}"
         )
 
-    def ratio(words: str, upper: tuple[str, int], lower: tuple[str, int]) -> None:
+    def compare(name: str, words: str, upper: tuple[str, int], lower: tuple[str, int]) -> None:
         quotients = [a / b for a, b in zip(rates(upper), rates(lower), strict=True)]
         print(f"{words}: {spread(quotients)}")
+        figures[name] = ratio(words, quotients, ".1f")
 
     numbers = sorted({workers for _, workers in measured})
     for workers in numbers:
-        ratio(f"tfkey against librosa, {workers} workers", ("tfkey", workers), ("librosa", workers))
+        compare(
+            f"ratio-{workers}",
+            f"tfkey against librosa, {workers} workers",
+            ("tfkey", workers),
+            ("librosa", workers),
+        )
     for contender in CONTENDERS if len(numbers) > 1 else ():
-        ratio(
+        compare(
+            f"scaling-{contender}",
             f"{contender}, {numbers[-1]} workers against {numbers[0]}",
             (contender, numbers[-1]),
             (contender, numbers[0]),
         )
+    rows = []
+    for workers in numbers:
+        cells = [spread(rates((contender, workers)), ".1f") for contender in CONTENDERS]
+        memory = " / ".join(f"{peaks[contender, workers] / 2**20:.0f}" for contender in CONTENDERS)
+        rows.append([str(workers), *cells, shown(figures[f"ratio-{workers}"], with_range=True), memory])
+    columns = ["workers", "hours of audio per minute, tfkey", "librosa", "ratio", "peak MiB, tfkey / librosa"]
+    return {"figures": figures, "tables": {"rates": table(f"{hours:.2f} hours of MP3", columns, rows)}}
 
 
 def main() -> None:
@@ -257,6 +272,7 @@ def main() -> None:
     parser.add_argument(
         "--contender", nargs=4, metavar=("NAME", "CORPUS", "OUT", "WORKERS"), help=argparse.SUPPRESS
     )
+    add_option(parser)
     options = parser.parse_args()
     if options.contender:
         name, corpus, out, workers = options.contender
@@ -269,7 +285,10 @@ def main() -> None:
         for contender, workers in runs:
             measured[contender, workers].append(measure(contender, corpus, workers))
     peaks = {run: measure(run[0], corpus, run[1], watch=True)["peak"] for run in runs}
-    print_race(measured, peaks, hours)
+    found = print_race(measured, peaks, hours)
+    write_results(
+        options.results, "Preparing spectrograms: speed", **found, packages=("tensorflow", "librosa")
+    )
 
 
 if __name__ == "__main__":

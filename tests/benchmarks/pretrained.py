@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.publishing.model_card import fill_card
+from tests.benchmarks.results import add_option, figure, recordings, write_results
+from tests.benchmarks.results import table as result_table
 from tfkey.errors import DataError
 from tfkey.files import write_csv, write_text
 from tfkey.inference.bundle import CARD, read_metadata, write_metadata
@@ -31,6 +33,7 @@ from tfkey.inference.pretrained import pretrained_folder
 from tfkey.key_tables import parse_key, read_rows
 from tfkey.keys import Key
 from tfkey.scoring.comparison import Comparison, Predictions, compare, read_predictions
+from tfkey.scoring.mirex import Figure
 
 OURS, POOLED = "tfkey", "all"
 KNOWN_COLUMNS = ("path", "key", "set")
@@ -127,6 +130,47 @@ def lines(table: Table, ours: dict[str, Key | None]) -> Iterator[str]:
             )
 
 
+def results(table: Table, ours: dict[str, Key | None]) -> dict[str, dict[str, Any]]:
+    """The figures and tables of a results file."""
+    own, figures = scores(table, ours), {}
+    for name, found in own.items():
+        weighted, correct = (found.figures[kind].b for kind in ("weighted", "correct"))
+        figures[name] = _percent(f"MIREX weighted, {name}", weighted)
+        figures[f"{name}-correct"] = _percent(f"right keys, {name}", correct)
+        figures[f"{name}-files"] = figure(f"recordings, {name}", found.n_tracks, form="d")
+    rows = [[OURS, *(str(found.figures["weighted"].b) for found in own.values())]]
+    for system, theirs in table.others.items():
+        cells = [system]
+        for name, members in table.sets.items():
+            if not any(member in theirs for member in members):
+                cells.append("")
+                continue
+            found = compared(table, members, theirs, ours)
+            cells.append(str(found.figures["weighted"].a))
+            shared = f"{system}-{name}"
+            figures[shared] = _percent(
+                f"{system} on the files that it read, {name}", found.figures["weighted"].a
+            )
+            figures[f"{shared}-files"] = figure(f"files that {system} read, {name}", found.n_tracks, form="d")
+            figures[f"{shared}-ours"] = _percent(f"{OURS} on the same, {name}", found.figures["weighted"].b)
+            figures[f"{shared}-difference"] = _percent(
+                f"{OURS} - {system}, {name}", found.figures["weighted"].difference, "+.1f"
+            )
+        rows.append(cells)
+    report = "\n".join(lines(table, ours)).split("\n\n")
+    columns = ["", *(f"{name} ({found.n_tracks})" for name, found in own.items())]
+    tables = {"summary": result_table("MIREX weighted", columns, rows)}
+    for label, text in zip(("scores", "beside"), report, strict=True):
+        head, _, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines())
+        tables[label] = result_table(label, head, body)
+    return {"figures": figures, "tables": tables}
+
+
+def _percent(what: str, found: Figure, form: str = ".1f") -> dict[str, Any]:
+    value, low, high = (100 * number for number in (found.value, found.low, found.high))
+    return figure(what, value, (low, high), form=form, spread="interval")
+
+
 def write_scores(folder: Path, table: Table, ours: dict[str, Key | None]) -> None:
     """Write the scores into ``tfkey.json``."""
     stated: dict[str, Any] = {}
@@ -147,6 +191,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write-scores", action="store_true")
     parser.add_argument("--card", type=Path, help="template of the model card to write beside the network")
+    add_option(parser)
     options = parser.parse_args()
     table, folder = read_table(options.table), options.model or pretrained_folder()
     if options.answers is not None and options.answers.is_file():
@@ -159,6 +204,11 @@ def main() -> None:
     print(f"{folder}\n")
     for line in lines(table, ours):
         print(line)
+    sets = {name: members for name, members in table.sets.items() if name != POOLED} or table.sets
+    write_results(
+        options.results, "The network that comes with tfkey, beside other systems", **results(table, ours),
+        packages=("ai-edge-litert", "numpy"), judged=recordings(sets),
+    )  # fmt: skip
     if options.write_scores:
         write_scores(folder, table, ours)
     if options.card is not None:

@@ -35,6 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.predict import make_files
+from tests.benchmarks.results import add_option, spread, table, write_results
 from tests.benchmarks.turns import TURN_SECONDS, TURNS, Paced, in_turns, wait_until
 from tests.processes import family, processor_seconds
 from tests.tfkey.serving.processes import COMMAND, ROOT, Process, started
@@ -43,6 +44,19 @@ from tests.tfkey.serving.running import BOUNDARY, form
 FRAMES = 324
 MOST_PER_SECOND = 60
 PREDICT = "/v1/models/tfkey:predict"
+
+
+UPLOADS = (
+    "", "time per file, serve / predict", "processor per file, serve / predict",
+    "latency, median / 99 %, 8 at a time", "one at a time",
+)  # fmt: skip
+PREDICTIONS = (
+    "",
+    "JSON, MB",
+    "ms, median / 99 %",
+    "requests per minute",
+    "processor per request, serve / script",
+)
 
 
 @dataclass(frozen=True)
@@ -174,19 +188,14 @@ def asking(server: Process, requests: Sequence[Request], at_once: int, warm: int
         clients.close()
 
 
-def spread(values: Sequence[float], form: str = ".2f") -> str:
-    """The median, least and greatest."""
-    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
-
-
 def latency(turns: Sequence[Turn]) -> str:
     """Median and 99 % over all rounds, in ms."""
     taken = np.concatenate([turn.latencies for turn in turns]) * 1000
-    return f"median {np.median(taken):.0f}, 99 % {np.quantile(taken, 0.99):.0f} ms"
+    return f"{np.median(taken):.0f} / {np.quantile(taken, 0.99):.0f} ms"
 
 
-def uploads(server: Process, scratch: Path, seconds: int, options: argparse.Namespace) -> None:
-    """Compare uploads with ``tfkey predict``."""
+def uploads(server: Process, scratch: Path, seconds: int, options: argparse.Namespace) -> list[str]:
+    """Compare uploads with ``tfkey predict``; a row of the table."""
     warm = 2 * options.at_once
     distinct = make_files(scratch, seconds, 5)
     folder = scratch / f"folder-{seconds}"
@@ -207,18 +216,21 @@ def uploads(server: Process, scratch: Path, seconds: int, options: argparse.Name
         per_minute = spread([60 / each for each in program.seconds], ".0f")
         cost = spread([1000 * each for each in program.busy], ".0f")
         print(f"  {name:14} {per_minute} files per minute; {cost} ms of the processor per file")
+    cells = []
     for what, title in (("seconds", "time"), ("busy", "processor")):
         ratios = [a / b for a, b in zip(getattr(serve, what), getattr(predict, what), strict=True)]
         print(f"  {title} per file, serve / predict: {spread(ratios)}")
+        cells.append(spread(ratios))
     many = [serve_turn(server, requests * options.requests, options.at_once, warm)]
     alone = [serve_turn(server, requests * 8, 1, 2)]
     print(f"  in the server's own process: {1000 * many[0].own:.1f} ms of the processor per file")
     print(f"  latency, {options.at_once} at a time: {latency(many)}")
     print(f"  latency, one at a time: {latency(alone)}", flush=True)
+    return [f"{seconds} s ({size:.1f} MB)", *cells, latency(many), latency(alone)]
 
 
-def predictions(server: Process, options: argparse.Namespace) -> None:
-    """Compare ``:predict`` with a script that does the same without a server."""
+def predictions(server: Process, options: argparse.Namespace) -> list[list[str]]:
+    """Compare ``:predict`` with a script that does the same without a server; the rows of the table."""
     from tfkey.inference.estimator import KeyEstimator
     from tfkey.serving.signatures import SPECTROGRAM, WAVEFORM, apply_signature
 
@@ -229,6 +241,7 @@ def predictions(server: Process, options: argparse.Namespace) -> None:
         WAVEFORM: random.normal(0, 0.1, 30 * metadata.features.sample_rate),
         SPECTROGRAM: random.random((FRAMES, metadata.features.n_bins, 1)),
     }
+    found = []
     for name, row in rows.items():
         # As people write it; float32 has up to 17 digits then.
         values = {"signature_name": name, "instances": [row.astype(np.float32).tolist()]}
@@ -257,6 +270,9 @@ def predictions(server: Process, options: argparse.Namespace) -> None:
         print(f"  processor per request, serve / script: {spread(ratios)}")
         print(f"  latency, {options.at_once} at a time: {latency(turns)}")
         print(f"  latency, one at a time: {latency(alone)}", flush=True)
+        size = f"{len(request.body) / 2**20:.1f}"
+        found.append([f"{name} {list(row.shape)}", size, latency(turns), per_minute, spread(ratios)])
+    return found
 
 
 def main() -> None:
@@ -274,15 +290,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, nargs="*", default=[30, 180], help="lengths of files")
     parser.add_argument("--at-once", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
+    add_option(parser)
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as name,
         started("serve", "--port", 0, "--workers", options.workers, temporary=Path(name)) as server,
     ):
-        for seconds in options.seconds:
-            uploads(server, Path(name), seconds, options)
-        predictions(server, options)
+        files = [uploads(server, Path(name), seconds, options) for seconds in options.seconds]
+        rows = predictions(server, options)
         server.stop()
+    tables = {
+        "uploads": table("Uploads, against tfkey predict", UPLOADS, files),
+        "predictions": table("`:predict`, against a script", PREDICTIONS, rows),
+    }
+    write_results(options.results, "Serving: speed", tables=tables, packages=("starlette", "uvicorn"))
 
 
 if __name__ == "__main__":

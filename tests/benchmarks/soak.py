@@ -30,8 +30,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.broken import WAYS, write_good
+from tests.benchmarks.results import add_option, figure, write_results
 from tests.media import chord
 from tests.processes import anonymous_memory, descriptors, family
 from tests.tfkey.serving.processes import COMMAND, Process, started
@@ -257,6 +259,18 @@ def verdict(minutes: list[Sample], settle: int, rests: list[Sample], left: int, 
     return is_well
 
 
+def stated(minutes: list[Sample], settle: int, tally: Tally) -> dict[str, dict[str, Any]]:
+    """The figures of a results file."""
+    then, now = minutes[min(settle, len(minutes)) - 1].memory, minutes[-1].memory
+    return {
+        "requests": figure("requests", tally.statuses.total(), form=","),
+        "complaints": figure("of them not answered as they should be", len(tally.complaints), form="d"),
+        "settled": figure(f"memory after {settle} minutes", then, form=".0f", unit="MiB"),
+        "end": figure("memory at the end", now, form=".0f", unit="MiB"),
+        "growth": figure("memory at the end against before", now / then),
+    }
+
+
 def main() -> None:
     """Run the soak."""
     parser = argparse.ArgumentParser(
@@ -266,6 +280,7 @@ def main() -> None:
     parser.add_argument("--settle", type=int, default=5, help="the minute that the end is compared with")
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2)
+    add_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -289,7 +304,9 @@ def main() -> None:
             rests = [before, resting(server, before.is_open)]
             left = sum(path.is_file() and path.name != ".lock" for path in uploads.rglob("*"))
             is_well = verdict(minutes, options.settle, rests, left, clients.tally)
+            figures = stated(minutes, options.settle, clients.tally)
             print(f"statuses: {dict(sorted(clients.tally.statuses.items()))}; exit code {server.stop()}")
+    write_results(options.results, f"{options.minutes:g} minutes of serving", figures=figures)
     sys.exit(0 if is_well else 1)
 
 

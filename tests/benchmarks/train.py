@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.benchmarks.results import add_option, ratio, table, write_results
 from tfkey.training.heap import use_one_heap
 
 ROOT = Path(__file__).parents[2]
@@ -247,6 +248,7 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--contender", nargs="+", help=argparse.SUPPRESS)
+    add_option(parser)
     options = parser.parse_args()
     if options.contender:
         name, folder, threads, *overrides = options.contender
@@ -283,10 +285,20 @@ def main() -> None:
         f"{'not deterministic' if options.undetermined else 'deterministic'}; {options.rounds} rounds"
     )
     print(f"{'':18}{'s/epoch, median (least to greatest)':>38}{'against memory':>28}")
+    figures, rows = {}, []
     for name, times in seconds.items():
         ratios = [own / other for own, other in zip(times, seconds[IN_MEMORY], strict=True)]
         columns = [f"{statistics.median(v):.2f} ({min(v):.2f} to {max(v):.2f})" for v in (times, ratios)]
         print(f"{name:18}{columns[0]:>38}{columns[1]:>28}")
+        if name != IN_MEMORY:
+            figures[name.partition(" ")[0].lower()] = ratio(f"an epoch, {name}, against memory", ratios)
+        rows.append([name, columns[0], columns[1] if name != IN_MEMORY else ""])
+    head = ["", "s per epoch", "against the same data in memory"]
+    epochs = table(f"An epoch of AllConv, {options.rounds} rounds", head, rows)
+    write_results(
+        options.results, "Training: speed", figures=figures, tables={"epochs": epochs},
+        packages=("tensorflow", "keras"),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

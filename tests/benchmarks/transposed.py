@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.benchmarks.results import add_option, figure, recordings, write_results
 from tfkey.audio.finding import list_files
 from tfkey.errors import DataError, TfkeyError
 from tfkey.inference.estimator import KeyEstimator
@@ -79,13 +80,14 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=REAL)
     parser.add_argument("--model", type=Path, help="an export (default: the network that comes with tfkey)")
     parser.add_argument("--every", type=int, default=1)
+    add_option(parser)
     options = parser.parse_args()
     if shutil.which("sox") is None:
         print("sox is not installed; install it (Debian: apt-get install sox)", file=sys.stderr)
         return 1
     estimator = KeyEstimator.from_export(options.model) if options.model else KeyEstimator.from_pretrained()
     by_shift: dict[int, list[bool]] = defaultdict(list)
-    shares = []
+    shares, judged = [], []
     with tempfile.TemporaryDirectory() as scratch:
         for path in list_files([options.folder]).files[:: options.every]:
             try:
@@ -96,6 +98,7 @@ def main() -> int:
             if found is None:
                 print(f"{path}: no key; left out", file=sys.stderr)
                 continue
+            judged.append(path.name)
             shares.append(np.mean(list(found.values())))
             for shift, is_same in found.items():
                 by_shift[shift].append(is_same)
@@ -109,6 +112,21 @@ def main() -> int:
     print(
         f"\nall, {len(shares)} recordings: {100 * np.mean(shares):.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
     )
+    ends = (100 * low, 100 * high)
+    figures = {
+        "all": figure(
+            "answers that move along, %", float(100 * np.mean(shares)), ends, form=".1f", spread="interval"
+        ),
+        "recordings": figure("recordings", len(shares), form="d"),
+    }
+    for shift, same in by_shift.items():
+        figures[f"{'up' if shift > 0 else 'down'}-{abs(shift)}"] = figure(
+            f"moved by {shift:+d} semitones, %", float(100 * np.mean(same)), form=".1f"
+        )
+    write_results(
+        options.results, "Transposed recordings", figures=figures, packages=("ai-edge-litert", "numpy"),
+        judged=recordings({"all": judged}),
+    )  # fmt: skip
     return 0
 
 

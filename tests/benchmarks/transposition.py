@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.data_folders import DataFolders
+from tests.benchmarks.results import add_option, write_results
+from tests.benchmarks.results import table as result_table
 from tfkey.config import Config, load_config
 from tfkey.keys import Key
 from tfkey.runs import Run
@@ -127,6 +129,17 @@ def table(results: dict[str, dict[str, Summary]]) -> str:
     return "\n".join(lines)
 
 
+def stated(results: dict[str, dict[str, Summary]]) -> dict[str, Any]:
+    """The table of a results file: a row for each network, a column for each set of keys."""
+    counts = {keys: summary.n_tracks for keys, summary in next(iter(results.values())).items()}
+    columns = ["network", *(f"{keys} ({count} tracks)" for keys, count in counts.items())]
+    rows = [
+        [f"`{network}`", *(str(summary.figures["weighted"]) for summary in summaries.values())]
+        for network, summaries in results.items()
+    ]
+    return {"tables": {"scores": result_table("MIREX weighted, fifths both ways", columns, rows)}}
+
+
 def kept(summaries: dict[str, Summary]) -> float:
     """The score on all keys as a share of that on the six."""
     return summaries["all 24"].figures["weighted"].value / summaries["the six"].figures["weighted"].value
@@ -138,12 +151,16 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tfkey-transposition")
     parser.add_argument("--epochs", type=int, default=40, help="of 6 steps each (default: 40)")
     parser.add_argument("--seed", type=int, default=0, help="of the trainings (default: 0)")
+    add_option(parser)
     options = parser.parse_args()
     configs = {name: configuration(options.folder, name, options.epochs, options.seed) for name in NETWORKS}
     prepare_both(configs["octave"], options.folder)
     results = {name: judge(train_network(config, name)) for name, config in configs.items()}
     print(table(results))
     shares = {name: kept(summaries) for name, summaries in results.items()}
+    write_results(
+        options.results, "Keys that were never seen", **stated(results), packages=("tensorflow", "keras")
+    )
     print("\nAll 24 as a share of the six: " + ", ".join(f"{n} {100 * s:.0f} %" for n, s in shares.items()))
     return 0 if shares["octave"] >= SHARE > shares["allconv"] else 1
 
