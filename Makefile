@@ -20,7 +20,7 @@ WHAT = --config $(CONFIG) $(DATASETS:%=--dataset %) $(ARGS)
 MODES := audio spectrograms images
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint docs docs-serve dist clean \
+.PHONY: help setup demo test lint docs figures pictures docs-serve dist clean \
 	weights prepare-audio train-audio eval-audio prepare-spectrograms prepare-images train-image eval-image \
 	schema tune tensorboard test-overfit test-fdr test-limit
 
@@ -94,6 +94,9 @@ test-fdr: $(READY)  ## check one step of everything: training, validation, check
 test-limit: $(READY)  ## check one epoch on 1 % of the data
 	$(TFKEY) train --check limit --mode spectrograms $(WHAT)
 
+figures: $(READY)  ## put the figures of docs/results/ into the pages
+	$(BIN)/python -m tests.figures --write
+
 lint: $(READY)  ## run ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -111,6 +114,9 @@ $(DOCS_READY): setup.cfg
 
 docs: $(DOCS_READY)  ## build the handbook into site/; a dead link is an error
 	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict $(ARGS)
+
+pictures: $(READY)  ## make the pictures of the handbook: drawings, the page, TensorBoard (RUNS=runs)
+	$(BIN)/python -m tests.pictures $(ARGS)
 
 docs-serve: docs  ## build the handbook and serve it on http://127.0.0.1:8000/
 	$(DOCS_VENV)/bin/python -m http.server --bind 127.0.0.1 --directory site 8000

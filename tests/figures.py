@@ -144,8 +144,8 @@ def results_page(results: dict[str, dict[str, Any]]) -> str:
     """Every figure with its command, as Markdown: a page of the site."""
     lines = [
         "# Every figure with its command\n",
-        "Each section is a results file in `docs/results/`, which the command wrote. *Transcribed* means that "
-        "a figure was copied from an earlier record of the same command.\n",
+        "Each section is a results file in `docs/results/`, which the command wrote. *Transcribed* means "
+        "that a figure was copied from an earlier record of the same command.\n",
     ]
     for name, result in results.items():
         lines += [f"## {result['title']}\n", f"```text\n{result['command']}\n```\n", "".join(_facts(result))]

@@ -26,7 +26,11 @@ ALLOWED: list[tuple[str, str, str]] = [
     ("docs/data.md", r"36 s\s+each", "a setting of the synthetic datasets"),
     ("docs/data.md", r"About 4 GB are transferred", "the size of a download"),
     ("docs/data.md", r"makes 96 clips", "a setting of the synthetic datasets"),
-    ("docs/file-formats.md", r"C major to B major are 0 to 11, C minor to B minor are 12 to 23", "class indices"),
+    (
+        "docs/file-formats.md",
+        r"C major to B major are 0 to 11, C minor to B minor are 12 to 23",
+        "class indices",
+    ),
     ("docs/file-formats.md", r"24 probabilities", "the number of keys"),
     (
         "docs/*.md",
@@ -39,7 +43,11 @@ ALLOWED: list[tuple[str, str, str]] = [
     ("docs/training.md", r"did not reach 90 % of its score", "the threshold of the benchmark"),
     ("docs/serve/README.md", r"\(5\s+seconds\)|\(30 seconds\)", "steps of keys, which are constants"),
     ("docs/serve/service.md", r"\b4\d\d and 4\d\d\b", "status codes"),
-    ("configs/cards/general.md", r"5\.4 frames per\s+second|intervals of 36 seconds", "settings of the network"),
+    (
+        "configs/cards/general.md",
+        r"5\.4 frames per\s+second|intervals of 36 seconds",
+        "settings of the network",
+    ),
     ("configs/cards/general.md", r"\(0\.6 and 0\.4\)", "weights, which are settings of the recipe"),
     ("configs/cards/general.md", r"100 hours composed", "a setting of the recipe"),
     ("configs/cards/general.md", r"15 to 30 s\b", "the length of the excerpts"),

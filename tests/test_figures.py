@@ -33,7 +33,9 @@ def test_pages_show_the_figures_of_the_results_files(path: Path) -> None:
 @pytest.mark.parametrize("path", pages(), ids=name)
 def test_no_figure_is_typed_by_hand(path: Path) -> None:
     found = list(unmarked(name(path), path.read_text(encoding="utf-8")))
-    assert not found, "write a results file and a mark (tests/figures.py), or allow it (tests/figures_allowed.py)"
+    assert not found, (
+        "write a results file and a mark (tests/figures.py), or allow it (tests/figures_allowed.py)"
+    )
 
 
 def test_every_allowance_is_needed() -> None:
@@ -196,7 +198,9 @@ def test_the_scores_of_the_network_are_those_of_its_metadata_and_its_card() -> N
 
 def test_a_benchmark_writes_a_results_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "results" / "speed.json"
-    monkeypatch.setattr("sys.argv", ["x", "--table", "/home/me/labels.csv", "--results", str(path), "--rounds=3"])
+    monkeypatch.setattr(
+        "sys.argv", ["x", "--table", "/home/me/labels.csv", "--results", str(path), "--rounds=3"]
+    )
     judged = recordings({"b": ["2.ogg", "1.ogg"], "a": ["3.ogg"]})
     assert judged == recordings({"b": ["1.ogg", "2.ogg"], "a": ["3.ogg"]})
     assert judged["digest"] != recordings({"b": ["1.ogg"], "a": ["2.ogg", "3.ogg"]})["digest"]

@@ -77,6 +77,10 @@ _PYTHON = {
 
 _FENCE = re.compile(r"^(```.*?^```)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(!?)\[((?:[^\]\[]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+_PICTURE = re.compile(
+    r'<picture>\s*<source media="\(prefers-color-scheme: dark\)" srcset="([^"]+)">'
+    r'\s*<img alt="([^"]+)" src="([^"]+)">\s*</picture>'
+)
 _ROLE = re.compile(r":[a-z]+:<code>~?([\w.]+)</code>")
 
 
@@ -113,9 +117,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return markdown
     parts = _FENCE.split(markdown)
     return "".join(
-        part if part.startswith("```") else _LINK.sub(lambda link: _relinked(link, source, page, files), part)
+        part
+        if part.startswith("```")
+        else _LINK.sub(lambda link: _relinked(link, source, page, files), _PICTURE.sub(_by_scheme, part))
         for part in parts
     )
+
+
+def _by_scheme(picture: re.Match[str]) -> str:
+    """A picture in two schemes, as the theme wants it: there the reader chooses, not only the system."""
+    dark, text, light = picture.groups()
+    return f"![{text}]({light}#only-light)![{text}]({dark}#only-dark)"
 
 
 def on_page_content(html: str, **_: Any) -> str:

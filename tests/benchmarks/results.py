@@ -5,8 +5,8 @@ A file of ``docs/results/`` contains the command, the date, the machine, the ver
 - ``figures``: by name, what it is, the value, the ends of its interval, and how it is written;
 - ``tables``: by name, columns and rows of text.
 
-``tests/figures.py`` puts both into the pages. Of recordings, a file has the number in each set and a digest of
-their names.
+``tests/figures.py`` puts both into the pages. Of recordings, a file has the number in each set and a digest
+of their names.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import statistics
 import sys
@@ -100,6 +101,7 @@ def write_results(
     tables: Mapping[str, Mapping[str, Any]] | None = None,
     packages: Sequence[str] = (),
     judged: Mapping[str, Any] | None = None,
+    confusion: Sequence[Sequence[int]] = (),
     command: str | None = None,
 ) -> None:
     """Write a results file; nothing if there is no path.
@@ -111,6 +113,7 @@ def write_results(
         tables: by name, of :func:`table`.
         packages: those whose versions matter, besides tfkey.
         judged: of :func:`recordings`.
+        confusion: counts of class indices: reference, estimate, number of tracks.
         command: the command; by default, the one that is running.
     """
     if path is None:
@@ -126,9 +129,21 @@ def write_results(
     if judged is not None:
         content["recordings"] = dict(judged)
     content |= {"figures": dict(figures or {}), "tables": dict(tables or {})}
+    if confusion:
+        content["confusion"] = [list(cell) for cell in confusion]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(as_text(content), encoding="utf-8")
     print(f"{path}: written")
+
+
+def as_text(content: Mapping[str, Any]) -> str:
+    """JSON with a row of a table on a line, so that changes are easy to see."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+
+    def on_a_line(row: re.Match[str]) -> str:
+        return "[" + re.sub(r",\n *", ", ", row[1]) + "]"
+
+    return re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", on_a_line, text) + "\n"
 
 
 def _command() -> str:
