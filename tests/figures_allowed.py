@@ -50,6 +50,5 @@ ALLOWED: list[tuple[str, str, str]] = [
     ),
     ("configs/cards/general.md", r"\(0\.6 and 0\.4\)", "weights, which are settings of the recipe"),
     ("configs/cards/general.md", r"100 hours composed", "a setting of the recipe"),
-    ("configs/cards/general.md", r"15 to 30 s\b", "the length of the excerpts"),
 ]
 """Numbers that are no measurements: page, expression, reason."""

@@ -15,7 +15,7 @@ DATA, RECORDINGS, SCORES = "{data}", "{recordings}", "{scores}"
 """Places in a template that :func:`fill_card` fills in."""
 
 
-# Comments of a template are for those who edit it, such as the marks of figures; a card is also read in a terminal.
+# Comments are for those who edit a template, such as marks of figures; a card is also read in a terminal.
 _MARK = re.compile(r"<!--.*?-->", re.DOTALL)
 _NO_SCORES = "It has not been scored on recordings with known keys."
 

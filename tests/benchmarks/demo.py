@@ -44,7 +44,7 @@ def stated(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
         cells = []
         for name, words in WORDS.items():
             item = Figure(**metrics[name])
-            cells.append(str(item))
+            cells.append(f"{item}")
             ends = (100 * item.low, 100 * item.high)
             figures[f"{mode}-{name}"] = figure(
                 f"{words}, {mode}", 100 * item.value, ends, form=".1f", spread="interval"

@@ -138,24 +138,28 @@ def results(table: Table, ours: dict[str, Key | None]) -> dict[str, dict[str, An
         figures[name] = _percent(f"MIREX weighted, {name}", weighted)
         figures[f"{name}-correct"] = _percent(f"right keys, {name}", correct)
         figures[f"{name}-files"] = figure(f"recordings, {name}", found.n_tracks, form="d")
-    rows = [[OURS, *(str(found.figures["weighted"].b) for found in own.values())]]
+    rows = [[OURS, *(f"{found.figures['weighted'].b}" for found in own.values())]]
+    files_of = {frozenset(table.keys)}
     for system, theirs in table.others.items():
-        cells = [system]
+        cells, ours_on_them = [system], [f"{OURS}, on the files that {system} read"]
         for name, members in table.sets.items():
             if not any(member in theirs for member in members):
                 cells.append("")
+                ours_on_them.append("")
                 continue
             found = compared(table, members, theirs, ours)
-            cells.append(str(found.figures["weighted"].a))
-            shared = f"{system}-{name}"
-            figures[shared] = _percent(
-                f"{system} on the files that it read, {name}", found.figures["weighted"].a
-            )
-            figures[f"{shared}-files"] = figure(f"files that {system} read, {name}", found.n_tracks, form="d")
-            figures[f"{shared}-ours"] = _percent(f"{OURS} on the same, {name}", found.figures["weighted"].b)
-            figures[f"{shared}-difference"] = _percent(
-                f"{OURS} - {system}, {name}", found.figures["weighted"].difference, "+.1f"
-            )
+            weighted, shared = found.figures["weighted"], f"{system}-{name}"
+            cells.append(f"{weighted.a}")
+            ours_on_them.append(f"{weighted.b}")
+            figures |= {
+                shared: _percent(f"{system} on the files that it read, {name}", weighted.a),
+                f"{shared}-files": figure(f"files that {system} read, {name}", found.n_tracks, form="d"),
+                f"{shared}-ours": _percent(f"{OURS} on the same, {name}", weighted.b),
+                f"{shared}-difference": _percent(f"{OURS} - {system}, {name}", weighted.difference, "+.1f"),
+            }
+        if frozenset(theirs) not in files_of:
+            rows.append(ours_on_them)
+            files_of.add(frozenset(theirs))
         rows.append(cells)
     report = "\n".join(lines(table, ours)).split("\n\n")
     columns = ["", *(f"{name} ({found.n_tracks})" for name, found in own.items())]

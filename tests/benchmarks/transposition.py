@@ -134,7 +134,7 @@ def stated(results: dict[str, dict[str, Summary]]) -> dict[str, Any]:
     counts = {keys: summary.n_tracks for keys, summary in next(iter(results.values())).items()}
     columns = ["network", *(f"{keys} ({count} tracks)" for keys, count in counts.items())]
     rows = [
-        [f"`{network}`", *(str(summary.figures["weighted"]) for summary in summaries.values())]
+        [f"`{network}`", *(f"{summary.figures['weighted']}" for summary in summaries.values())]
         for network, summaries in results.items()
     ]
     return {"tables": {"scores": result_table("MIREX weighted, fifths both ways", columns, rows)}}
