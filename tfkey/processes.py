@@ -30,9 +30,9 @@ class Crash(Generic[T]):
         reason: how the process ended, for a message.
     """
 
-    def __init__(self, task: T, code: int | None) -> None:
+    def __init__(self, task: T, reason: str) -> None:
         self.task = task
-        self.reason = how_it_ended(code)
+        self.reason = reason
 
 
 def how_it_ended(code: int | None) -> str:
@@ -226,7 +226,7 @@ class _Worker(Worker[T], Generic[T, R]):
         if self._task is None:
             raise died_early(self.process.exitcode)
         number, task = self._task
-        return {number: Crash(task, self.process.exitcode)}
+        return {number: Crash(task, how_it_ended(self.process.exitcode))}
 
 
 def died_early(code: int | None) -> TfkeyError:
