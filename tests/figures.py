@@ -98,8 +98,11 @@ def rendered(text: str, results: dict[str, dict[str, Any]]) -> str:
     """A page with the figures of the results files between its marks.
 
     Raises:
-        ValueError: a mark is not closed, or names a figure that no results file has.
+        ValueError: a mark is not closed, is at the start of a line (where Markdown would end the
+            paragraph), or names a figure that no results file has.
     """
+    if wrong := re.search(r"^ *(<!-- figure: .*? -->)", text, re.MULTILINE):
+        raise ValueError(f"{wrong[1]} is at the start of a line; put a word before it")
     done, position = [], 0
     for mark in OPEN.finditer(text):
         end = text.find(CLOSE, mark.end())
@@ -158,7 +161,8 @@ def results_page(results: dict[str, dict[str, Any]]) -> str:
 
 
 def _facts(result: dict[str, Any]) -> Iterator[str]:
-    yield f"{result['origin'].capitalize()}, {result['date']}."
+    origin = result["origin"]
+    yield f"{origin[:1].upper()}{origin[1:]}, {result['date']}."
     if result["machine"]:
         yield f" {result['machine']}."
     if result["versions"]:

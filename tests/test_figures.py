@@ -134,11 +134,12 @@ def test_marks_are_filled_in(mark: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "<!-- figure: speed.cold -->1<!-- / -->",
-        "<!-- table: speed.warm -->1<!-- / -->",
-        "<!-- figure: other.warm -->1<!-- / -->",
-        "<!-- figure: speed.warm -->1",
-        "<!-- figure: speed.warm -->1 <!-- figure: speed.error -->2<!-- / -->",
+        "a <!-- figure: speed.cold -->1<!-- / -->",
+        "a <!-- table: speed.warm -->1<!-- / -->",
+        "a <!-- figure: other.warm -->1<!-- / -->",
+        "a <!-- figure: speed.warm -->1",
+        "a <!-- figure: speed.warm -->1 <!-- figure: speed.error -->2<!-- / -->",
+        "<!-- figure: speed.warm -->0.50<!-- / -->",
     ],
 )
 def test_wrong_marks_are_refused(text: str) -> None:

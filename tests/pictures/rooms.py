@@ -1,4 +1,4 @@
-"""The tree of the code: three packages, their rooms on their floors, and which way imports run."""
+"""The tree of the code: the packages, their rooms on their floors, and which way imports run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _INK = {False: "#1d2330", True: "#e6e9f0"}
 _QUIET = {False: "#5c6675", True: "#a6adba"}
 _ROOM = {False: "#e6eef8", True: "#2b3648"}
 _EDGE = {False: "#9db7d8", True: "#50698c"}
-_TEXT, _HIGH, _ROW, _BETWEEN = 9.5, 0.5, 0.78, 0.14
-# In inches: a letter of the font above, and the margins of a room.
-_LETTER, _MARGIN = 0.083, 0.24
-_WIDE = {"tfkey": 4.9, "pipelines": 4.1, "scripts": 1.6}
+_TEXT, _HIGH, _BETWEEN = 11, 0.44, 0.12
+# In inches: a letter of the font above, the margins of a room, the columns and what lies between and beside.
+_LETTER, _MARGIN = 0.095, 0.24
+_WIDE = {"tfkey": 4.75, "pipelines": 4.1}
+_LEFT, _GAP, _RIGHT, _HEAD = 0.6, 0.4, 0.15, 1.55
 
 
 def by_floor() -> dict[str, dict[int, list[str]]]:
@@ -32,41 +33,31 @@ def by_floor() -> dict[str, dict[int, list[str]]]:
 
 
 def rooms_figure(dark: bool) -> Figure:
-    """Draw the packages side by side, floor 0 at the bottom; every arrow between packages points left."""
+    """Draw the packages with floor 0 at the bottom: scripts on top, which import from pipelines and tfkey."""
     packages = by_floor()
     top = max(floor for floors in packages.values() for floor in floors)
-    lines = {floor: max(_lines(packages[package].get(floor, []), _WIDE[package]) for package in PACKAGES)
-             for floor in range(top + 1)}  # fmt: skip
-    heights = {floor: max(1, lines[floor]) * (_HIGH + _BETWEEN) + 0.1 for floor in lines}
-    width, height = sum(_WIDE.values()) + 2.1, sum(heights.values()) + 1.0
+    heights = {
+        floor: max(_lines(packages[package].get(floor, []), width) for package, width in _WIDE.items())
+        * (_HIGH + _BETWEEN) + _BETWEEN
+        for floor in range(top + 1)
+    }  # fmt: skip
+    width, height = _LEFT + sum(_WIDE.values()) + _GAP + _RIGHT, sum(heights.values()) + _HEAD
     figure = Figure(figsize=(width, height), facecolor=_PAPER[dark])
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
     axes.set_ylim(0, height)
     axes.set_axis_off()
-    bottoms, y = {}, 0.25
-    for floor in range(top + 1):
-        bottoms[floor] = y
-        axes.text(
-            0.32,
-            y + heights[floor] / 2,
-            str(floor),
-            color=_QUIET[dark],
-            fontsize=10,
-            ha="center",
-            va="center",
-        )
-        axes.plot([0.6, width - 0.2], [y, y], color=_EDGE[dark], linewidth=0.5, alpha=0.6)
-        y += heights[floor]
-    left = 0.7
-    for package in PACKAGES:
-        _write_head(axes, package, left, height, dark)
-        for floor, names in packages[package].items():
-            _draw_floor(axes, names, left, bottoms[floor], heights[floor], _WIDE[package], dark)
-        left += _WIDE[package] + 0.6
-    wide = _WIDE["scripts"]
-    _draw_room(axes, "one per subcommand", left - wide - 0.6, bottoms[top] + 0.1, wide, dark)
+    y = 0.1
+    for floor, high in heights.items():
+        axes.text(0.3, y + high / 2, str(floor), color=_QUIET[dark], fontsize=11, ha="center", va="center")
+        axes.plot([_LEFT, width - _RIGHT], [y, y], color=_EDGE[dark], linewidth=0.5, alpha=0.6)
+        left = _LEFT
+        for package, wide in _WIDE.items():
+            _draw_floor(axes, packages[package].get(floor, []), left, y + high, wide, dark)
+            left += wide + _GAP
+        y += high
+    _write_heads(axes, width, height, dark)
     return figure
 
 
@@ -88,10 +79,8 @@ def _lines(names: list[str], width: float) -> int:
     return len(_rows(names, width)) if names else 0
 
 
-def _draw_floor(
-    axes: Axes, names: list[str], left: float, bottom: float, height: float, width: float, dark: bool
-) -> None:
-    y = bottom + height - _HIGH - 0.12
+def _draw_floor(axes: Axes, names: list[str], left: float, top: float, width: float, dark: bool) -> None:
+    y = top - _BETWEEN - _HIGH
     for row in _rows(names, width):
         x = left
         for name in row:
@@ -118,12 +107,15 @@ def _draw_room(axes: Axes, name: str, x: float, y: float, width: float, dark: bo
     )
 
 
-def _write_head(axes: Axes, package: str, left: float, height: float, dark: bool) -> None:
-    axes.text(left, height - 0.48, package, color=_INK[dark], fontsize=14, fontweight="bold")
-    if package != PACKAGES[0]:
-        # From the package to the one that it imports.
-        axes.annotate(
-            "", (left - 1.3, height - 0.4), (left - 0.15, height - 0.4),
-            arrowprops={"arrowstyle": "-|>", "color": _QUIET[dark], "linewidth": 1.2},
-        )  # fmt: skip
-        axes.text(left - 0.72, height - 0.33, "imports", color=_QUIET[dark], fontsize=9, ha="center")
+def _write_heads(axes: Axes, width: float, height: float, dark: bool) -> None:
+    """The names of the packages, and arrows from each to those that it imports."""
+    bar, heads = height - 0.1 - _HIGH, height - 1.3
+    _draw_room(axes, "scripts: a module for each subcommand", _LEFT, bar, width - _LEFT - _RIGHT, dark)
+    right = _LEFT + _WIDE["tfkey"] + _GAP
+    arrow = {"arrowstyle": "-|>", "color": _QUIET[dark], "linewidth": 1.2}
+    for left, package in ((_LEFT, "tfkey"), (right, "pipelines")):
+        axes.text(left, heads, package, color=_INK[dark], fontsize=15, fontweight="bold", va="center")
+        axes.annotate("", (left + 1.6, heads + 0.15), (left + 1.6, bar - 0.05), arrowprops=arrow)
+        axes.text(left + 1.75, heads + 0.43, "imports", color=_QUIET[dark], fontsize=10, va="center")
+    axes.annotate("", (right - 1.5, heads), (right - 0.12, heads), arrowprops=arrow)
+    axes.text(right - 0.8, heads + 0.14, "imports", color=_QUIET[dark], fontsize=10, ha="center")
