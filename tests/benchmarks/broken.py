@@ -242,16 +242,18 @@ def main() -> None:
             if options.show:
                 shutil.copyfile(scratch / "errors", sys.stdout.fileno())
             _print(rounds[-1])
+    write_results(options.results, "A folder with broken files", **stated(rounds))
+
+
+def stated(rounds: list[list[Outcome]]) -> dict[str, Any]:
+    """Print the ratios; they and the table, for a results file."""
     figures = {}
     for what in ("seconds", "busy", "memory"):
         ratios = [getattr(a, what) / getattr(b, what) for a, b in rounds]
-        print(f"{what}, with broken files / without: {statistics.median(ratios):.3f} "
-              f"({min(ratios):.3f} to {max(ratios):.3f})")  # fmt: skip
         figures[what] = ratio(f"{what}, with broken files / without", ratios)
+        print(f"{figures[what]['what']}: {shown(figures[what], '.3f', with_range=True)}")
     outcomes = table("A folder with broken files", COLUMNS, _rows(rounds, figures))
-    write_results(
-        options.results, "A folder with broken files", figures=figures, tables={"outcomes": outcomes}
-    )
+    return {"figures": figures, "tables": {"outcomes": outcomes}}
 
 
 def _rows(rounds: list[list[Outcome]], figures: dict[str, dict[str, Any]]) -> Iterator[list[str]]:

@@ -24,7 +24,7 @@ import soundfile
 from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.prepare import RATE, REAL, librosa_transform, make_mp3s
-from tests.benchmarks.results import add_option, spread, table, write_results
+from tests.benchmarks.results import add_option, figure, spread, table, write_results
 from tfkey.audio.reading import read
 from tfkey.config import Config
 
@@ -100,7 +100,22 @@ def print_steps(corpus: Path, files: int = 6, rounds: int = 5) -> dict[str, Any]
     print(f"\n{CLIP_SECONDS} s in ms, one thread, median (least to greatest) of {rounds} rounds")
     for name, values in times.items():
         print(f"{name:36}{spread(values, '.1f')}")
-    return table("Steps", ["step", "ms"], [[name, spread(values, ".1f")] for name, values in times.items()])
+    return stated(times)
+
+
+def stated(times: dict[str, list[float]]) -> dict[str, Any]:
+    """The figures and the table of the steps, for a results file."""
+    middle = {name: statistics.median(values) for name, values in times.items()}
+    wanted = (middle["librosa.load"] + middle["librosa.cqt"]) / 3
+    least = middle["MP3, stereo, by libsndfile alone"] + middle["tfkey's spectrogram"]
+    rows = [[name, spread(values, ".1f")] for name, values in times.items()]
+    return {
+        "figures": {
+            "wanted": figure("ms for all, to be three times as fast as librosa", wanted, form=".1f"),
+            "least": figure("ms that libsndfile's decoding and the transform take", least, form=".1f"),
+        },
+        "tables": {"steps": table("Steps, ms per 30 s", ["step", "ms"], rows)},
+    }
 
 
 def print_formats(rounds: int = 7) -> dict[str, Any]:
@@ -158,9 +173,9 @@ def main() -> None:
     os.environ["NUMBA_NUM_THREADS"] = "1"
     with threadpool_limits(1):
         steps = print_steps(make_mp3s(options.folder, options.hours)[0])
-        tables = {"steps": steps, "formats": print_formats()}
+        steps["tables"]["formats"] = print_formats()
     write_results(
-        options.results, "Steps of preparing", tables=tables, packages=("tensorflow", "librosa", "soundfile")
+        options.results, "Steps of preparing", **steps, packages=("tensorflow", "librosa", "soundfile")
     )
 
 

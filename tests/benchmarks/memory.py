@@ -17,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from tests.benchmarks.results import add_option, table, write_results
+from tests.benchmarks.results import add_option, figure, table, write_results
 from tests.benchmarks.train import MODES, ROOT, make_data
 from tfkey.training.heap import use_one_heap
 
@@ -49,6 +50,24 @@ def contend(overrides: list[str]) -> None:
 
     train(load_config("demo", overrides), "memory", report)
     print(peak(), flush=True)
+
+
+def stated(found: dict[tuple[str, int], list[float]]) -> dict[str, Any]:
+    """The figures and the table of a results file, from the peaks in MiB at each of :data:`MARKS`."""
+    sizes = sorted({size for _, size in found})
+    modes = dict.fromkeys(mode for mode, _ in found)
+    more = max(found[mode, sizes[-1]][-1] / found[mode, sizes[0]][-1] - 1 for mode in modes)
+    first, last = MARKS.index(2), MARKS.index(20)
+    longer = max(peaks[last] / peaks[first] - 1 for peaks in found.values())
+    times = f"{sizes[-1] / sizes[0]:g}"
+    data = f"more memory for {times} times as much data, at most"
+    figures = {
+        "more-data": figure(data, 100 * more, form=".0f", unit="%"),
+        "longer": figure("more memory in epoch 20 than in 2, at most", 100 * longer, form=".0f", unit="%"),
+    }
+    rows = [[mode, str(size), *(f"{peak:.0f}" for peak in peaks)] for (mode, size), peaks in found.items()]
+    columns = ["", "intervals", *(f"epoch {mark}" for mark in MARKS)]
+    return {"figures": figures, "tables": {"peaks": table("The most MiB in memory", columns, rows)}}
 
 
 def main() -> None:
@@ -90,16 +109,7 @@ def main() -> None:
                 peaks = [int(line) / 2**20 for line in done.stdout.split()]
                 found[mode, size] = peaks
                 print(f"{mode:14}{size:10}" + "".join(f"{value:10.0f}" for value in peaks), flush=True)
-    rows = [[mode, str(size), *(f"{peak:.0f}" for peak in peaks)] for (mode, size), peaks in found.items()]
-    peaks_table = table(
-        "The most MiB in memory", ["", "intervals", *(f"epoch {mark}" for mark in MARKS)], rows
-    )
-    write_results(
-        options.results,
-        "Memory of a training",
-        tables={"peaks": peaks_table},
-        packages=("tensorflow", "keras"),
-    )
+    write_results(options.results, "Memory of a training", **stated(found), packages=("tensorflow", "keras"))
 
 
 if __name__ == "__main__":

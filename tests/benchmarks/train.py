@@ -291,7 +291,7 @@ def main() -> None:
         columns = [f"{statistics.median(v):.2f} ({min(v):.2f} to {max(v):.2f})" for v in (times, ratios)]
         print(f"{name:18}{columns[0]:>38}{columns[1]:>28}")
         if name != IN_MEMORY:
-            figures[name.partition(" ")[0].lower()] = ratio(f"an epoch, {name}, against memory", ratios)
+            figures[name.partition(",")[0].lower()] = ratio(f"an epoch, {name}, against memory", ratios)
         rows.append([name, columns[0], columns[1] if name != IN_MEMORY else ""])
     head = ["", "s per epoch", "against the same data in memory"]
     epochs = table(f"An epoch of AllConv, {options.rounds} rounds", head, rows)
