@@ -52,7 +52,7 @@ MEASURED = re.compile(
     rf"|{_NUMBER} (?:of|in|to|and) (?:the )?{_NUMBER}(?: ?(?:{_UNITS})(?!\w))?"  # 3 of 25
     rf"|(?<![\w.,])[-+\u2212]?\d+\.\d+"  # 85.4
     rf"|(?<![\w.,])\d{{1,3}}(?:,\d{{3}})+"  # 96,422
-    rf"|(?<=\|) *\**[-+\u2212]?\d[^|\n]*(?=\|)"  # a cell of a table that begins with a number
+    rf"|(?<=\|) *\**[-+\u2212]?\d[\d.,]*(?!\w)[^|\n]*(?=\|)"  # a cell of a table that begins with a number
 )
 """What looks like a measurement. Numbers in words are not found."""
 

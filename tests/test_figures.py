@@ -88,6 +88,7 @@ def test_figures_without_a_mark_are_found(text: str) -> None:
         "```\n33.6 ms\n```",
         "<!-- 33.6 ms -->",
         "3. A step of a list.",
+        "| 8A | 1m |",
     ],
 )
 def test_other_numbers_are_left_alone(text: str) -> None:
