@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,9 +121,9 @@ class ProgressBars:
         finally:
             self.__enter__()
 
-    def work(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` units are done."""
-        amount = f"{done}/{total}"
+    def work(self, done: int, total: int | None) -> None:
+        """Show that ``done`` of ``total`` units are done; None if nobody knows how many there are."""
+        amount = f"{done}" if total is None else f"{done}/{total}"
         if self._unit:
             amount += f", {done / max(time.monotonic() - self._start, 1e-3):.1f} {self._unit}/s"
         self._update(self._description, done, total, amount)
@@ -143,7 +144,7 @@ class ProgressBars:
         rate = decimal(int(state.bytes_per_second))
         self._update(f"{self._description}: fetching", done, total, f"{amount}, {rate}/s")
 
-    def _update(self, name: str, done: int, total: int, amount: str) -> None:
+    def _update(self, name: str, done: int, total: int | None, amount: str) -> None:
         if not self._bars:
             return
         if name not in self._tasks:
@@ -164,7 +165,7 @@ def _rich_bars() -> Progress:
 
 
 def list_failures(
-    failures: Sequence[tuple[str, str]], what: str, *, written_to: Path | None = None, most: int = 20
+    failures: Collection[tuple[str, str]], what: str, *, written_to: Path | None = None, most: int = 20
 ) -> None:
     """Print failures to stderr, one per line under a heading.
 
@@ -175,12 +176,11 @@ def list_failures(
         most: see ``written_to``.
     """
     if failures:
-        shown = failures if written_to is None else failures[:most]
         click.echo(f"{what} ({len(failures)}):", err=True)
-        for source, reason in shown:
+        for source, reason in itertools.islice(failures, None if written_to is None else most):
             click.echo(f"  {printable(source)}: {printable(' '.join(reason.splitlines()))}", err=True)
-        if len(shown) < len(failures):
-            click.echo(f"  and {len(failures) - len(shown)} more, all in {written_to}", err=True)
+        if written_to is not None and len(failures) > most:
+            click.echo(f"  and {len(failures) - most} more, all in {written_to}", err=True)
 
 
 def print_network(model: Model, description: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scripts.cluster_options import cluster_options
 from scripts.common import ProgressBars, list_failures, print_network
 from scripts.predict_files import check_output, named_paths, pictures_of, split_existing
 from scripts.predict_output import FORMATS, Form
 from scripts.predict_request import Request, check, form_of, judging_of
-from scripts.predict_target import Results, can_be_read_back
+from scripts.predict_stream import predict_stream
+from scripts.predict_summary import count, default_workers, how_to_go_on, sum_up
+from scripts.predict_target import Results
 from scripts.reference import find_reference, read_reference
 from scripts.stopping import if_stopped
 from tfkey.keys import Notation
 
 if TYPE_CHECKING:
-    from tfkey.inference.many_files import Judging, Outcome
+    from tfkey.inference.many_files import Judging
 
 _NOTATIONS = [notation.value for notation in Notation if notation is not Notation.FOLDER]
 
@@ -105,6 +107,14 @@ _NOTATIONS = [notation.value for notation in Notation if notation is not Notatio
     "and mode). Paths in it are relative to its folder or to the current one; a bare file name is enough if "
     "only one file has it.",
 )
+@click.option(
+    "--shard-size",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Write parts of N results into the folder --output: part-00000.csv and so on, each as a whole. "
+    "Files are then taken as the list is read, however long it is.",
+)
+@cluster_options
 def command(**options: Any) -> None:
     """Name the key of audio files, and of the audio in videos.
 
@@ -138,11 +148,18 @@ def command(**options: Any) -> None:
     key gets "o" (off key) in ID3 and no tag in other formats; one below --min-confidence gets no tag. The
     field tag is "written", "kept" or "would write".
 
+    With --cluster, the workers of a Dask cluster do the work; the results are the same. Lists are read as
+    they go and results are written as they come, so that there may be any number of files.
+
     Files that could not be analysed or tagged are listed at the end on stderr. Exit code: 0 if all files
     were done, 1 if some failed, 2 if the arguments are invalid, 130 after Ctrl-C.
     """
     request = Request(**options)
     check(request)
+    if request.is_streamed:
+        if not predict_stream(request, form_of(request)):
+            raise click.exceptions.Exit(1)
+        return
     if not _predict(request, form_of(request)):
         raise click.exceptions.Exit(1)
 
@@ -160,7 +177,7 @@ def _predict(request: Request, form: Form) -> bool:
     judging = judging_of(request, pictures_of(request, listing.files))
     counts: Counter[str] = Counter()
     results = Results(form, request.target)
-    with if_stopped(lambda: _how_to_go_on(results.count - counts["old"], counts["written"], request, form)):
+    with if_stopped(lambda: how_to_go_on(results.count - counts["old"], counts["written"], request, form)):
         files = listing.files
         kept: list[str] = []
         if request.target is not None and request.skip_existing:
@@ -178,7 +195,7 @@ def _predict(request: Request, form: Form) -> bool:
                 results.save()
             raise
         results.save()
-    _sum_up(counts, request, form)
+    sum_up(counts, request, form)
     list_failures(warnings, "analysed with a warning")
     list_failures(failures, "not done" if form.has_tags or request.picture else "not analysed")
     return not failures
@@ -202,11 +219,11 @@ def _judge_all(
         if judging.model.kind == "pretrained":  # type: ignore[union-attr]
             print_network(judging.model, description)  # type: ignore[arg-type]
 
-    workers = request.workers or (1 if request.run or request.runs_dir else min(4, _cores()))
+    workers = default_workers(request)
     with ProgressBars("analysing", "files") as bars:
         outcomes = judge_files(files, judging, workers, tell) if files else ()
         for done, outcome in enumerate(outcomes, 1):
-            _count(outcome, form, counts)
+            count(outcome, form, counts)
             if outcome.error is not None:
                 failures.append((str(outcome.path), outcome.error))
             if outcome.estimate is not None:
@@ -216,52 +233,3 @@ def _judge_all(
                     results.add(form.text(form.record(outcome)))
             bars.work(done, len(files))
     return failures, warnings
-
-
-def _how_to_go_on(new: int, tags: int, request: Request, form: Form) -> str:
-    """Say what was done when the work was stopped (``new`` results and ``tags``) and how to do the rest."""
-    output = request.target
-    again = "the same command starts over"
-    if not new:
-        go_on = "the same command continues" if request.skip_existing else again
-        return f"no new result was written; {go_on}"
-    is_read_back = output is not None and can_be_read_back(output)
-    where = output if is_read_back else f"--output {output}" if output else "stdout"
-    done = f"{new} {'result was' if new == 1 else 'results were'} written to {where}"
-    done += f", and {tags} tag{'s' * (tags != 1)}" if request.write_tags else ""
-    if request.dry_run:
-        return f"{done}; {again}"
-    if is_read_back and form.format == "table":
-        return f"{done}; {again}; with --format csv and --skip-existing it can continue"
-    if not is_read_back and not request.write_tags and request.picture is None:
-        return f"{done}; {again}; with --output FILE.csv and --skip-existing it can continue"
-    return f"{done}; the same command {'' if request.skip_existing else 'with --skip-existing '}continues"
-
-
-def _cores() -> int:
-    with contextlib.suppress(AttributeError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _count(outcome: Outcome, form: Form, counts: Counter[str]) -> None:
-    counts["skipped"] += outcome.is_skipped
-    if outcome.estimate is not None:
-        counts["analysed"] += 1
-        counts["without a key"] += outcome.estimate.key is None
-        if form.known is not None and outcome.path in form.known:
-            counts["known"] += 1
-            counts["right"] += outcome.estimate.key == form.known[outcome.path]
-    if outcome.change is not None:
-        counts[outcome.change.state] += 1
-
-
-def _sum_up(counts: Counter[str], request: Request, form: Form) -> None:
-    if counts["known"]:
-        click.echo(f"{counts['right']} of {counts['known']} keys agree with {request.reference}", err=True)
-    elif form.known:
-        click.echo(f"none of the {len(form.known)} files in {request.reference} was analysed", err=True)
-    if form.has_tags or request.skip_existing:
-        states = ("analysed", "without a key", "skipped", "written", "kept", "would write")
-        shown = [f"{counts[state]} {state}" for state in states if counts[state] or state == "analysed"]
-        click.echo(", ".join(shown), err=True)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scripts.cluster_options import cluster_of
 from scripts.predict_output import SUFFIXES, Form
 from scripts.predict_target import can_be_read_back
 from tfkey.errors import UsageError
 from tfkey.keys import Notation
 
 if TYPE_CHECKING:
+    from tfkey.cluster.engine import Cluster
     from tfkey.inference.many_files import Judging, Model
 
 
@@ -42,6 +44,19 @@ class Request:
     dry_run: bool
     reference: Path | None
     picture: str | None
+    cluster_address: str | None = None
+    cluster_timeout: float | None = None
+    shard_size: int | None = None
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the files are never all in memory."""
+        return self.cluster_address is not None or self.shard_size is not None
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """The cluster to work on."""
+        return cluster_of(self.cluster_address, self.cluster_timeout)
 
     @property
     def target(self) -> Path | None:
@@ -79,8 +94,29 @@ def check(request: Request) -> None:
     is_given = request.output is not None
     if request.skip_existing and is_given and not (request.target and can_be_read_back(request.target)):
         raise click.UsageError(f"--skip-existing: --output {request.output} cannot be read back; name a file")
+    _check_streaming(request)
     if request.picture is not None:
         _check_picture(request, request.picture)
+
+
+def _check_streaming(request: Request) -> None:
+    """Refuse what needs all files at once, or what workers elsewhere do not do."""
+    if request.cluster is not None and request.workers is not None:
+        raise click.UsageError("--workers: does not go together with --cluster, which has its own workers")
+    if request.shard_size is not None:
+        if request.target is None:
+            raise click.UsageError("--shard-size: needs --output, the folder of the parts")
+        if form_of(request).format == "table":
+            raise click.UsageError("--shard-size: needs --format csv, json or jsonl")
+    if request.is_streamed:
+        option = "--cluster" if request.cluster_address is not None else "--shard-size"
+        for name, value in (("--picture", request.picture), ("--reference", request.reference)):
+            if value is not None:
+                raise click.UsageError(f"{name}: does not go together with {option}")
+        if request.skip_existing and request.write_tags and request.output is not None:
+            raise click.UsageError(
+                f"--skip-existing: with {option} and --output, does not go together with --write-tags"
+            )
 
 
 def _check_picture(request: Request, picture: str) -> None:

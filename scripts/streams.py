@@ -77,13 +77,34 @@ def read_stdin(limit: int = -1) -> bytes:
         UsageError: stdin is closed, or cannot be read.
     """
     if 0 in _closed:
-        raise UsageError("-: stdin is closed; give the list on stdin, or the paths as arguments")
+        raise _closed_stdin()
     try:
         return sys.stdin.buffer.read(limit)
     except OSError as error:
-        raise UsageError(
-            f"-: stdin cannot be read ({error.strerror}); give a list of paths on stdin"
-        ) from error
+        raise _unreadable_stdin(error) from error
+
+
+def read_stdin_part(limit: int) -> bytes:
+    """Read what has come on stdin, at least a byte and at most ``limit``; nothing at the end.
+
+    Raises:
+        UsageError: stdin is closed, or cannot be read.
+    """
+    if 0 in _closed:
+        raise _closed_stdin()
+    try:
+        read = getattr(sys.stdin.buffer, "read1", sys.stdin.buffer.read)
+        return read(limit)
+    except OSError as error:
+        raise _unreadable_stdin(error) from error
+
+
+def _closed_stdin() -> UsageError:
+    return UsageError("-: stdin is closed; give the list on stdin, or the paths as arguments")
+
+
+def _unreadable_stdin(error: OSError) -> UsageError:
+    return UsageError(f"-: stdin cannot be read ({error.strerror}); give a list of paths on stdin")
 
 
 def text_of_name(path: Path) -> str:

@@ -46,7 +46,12 @@ def find_audio(folder: Path, on_error: Callable[[OSError], None] | None = None) 
         folder: the folder.
         on_error: called with the error of each folder that cannot be opened.
     """
-    return [Path(path) for path in _search(os.fspath(folder), on_error or (lambda error: None))]
+    return list(iter_audio(folder, on_error))
+
+
+def iter_audio(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """The files that :func:`find_audio` finds, one after the other."""
+    return map(Path, _search(os.fspath(folder), on_error or (lambda error: None)))
 
 
 def list_files(paths: Iterable[Path]) -> Listing:

@@ -79,6 +79,23 @@ def read_playlist(path: Path) -> list[Entry]:
     return parse_playlist(path.read_bytes(), path)
 
 
+def iter_playlist(path: Path) -> Iterator[Entry]:
+    """Read the entries of a long M3U in an 8-bit encoding one after the other, as :func:`read_playlist` does.
+
+    Raises:
+        OSError: the playlist cannot be read.
+    """
+    folders = [os.fsencode(folder) for folder in _folders(path)]
+    with path.open("rb") as stream:
+        for number, text in enumerate(stream):
+            marked = text.removeprefix(codecs.BOM_UTF8) if number == 0 else text
+            # Old systems end lines in CR alone.
+            for line in re.split(rb"[\r\n]+", marked):
+                entry = line.rstrip(b"\0")
+                if entry.strip(b" \t") and not entry.lstrip().startswith(b"#"):
+                    yield _entry(entry, folders)
+
+
 def parse_playlist(content: bytes, path: Path) -> list[Entry]:
     """The entries of a playlist whose content has been read; see :func:`read_playlist`.
 

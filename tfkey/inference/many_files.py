@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tfkey.audio.recordings import Recording
     from tfkey.inference.estimate import Estimate
     from tfkey.inference.estimator import KeyEstimator
+    from tfkey.processes import Crash
     from tfkey.tags.key_tags import TagChange
 
 
@@ -202,7 +203,7 @@ def judge_files(
     Raises:
         TfkeyError: the network cannot be loaded.
     """
-    from tfkey.processes import Crash, in_processes
+    from tfkey.processes import in_processes
 
     if len(paths) == 1:
         judge = make_judge(judging)
@@ -210,12 +211,34 @@ def judge_files(
             on_ready(judge.description)
         yield judge(paths[0])
         return
-    for result in in_processes(
-        partial(make_judge, judging), paths, max(1, min(workers, len(paths))), on_ready
-    ):
+    yield from _outcomes(
+        in_processes(partial(make_judge, judging), paths, max(1, min(workers, len(paths))), on_ready)
+    )
+
+
+def judge_stream(
+    paths: Iterable[Path],
+    judging: Judging,
+    workers: int = 1,
+    on_ready: Callable[[str], None] | None = None,
+) -> Iterator[Outcome]:
+    """Analyse any number of files as :func:`judge_files` does; they are taken as they are needed."""
+    from tfkey.processes import in_processes
+
+    yield from _outcomes(in_processes(partial(make_judge, judging), paths, workers, on_ready))
+
+
+def crash_reason(reason: str) -> str:
+    """Return the error of a file whose process ended, given how it ended."""
+    return f"the decoder crashed ({reason}); encode the file again"
+
+
+def _outcomes(results: Iterable[Outcome | Crash[Path]]) -> Iterator[Outcome]:
+    from tfkey.processes import Crash
+
+    for result in results:
         if isinstance(result, Crash):
-            reason = f"the decoder crashed ({result.reason}); encode the file again"
-            yield Outcome(result.task, error=reason)
+            yield Outcome(result.task, error=crash_reason(result.reason))
         else:
             yield result
 
