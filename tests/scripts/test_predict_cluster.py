@@ -59,7 +59,7 @@ def give_list(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "json"])
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
 def test_results_and_failures_are_those_of_a_local_run(
     tfkey: Any, cluster: DaskCluster, library: Path, tmp_path: Path, suffix: str
 ) -> None:
@@ -150,8 +150,8 @@ def test_ctrl_c_keeps_what_is_done(cluster: DaskCluster, tmp_path: Path) -> None
 def test_nothing_listens(tfkey: Any, music: list[Path], tmp_path: Path) -> None:
     output = tmp_path / "keys.csv"
     output.write_text("old\n")
-    address = f"127.0.0.1:{free_port()}"
-    code, _, err = tfkey("predict", *music, "--output", output, "--cluster", address)
+    address, timeout = f"127.0.0.1:{free_port()}", ("--cluster-timeout", "0.5")
+    code, _, err = tfkey("predict", *music, "--output", output, "--cluster", address, *timeout)
     assert (code, len(err)) == (1, 1)
     assert err[0].startswith(f"tfkey: tcp://{address}: no Dask scheduler can be reached")
     assert output.read_text() == "old\n"

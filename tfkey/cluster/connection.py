@@ -71,7 +71,7 @@ def check_cluster(address: str, patience: float = WORKER_SECONDS) -> None:
         TfkeyError: the scheduler does not answer, has no workers, or a version differs.
     """
     address = check_address(address)
-    client = open_client(address)
+    client = open_client(address, min(CONNECT_SECONDS, patience))
     try:
         wait_for_workers(client, address, patience)
         check_versions(client)

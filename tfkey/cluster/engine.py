@@ -145,7 +145,7 @@ class _Run(Generic[T, R]):
 
     def results(self, tasks: Iterator[T]) -> Iterator[R | Crash[T]]:
         """Yield the results in the order of the tasks."""
-        self._client = open_client(self._address)
+        self._client = open_client(self._address, min(CONNECT_SECONDS, self._patience))
         self._begin()
         while True:
             self._fill(tasks)
@@ -253,7 +253,7 @@ class _Run(Generic[T, R]):
         while True:
             close_client(self._client)
             try:
-                self._client = open_client(self._address, CONNECT_SECONDS)
+                self._client = open_client(self._address, min(CONNECT_SECONDS, self._patience))
             except TfkeyError as error:
                 if time.monotonic() > end:
                     raise TfkeyError(
