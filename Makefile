@@ -20,7 +20,7 @@ WHAT = --config $(CONFIG) $(DATASETS:%=--dataset %) $(ARGS)
 MODES := audio spectrograms images
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint docs figures pictures docs-serve dist clean \
+.PHONY: help setup demo test lint docs docs-test figures pictures docs-serve dist clean \
 	weights prepare-audio train-audio eval-audio prepare-spectrograms prepare-images train-image eval-image \
 	schema tune tensorboard test-overfit test-fdr test-limit
 
@@ -114,6 +114,9 @@ $(DOCS_READY): setup.cfg
 
 docs: $(DOCS_READY)  ## build the handbook into site/; a dead link is an error
 	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict $(ARGS)
+
+docs-test: $(READY)  ## run the code of the handbook, the long blocks, too (about 15 minutes)
+	$(BIN)/python -m tests.handbook $(ARGS)
 
 pictures: $(READY)  ## make the pictures of the handbook: drawings, the page, TensorBoard (RUNS=runs)
 	$(BIN)/python -m tests.pictures $(ARGS)

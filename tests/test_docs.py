@@ -36,7 +36,7 @@ _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
-_SHELL = {"", "sh", "bash", "console"}
+_SHELL = {"", "shell"}
 
 
 def name(path: Path) -> str:
