@@ -42,11 +42,12 @@ _PYTHON = {
     "naming-keys": (
         "Naming keys",
         [
-            "tfkey.inference.estimator", "tfkey.inference.pretrained", "tfkey.inference.key_over_time",
-            "tfkey.inference.many_files", "tfkey.inference.picture", "tfkey.inference.calibrating",
+            "tfkey.inference.estimator", "tfkey.inference.estimate", "tfkey.inference.pretrained",
+            "tfkey.inference.key_over_time", "tfkey.inference.many_files", "tfkey.inference.picture",
+            "tfkey.inference.calibrating", "tfkey.inference.level", "tfkey.inference.tones",
         ],
     ),
-    "keys-and-votes": ("Keys and votes", ["tfkey.keys", "tfkey.votes", "tfkey.key_tables"]),
+    "keys-and-votes": ("Keys and votes", ["tfkey.keys", "tfkey.votes", "tfkey.key_tables", "tfkey.known_keys"]),
     "audio-and-tags": (
         "Audio and tags",
         ["tfkey.audio.reading", "tfkey.audio.recordings", "tfkey.audio.finding", "tfkey.tags.key_tags"],
@@ -55,22 +56,32 @@ _PYTHON = {
         "The constant-Q transform",
         [
             "tfkey.spectrogram.cqt", "tfkey.spectrogram.frontend", "tfkey.spectrogram.filters",
-            "tfkey.spectrogram.parameters", "tfkey.spectrogram.light",
+            "tfkey.spectrogram.parameters", "tfkey.spectrogram.light", "tfkey.spectrogram.light_cqt",
         ],
     ),
     "networks-and-training": (
         "Networks and training",
-        ["tfkey.models", "tfkey.training.fit", "tfkey.training.losses", "tfkey.training.metrics",
-         "tfkey.training.augmentation", "tfkey.training.roughening"],
+        ["tfkey.models", "tfkey.models.allconv", "tfkey.models.allconv_rnn", "tfkey.models.cqt_allconv",
+         "tfkey.models.inception", "tfkey.models.octave", "tfkey.models.timepool",
+         "tfkey.training.fit", "tfkey.training.losses", "tfkey.training.soft_labels",
+         "tfkey.training.metrics", "tfkey.training.augmentation", "tfkey.training.roughening",
+         "tfkey.training.schedules", "tfkey.training.averaging", "tfkey.training.clipping",
+         "tfkey.training.learning_rate"],
     ),
     "scores": (
         "Scores",
         ["tfkey.scoring.mirex", "tfkey.scoring.evaluation", "tfkey.scoring.calibration",
-         "tfkey.scoring.confidence", "tfkey.scoring.comparison"],
+         "tfkey.scoring.confidence", "tfkey.scoring.comparison", "tfkey.scoring.charts",
+         "tfkey.scoring.report"],
     ),
     "runs": (
         "Runs, settings, export",
         ["tfkey.runs", "tfkey.config", "tfkey.config_list", "tfkey.export.formats", "tfkey.inference.bundle"],
+    ),
+    "elsewhere": (
+        "Storage and clusters",
+        ["tfkey.storage.addresses", "tfkey.storage.transfer", "tfkey.cluster.connection",
+         "tfkey.cluster.engine"],
     ),
     "errors": ("Errors", ["tfkey.errors"]),
 }  # fmt: skip

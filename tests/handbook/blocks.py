@@ -1,6 +1,6 @@
 """The fenced blocks of a page, and the marks that say what happens to them.
 
-A mark is an HTML comment above the block, with a blank line between, which neither a code host nor the site shows:
+A mark is an HTML comment above the block, with a blank line between. No reader sees it:
 
 =========================  ========================================================================
 mark                       meaning
@@ -43,7 +43,7 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its line in the page (from 1), language, mark (may be empty) and text without indent."""
+    """A fenced block: its line in the page (from 1), language, mark (may be empty), text without indent."""
 
     line: int
     language: str
@@ -69,7 +69,7 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    """Return the blocks of a page, in order. ``start`` and ``end`` are the offsets of the text in the page."""
+    """Return the blocks of a page, in order. ``start`` and ``end`` are offsets of the text in the page."""
     found = []
     for match in _BLOCK.finditer(page):
         mark, indent = match["mark"] or "", match["indent"]

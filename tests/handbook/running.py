@@ -16,6 +16,9 @@ from tests.handbook.blocks import Block, blocks
 from tests.handbook.outputs import agrees
 from tests.handbook.workspace import environment
 
+HOME = "/home/you"
+"""The home folder in the outputs of the pages."""
+
 _LIMIT_SECONDS = 1800
 _START_SECONDS = 120
 
@@ -63,14 +66,14 @@ def _run(block: Block, output: Block | None, checkout: Path) -> Outcome:
         timeout=_LIMIT_SECONDS,
         check=False,
     )
+    # As on a reader's machine.
+    printed = done.stdout.replace(str(checkout.parent), HOME)
     fault = ""
     if done.returncode:
         fault = f"exit code {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-2000:]}"
-    elif output is not None and not agrees(
-        done.stdout, output.text, varies=output.mark == "output: varies"
-    ):
-        fault = f"it prints\n{done.stdout}\ninstead of\n{output.text}"
-    return Outcome(block, time.monotonic() - begin, done.stdout, fault, output)
+    elif output is not None and not agrees(printed, output.text, varies=output.mark == "output: varies"):
+        fault = f"it prints\n{printed}\ninstead of\n{output.text}"
+    return Outcome(block, time.monotonic() - begin, printed, fault, output)
 
 
 def _command(block: Block) -> list[str]:
