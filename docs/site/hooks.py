@@ -47,7 +47,9 @@ _PYTHON = {
             "tfkey.inference.calibrating", "tfkey.inference.level", "tfkey.inference.tones",
         ],
     ),
-    "keys-and-votes": ("Keys and votes", ["tfkey.keys", "tfkey.votes", "tfkey.key_tables", "tfkey.known_keys"]),
+    "keys-and-votes": (
+        "Keys and votes", ["tfkey.keys", "tfkey.votes", "tfkey.key_tables", "tfkey.known_keys"],
+    ),
     "audio-and-tags": (
         "Audio and tags",
         ["tfkey.audio.reading", "tfkey.audio.recordings", "tfkey.audio.finding", "tfkey.tags.key_tags"],
