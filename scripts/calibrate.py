@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scripts.common import ProgressBars, list_failures
-from scripts.predict_files import named_paths
+from scripts.predict_files import named_paths, refuse_elsewhere
 from scripts.reference import find_rows, read_reference
 from scripts.stopping import STARTS_OVER, if_stopped
 from scripts.streams import check_stdout
@@ -88,6 +88,7 @@ def command(
     from tfkey.audio.finding import list_files
 
     listing = list_files(named_paths(paths, null=False))
+    refuse_elsewhere(listing.files, "tfkey calibrate")
     failures = list(listing.failures)
     rows = find_rows(table, listing.files)
     left_out = len(listing.files) - len(rows)

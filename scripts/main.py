@@ -16,6 +16,7 @@ from scripts.stopping import Stopped, catch_signals, if_stopped
 from scripts.streams import prepare_streams, printable
 from tfkey._version import __version__
 from tfkey.errors import TfkeyError
+from tfkey.storage import redacted
 
 _COMMANDS = {
     "datasets": "List the datasets of the catalogue, or show one.",
@@ -109,5 +110,5 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo("tfkey: " + printable(" ".join(message.split("\n"))), err=True)
+    click.echo("tfkey: " + printable(redacted(" ".join(message.split("\n")))), err=True)
     sys.exit(code)

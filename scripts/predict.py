@@ -13,15 +13,16 @@ import click
 
 from scripts.cluster_options import cluster_options
 from scripts.common import ProgressBars, list_failures, print_network
-from scripts.predict_files import check_output, named_paths, pictures_of, split_existing
+from scripts.predict_files import check_output, named_paths, pictures_of, refuse_elsewhere, split_existing
 from scripts.predict_output import FORMATS, Form
 from scripts.predict_request import Request, check, form_of, judging_of
 from scripts.predict_stream import predict_stream
 from scripts.predict_summary import count, default_workers, how_to_go_on, sum_up
-from scripts.predict_target import Results
+from scripts.predict_target import Results, alone_with
 from scripts.reference import find_reference, read_reference
 from scripts.stopping import if_stopped
 from tfkey.keys import Notation
+from tfkey.storage import shown
 
 if TYPE_CHECKING:
     from tfkey.inference.many_files import Judging
@@ -122,6 +123,9 @@ def command(**options: Any) -> None:
     .pls), or - for a list on stdin, one path per line. A file that is named twice is analysed once. Without
     --run, --model or --runs-dir, tfkey uses the default one of the networks that come with it.
 
+    PATHS and --output may be URLs of storage elsewhere (s3://bucket/folder, https://host/song.mp3; needs the
+    extra remote).
+
     Results go to stdout, in the order of PATHS; everything else goes to stderr:
 
     \b
@@ -174,27 +178,32 @@ def _predict(request: Request, form: Form) -> bool:
     failures = list(listing.failures)
     warnings: list[tuple[str, str]] = []
     check_output(request.target, listing.files)
+    if request.write_tags:
+        refuse_elsewhere(listing.files, "--write-tags")
     judging = judging_of(request, pictures_of(request, listing.files))
     counts: Counter[str] = Counter()
-    results = Results(form, request.target)
-    with if_stopped(lambda: how_to_go_on(results.count - counts["old"], counts["written"], request, form)):
-        files = listing.files
-        kept: list[str] = []
-        if request.target is not None and request.skip_existing:
-            files, kept = split_existing(files, request.target, form, judging.is_done)
-        counts["skipped"] = len(listing.files) - len(files)
-        try:
-            for text in kept:
-                results.add(text)
-            counts["old"] = results.count
-            failed, warnings = _judge_all(files, judging, results, request, form, counts)
-            failures += failed
-        except BaseException:
-            # Also after Ctrl-C: --skip-existing continues from here. Without results, an old file stays.
-            if results.count:
-                results.save()
-            raise
-        results.save()
+    with alone_with(request.target) as holder:
+        results = Results(form, request.target, holder)
+        with if_stopped(
+            lambda: how_to_go_on(results.count - counts["old"], counts["written"], request, form)
+        ):
+            files = listing.files
+            kept: list[str] = []
+            if request.target is not None and request.skip_existing:
+                files, kept = split_existing(files, request.target, form, judging.is_done)
+            counts["skipped"] = len(listing.files) - len(files)
+            try:
+                for text in kept:
+                    results.add(text)
+                counts["old"] = results.count
+                failed, warnings = _judge_all(files, judging, results, request, form, counts)
+                failures += failed
+            except BaseException:
+                # Also after Ctrl-C: --skip-existing continues from here. Without results, an old file stays.
+                if results.count:
+                    results.save()
+                raise
+            results.save()
     sum_up(counts, request, form)
     list_failures(warnings, "analysed with a warning")
     list_failures(failures, "not done" if form.has_tags or request.picture else "not analysed")
@@ -225,10 +234,10 @@ def _judge_all(
         for done, outcome in enumerate(outcomes, 1):
             count(outcome, form, counts)
             if outcome.error is not None:
-                failures.append((str(outcome.path), outcome.error))
+                failures.append((shown(outcome.path), outcome.error))
             if outcome.estimate is not None:
                 if outcome.estimate.warning is not None:
-                    warnings.append((str(outcome.path), outcome.estimate.warning))
+                    warnings.append((shown(outcome.path), outcome.estimate.warning))
                 with bars.aside() if is_seen else contextlib.nullcontext():
                     results.add(form.text(form.record(outcome)))
             bars.work(done, len(files))

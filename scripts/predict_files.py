@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -11,28 +13,46 @@ from scripts.predict_output import Form, existing_records
 from scripts.predict_request import Request
 from scripts.streams import read_stdin
 from tfkey.errors import DataError, UsageError
+from tfkey.storage import fetched, is_remote, kind_of, located, name_of, shown
 
 # Enough of stdin to distinguish audio from a list.
 _HEAD_BYTES = 1 << 12
 
 
-def named_paths(paths: Sequence[str], null: bool) -> list[Path]:
-    """Return the paths, with ``-`` replaced by the paths on stdin.
+def named_paths(paths: Sequence[str], null: bool) -> list[Path | str]:
+    """Return the paths, with ``-`` replaced by the paths on stdin, of which URLs are texts.
 
     Args:
         paths: as the user gave them; ``./-`` is a file.
         null: whether NUL separates the paths on stdin.
 
     Raises:
-        UsageError: stdin is not a list of paths.
+        UsageError: stdin is not a list of paths, or a path has a scheme that cannot be used.
     """
-    named = []
+    named: list[Path | str] = []
     for path in paths:
-        named += [Path(path)] if path != "-" else _listed(null)
+        named += [located(path)] if path != "-" else _listed(null)
     return named
 
 
-def _listed(null: bool) -> list[Path]:
+def refuse_elsewhere(files: Iterable[Path], what: str) -> None:
+    """Refuse files elsewhere for work that needs local ones.
+
+    Args:
+        files: the files.
+        what: an option or command, for the message.
+
+    Raises:
+        UsageError: a file is elsewhere.
+    """
+    for file in files:
+        if is_remote(file):
+            raise UsageError(
+                f"{what}: {shown(file)} is not on this computer; copy the files to a local folder first"
+            )
+
+
+def _listed(null: bool) -> list[Path | str]:
     """The paths on stdin."""
     from tfkey.audio.playlists import looks_like_audio, split_list
 
@@ -57,8 +77,10 @@ def check_output(output: Path | None, files: list[Path]) -> None:
     """Refuse an output that would replace one of the files to analyse."""
     from tfkey.audio.finding import identity
 
-    if output is not None and output.is_file() and identity(output) in map(identity, files):
-        raise UsageError(f"--output {output}: is one of the files to analyse; name another file")
+    if output is None or not (is_remote(output) or output.is_file()):
+        return
+    if identity(output) in map(identity, files):
+        raise UsageError(f"--output {shown(output)}: is one of the files to analyse; name another file")
 
 
 def pictures_of(request: Request, files: list[Path]) -> dict[Path, Path]:
@@ -73,9 +95,14 @@ def pictures_of(request: Request, files: list[Path]) -> dict[Path, Path]:
 
     if request.picture is None:
         return {}
+    if is_remote(request.picture):
+        raise UsageError(
+            f"--picture {shown(request.picture)}: pictures are written to this computer; name a local path"
+        )
     place = Path(request.picture)
     if request.is_picture_folder:
-        pictures = {file: place / name for file, name in zip(files, picture_names(files), strict=True)}
+        names = [Path(name_of(file)) if is_remote(file) else file for file in files]
+        pictures = {file: place / name for file, name in zip(files, picture_names(names), strict=True)}
     elif len(files) > 1:
         raise UsageError(
             f"--picture {place}: is a single picture, but there are {len(files)} files; "
@@ -101,7 +128,20 @@ def split_existing(
     """
     from tfkey.audio.finding import identity
 
-    existing = {identity(path) for path, _ in existing_records(output, form)}
-    wanted = [path for path in files if identity(path) not in existing or not is_done(path)]
-    again = {identity(path) for path in wanted}
-    return wanted, [text for path, text in existing_records(output, form) if identity(path) not in again]
+    with earlier_output(output) as copy:
+        existing = {identity(path) for path, _ in existing_records(copy, form, output)}
+        wanted = [path for path in files if identity(path) not in existing or not is_done(path)]
+        again = {identity(path) for path in wanted}
+        return wanted, [
+            text for path, text in existing_records(copy, form, output) if identity(path) not in again
+        ]
+
+
+@contextlib.contextmanager
+def earlier_output(output: Path) -> Iterator[Path]:
+    """Yield a local file with the content of an earlier output; it does not exist if there is none."""
+    if is_remote(output) and kind_of(output) is None:
+        yield Path(os.devnull, "none")
+        return
+    with fetched(output) as copy:
+        yield copy

@@ -15,6 +15,7 @@ from tfkey.errors import DataError, UsageError
 from tfkey.files import csv_lines
 from tfkey.inference.answers import answer, over_time, ranking
 from tfkey.keys import KEYS, Key, relation
+from tfkey.storage import is_remote, shown
 
 if TYPE_CHECKING:
     from tfkey.inference.many_files import Outcome
@@ -160,35 +161,46 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60:2d}:{minutes % 60:02d}:{rest:02d}"
 
 
-def existing_records(path: Path, form: Form) -> Iterator[tuple[Path, str]]:
-    """Yield the records of an earlier output: files, and texts for ``Results.add``.
+def _place(name: str) -> Path | str:
+    """The file that a record names."""
+    return name if is_remote(name) else path_of_name(name)
+
+
+def existing_records(path: Path, form: Form, named: Path | None = None) -> Iterator[tuple[Path | str, str]]:
+    """Yield the records of an earlier output: files (URLs as texts), and texts for ``Results.add``.
 
     Objects without the probabilities that are asked for are left out.
+
+    Args:
+        path: the output, or a copy of it.
+        form: how it is written.
+        named: the output as the user named it, for messages; None for ``path``.
 
     Raises:
         UsageError: the columns differ.
         DataError: the file is not an output in this format, or cannot be read.
     """
-    damaged = DataError(f"--output {path}: not an output in {form.format} format; delete it or name another")
+    name = f"--output {shown(named or path)}"
+    damaged = DataError(f"{name}: not an output in {form.format} format; delete it or name another")
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             if form.format == "csv":
                 rows = csv.reader(stream)
                 if next(rows, None) != form.columns():
                     raise UsageError(
-                        f"--output {path}: the columns are not {','.join(form.columns())}; "
+                        f"{name}: the columns are not {','.join(form.columns())}; "
                         "give the options that the file was made with, or name another"
                     )
                 for row in rows:
                     if row:
-                        yield path_of_name(row[0]), csv_lines([row])
+                        yield _place(row[0]), csv_lines([row])
             else:
                 for record in json.load(stream) if form.format == "json" else map(json.loads, stream):
                     if not form.probabilities or "probabilities" in record:
-                        yield path_of_name(record["file"]), form.text(record)
-    except FileNotFoundError:
+                        yield _place(record["file"]), form.text(record)
+    except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise DataError(f"--output {path}: cannot be read ({error.strerror}); name another") from error
+        raise DataError(f"{name}: cannot be read ({error.strerror}); name another") from error
     except (ValueError, LookupError, TypeError, csv.Error) as error:
         raise damaged from error

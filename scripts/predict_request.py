@@ -15,6 +15,7 @@ from scripts.predict_output import SUFFIXES, Form
 from scripts.predict_target import can_be_read_back
 from tfkey.errors import UsageError
 from tfkey.keys import Notation
+from tfkey.storage import is_remote, located, shown
 
 if TYPE_CHECKING:
     from tfkey.cluster.engine import Cluster
@@ -61,7 +62,7 @@ class Request:
     @property
     def target(self) -> Path | None:
         """The path for results; None for stdout."""
-        return None if self.output in (None, "-") else Path(self.output)
+        return None if self.output in (None, "-") else located(self.output)
 
     @property
     def is_picture_folder(self) -> bool:
@@ -93,9 +94,11 @@ def check(request: Request) -> None:
         raise click.UsageError("--skip-existing: needs --output, --write-tags or --picture")
     is_given = request.output is not None
     if request.skip_existing and is_given and not (request.target and can_be_read_back(request.target)):
-        raise click.UsageError(f"--skip-existing: --output {request.output} cannot be read back; name a file")
+        raise click.UsageError(
+            f"--skip-existing: --output {shown(request.output or '')} cannot be read back; name a file"
+        )
     _check_streaming(request)
-    if request.picture is not None:
+    if request.picture is not None and not is_remote(request.picture):
         _check_picture(request, request.picture)
 
 

@@ -44,7 +44,7 @@ class Shards:
             )
         self._number = max(self._numbers, default=-1) + 1
 
-    def existing(self) -> Iterator[Path]:
+    def existing(self) -> Iterator[Path | str]:
         """Read the parts that are there, once; yield the files in them; continue a last one that is short.
 
         Raises:

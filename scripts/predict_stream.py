@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 from scripts.cluster_options import silence_dask
 from scripts.common import ProgressBars, list_failures, print_network
+from scripts.predict_files import earlier_output
 from scripts.predict_output import Form, existing_records
 from scripts.predict_request import Request, judging_of
 from scripts.predict_shards import FAILURES, Shards, alone_in_shards, write_failures
 from scripts.predict_summary import count, default_workers, how_to_go_on, sum_up
-from scripts.predict_target import Results
+from scripts.predict_target import Results, alone_with
 from scripts.stopping import if_stopped
 from scripts.streams import read_stdin_part
 from tfkey.errors import DataError, UsageError
-from tfkey.storage import located
+from tfkey.storage import Holder, is_remote, located, shown
 
 if TYPE_CHECKING:
     from tfkey.audio.streaming import Seen
@@ -38,6 +39,8 @@ def predict_stream(request: Request, form: Form) -> bool:
         if request.shard_size is not None:
             assert request.target is not None
             stack.enter_context(alone_in_shards(request.target))
+        else:
+            run.holder = stack.enter_context(alone_with(request.target))
         run.do()
     sum_up(run.counts, request, form)
     list_failures(run.warnings, "analysed with a warning")
@@ -85,6 +88,7 @@ class _Run:
     def __init__(self, request: Request, form: Form) -> None:
         self.request = request
         self.form = form
+        self.holder: Holder | None = None
         self.counts: Counter[str] = Counter()
         self.failures = Reasons()
         self.warnings = Reasons()
@@ -114,7 +118,7 @@ class _Run:
     def _results(self) -> Results | Shards:
         request = self.request
         if request.shard_size is None or request.target is None:
-            return Results(self.form, request.target)
+            return Results(self.form, request.target, self.holder)
         return Shards(self.form, request.target, request.shard_size, is_continued=request.skip_existing)
 
     def _keep(self, results: Results | Shards, done: Seen) -> None:
@@ -124,12 +128,13 @@ class _Run:
         if self.request.target is None or not self.request.skip_existing:
             return
         if isinstance(results, Shards):
-            for path in results.existing():
-                done.add(identity(path))
+            for file in results.existing():
+                done.add(identity(file))
             return
-        for path, text in existing_records(self.request.target, self.form):
-            done.add(identity(path))
-            results.add(text)
+        with earlier_output(self.request.target) as copy:
+            for path, text in existing_records(copy, self.form, self.request.target):
+                done.add(identity(path))
+                results.add(text)
 
     def _judge(self, results: Results | Shards, done: Seen, judging: Judging) -> None:
         is_seen = self.request.target is None and sys.stdout.isatty()
@@ -137,10 +142,10 @@ class _Run:
             for number, outcome in enumerate(self._outcomes(done, judging), 1):
                 count(outcome, self.form, self.counts)
                 if outcome.error is not None:
-                    self.failures.add(str(outcome.path), outcome.error)
+                    self.failures.add(shown(outcome.path), outcome.error)
                 if outcome.estimate is not None:
                     if outcome.estimate.warning is not None:
-                        self.warnings.add(str(outcome.path), outcome.estimate.warning)
+                        self.warnings.add(shown(outcome.path), outcome.estimate.warning)
                     with bars.aside() if is_seen else contextlib.nullcontext():
                         results.add(self.form.text(self.form.record(outcome)))
                 bars.work(number, None)
@@ -165,13 +170,16 @@ class _Run:
         from tfkey.audio.streaming import Seen, iter_files
 
         target = self.request.target
-        output = identity(target) if target is not None and target.is_file() else None
+        is_there = target is not None and (is_remote(target) or target.is_file())
+        output = identity(target) if target is not None and is_there else None
         met = Seen()
         try:
             for file in iter_files(self._named(), met, self.failures.add):
                 name = identity(file)
                 if name == output:
-                    raise UsageError(f"--output {target}: is one of the files to analyse; name another file")
+                    raise UsageError(
+                        f"--output {shown(target or file)}: is one of the files to analyse; name another file"
+                    )
                 if name in done:
                     self.counts["skipped"] += 1
                 else:

@@ -12,6 +12,7 @@ import click
 from scripts.predict_output import Form
 from scripts.predict_request import Request
 from scripts.predict_target import can_be_read_back
+from tfkey.storage import shown
 
 if TYPE_CHECKING:
     from tfkey.inference.many_files import Outcome
@@ -25,7 +26,7 @@ def how_to_go_on(new: int, tags: int, request: Request, form: Form) -> str:
         go_on = "the same command continues" if request.skip_existing else again
         return f"no new result was written; {go_on}"
     is_read_back = output is not None and can_be_read_back(output)
-    where = output if is_read_back else f"--output {output}" if output else "stdout"
+    where = shown(output) if output and is_read_back else f"--output {shown(output)}" if output else "stdout"
     done = f"{new} {'result was' if new == 1 else 'results were'} written to {where}"
     done += f", and {tags} tag{'s' * (tags != 1)}" if request.write_tags else ""
     if request.dry_run:
@@ -69,5 +70,5 @@ def sum_up(counts: Counter[str], request: Request, form: Form) -> None:
         click.echo(f"none of the {len(form.known)} files in {request.reference} was analysed", err=True)
     if form.has_tags or request.skip_existing:
         states = ("analysed", "without a key", "skipped", "written", "kept", "would write")
-        shown = [f"{counts[state]} {state}" for state in states if counts[state] or state == "analysed"]
-        click.echo(", ".join(shown), err=True)
+        told = [f"{counts[state]} {state}" for state in states if counts[state] or state == "analysed"]
+        click.echo(", ".join(told), err=True)

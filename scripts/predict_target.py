@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -16,6 +18,7 @@ from scripts.stopping import undisturbed
 from scripts.streams import AT_ONCE, NAMES, check_stdout, wait_until_writable, write_results
 from tfkey.errors import TfkeyError, UsageError
 from tfkey.files import atomic_path, is_in_place, is_stream, real_path
+from tfkey.storage import Holder, alone_at, check_writable, is_remote, kind_of, shown
 
 _SAVE_SECONDS = 60.0
 # In characters, of at most 4 bytes.
@@ -116,6 +119,10 @@ class File:
         """Whether it is time to save."""
         return time.monotonic() - self._saved > _SAVE_SECONDS
 
+    def postpone(self) -> bool:
+        """After a failed attempt to save before the end: whether the next is soon enough."""
+        return False
+
     def wait(self) -> None:
         """Return: a file has no reader to wait for."""
 
@@ -140,22 +147,58 @@ class File:
         self._saved = time.monotonic()
 
 
+class Elsewhere(File):
+    """A file elsewhere (``s3://bucket/keys.csv``), written as :class:`File` is.
+
+    It is written less often than every minute if writing takes more than a twentieth of the time. Nothing is
+    written once another run has taken over the place.
+    """
+
+    def __init__(self, path: Path, holder: Holder) -> None:
+        self._path = path
+        self._holder = holder
+        self._saved = time.monotonic()
+        self._pause = _SAVE_SECONDS
+        try:
+            self._spool = tempfile.TemporaryFile()  # noqa: SIM115
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to save."""
+        return time.monotonic() - self._saved > self._pause
+
+    def postpone(self) -> bool:
+        """The storage may be back by the next time, unless another run has taken over."""
+        self._saved = time.monotonic()
+        return not self._holder.is_lost
+
+    def save(self, end: str) -> None:
+        """Replace the file."""
+        start = time.monotonic()
+        self._holder.check()
+        super().save(end)
+        self._pause = max(_SAVE_SECONDS, 20 * (time.monotonic() - start))
+
+
 class Results:
     """A writer of records.
 
     Args:
         form: how they are written.
         path: where they are written; None for stdout.
+        holder: the lock of the path, if it is elsewhere.
 
     Raises:
         UsageError: the path is a folder.
         TfkeyError: the path cannot be written, or stdout is closed and results go nowhere else.
     """
 
-    def __init__(self, form: Form, path: Path | None) -> None:
+    def __init__(self, form: Form, path: Path | None, holder: Holder | None = None) -> None:
         self.count = 0
         self._form = form
-        self._target = _target(path)
+        self._target = _target(path) if holder is None or path is None else Elsewhere(path, holder)
         # With tags, the work is useful even without stdout.
         if isinstance(self._target, Stdout) and not form.has_tags:
             check_stdout()
@@ -174,7 +217,11 @@ class Results:
             self._target.write(text[-_TAIL:])
             self.count += 1
         if isinstance(self._target, File) and self._target.is_due:
-            self.save()
+            try:
+                self.save()
+            except TfkeyError:
+                if not self._target.postpone():
+                    raise
 
     def save(self) -> None:
         """Write the file; for other targets, write the end."""
@@ -201,7 +248,25 @@ def open_descriptor(path: Path) -> int | None:
 
 def can_be_read_back(path: Path) -> bool:
     """Whether an output is, or will be, a file in which a later call finds the results."""
-    return open_descriptor(path) is None and not is_stream(path)
+    return is_remote(path) or (open_descriptor(path) is None and not is_stream(path))
+
+
+@contextlib.contextmanager
+def alone_with(path: Path | None) -> Iterator[Holder | None]:
+    """Hold the lock of an output elsewhere; None for others, which need none.
+
+    Raises:
+        UsageError: the path is a folder, or on the web.
+        TfkeyError: another run writes there, or the storage cannot be written.
+    """
+    if path is None or not is_remote(path):
+        yield None
+        return
+    check_writable(path)
+    if kind_of(path) == "folder":
+        raise UsageError(f"--output {shown(path)}: is a folder; name a file")
+    with alone_at(path) as holder:
+        yield holder
 
 
 def unwritable(path: Path, error: OSError) -> TfkeyError:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tfkey.errors import TfkeyError, UsageError
+from tfkey.storage import is_remote, shown
 
 NAMES = "tfkey.names"
 """Name of the encoding error handler: keeps bytes of a name unchanged, escapes any other character."""
@@ -108,7 +109,12 @@ def _unreadable_stdin(error: OSError) -> UsageError:
 
 
 def text_of_name(path: Path) -> str:
-    """Return a file name as used in results: the same in every locale, with non-UTF-8 bytes escaped."""
+    """Return a file name as used in results: the same in every locale, with non-UTF-8 bytes escaped.
+
+    For a file elsewhere, it is the URL, without credentials.
+    """
+    if is_remote(path):
+        return shown(path)
     return os.fsencode(path).decode("utf-8", "surrogateescape") if os.name == "posix" else str(path)
 
 

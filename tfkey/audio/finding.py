@@ -1,4 +1,4 @@
-"""Finding the audio files that paths name: files, folders, playlists."""
+"""Finding the audio files that paths name: files, folders, playlists, here and elsewhere."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfkey.audio.playlists import PLAYLISTS, read_playlist
-from tfkey.errors import DataError
+from tfkey.audio.elsewhere import ADDRESS, audio_below, playlist_elsewhere, with_address
+from tfkey.audio.playlists import PLAYLISTS, Entry, read_playlist
+from tfkey.errors import TfkeyError
+from tfkey.storage import is_remote, kind_of, located, shown, suffix_of
 
 AUDIO_EXTENSIONS = frozenset({
     ".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aiff", ".aif",
@@ -54,7 +56,7 @@ def iter_audio(folder: Path, on_error: Callable[[OSError], None] | None = None) 
     return map(Path, _search(os.fspath(folder), on_error or (lambda error: None)))
 
 
-def list_files(paths: Iterable[Path]) -> Listing:
+def list_files(paths: Iterable[Path | str]) -> Listing:
     """Find the files that paths name.
 
     A folder means the files that :func:`find_audio` finds, a playlist its entries (see
@@ -62,8 +64,11 @@ def list_files(paths: Iterable[Path]) -> Listing:
     file that was listed before, even through a link, is left out. A playlist that was read before, even one
     that contains itself, adds nothing.
 
+    Elsewhere (``s3://bucket/folder``), storage is asked about a path only if its suffix is not one of
+    :data:`EXTENSIONS` or of a playlist.
+
     Args:
-        paths: files, folders and playlists.
+        paths: files, folders and playlists; URLs may be texts.
     """
     finder = _Finder()
     for path in paths:
@@ -71,8 +76,13 @@ def list_files(paths: Iterable[Path]) -> Listing:
     return finder.listing
 
 
-def identity(path: Path) -> str:
-    """An absolute name that is the same for all paths to one file, through whatever links."""
+def identity(path: Path | str) -> str:
+    """An absolute name that is the same for all paths to one file, through whatever links.
+
+    Elsewhere it is the URL, without credentials.
+    """
+    if is_remote(path):
+        return shown(path)
     folder, name = os.path.split(os.fspath(path))
     # The working directory may change while a process runs.
     real = os.path.join(_real_folder(os.path.join(os.getcwd(), folder)), name)
@@ -87,11 +97,15 @@ class _Finder:
         self._met: set[str] = set()
         self._lists: set[str] = set()
 
-    def add(self, path: Path) -> None:
+    def add(self, named: Path | str) -> None:
         """Add the files that a path names, without recursion: playlists may be nested to any depth."""
-        waiting = [path]
+        waiting = [named]
         while waiting:
-            path = waiting.pop()
+            named = waiting.pop()
+            if is_remote(named):
+                waiting += reversed(self._add_elsewhere(named))
+                continue
+            path = Path(named)
             try:
                 is_folder = path.is_dir()
             except OSError as error:  # a name that is too long
@@ -103,6 +117,29 @@ class _Finder:
                 waiting += reversed(self._entries(path))
             else:
                 self._add_file(path)
+
+    def _add_elsewhere(self, named: Path | str) -> list[Path]:
+        """Add a file elsewhere, or those of a folder; return the files of a playlist."""
+        try:
+            path = located(named)
+            suffix = suffix_of(path).lower()
+            if suffix in PLAYLISTS:
+                return self._entries(path)
+            if suffix in EXTENSIONS or kind_of(path) != "folder":
+                self._add_file(path)
+                return []
+            found = audio_below(path, EXTENSIONS)
+        except TfkeyError as error:
+            self._fail(named, str(error))
+            return []
+        for file in found:
+            self._add_file(file)
+        if not found:
+            self._fail(path, "contains no audio files; give a folder with audio files, or the files")
+        return []
+
+    def _fail(self, path: Path | str, reason: str) -> None:
+        self.listing.failures.append((shown(path), reason.removeprefix(f"{shown(path)}: ")))
 
     def _add_folder(self, path: Path) -> None:
         failures = self.listing.failures
@@ -128,19 +165,24 @@ class _Finder:
         self._lists.add(name)
         failures = self.listing.failures
         try:
-            entries = read_playlist(path)
+            entries = self._read(path)
         except OSError as error:
             self._refuse(path, error)
             return []
-        except DataError as error:
-            failures.append((str(path), str(error).removeprefix(f"{path}: ")))
+        except TfkeyError as error:
+            self._fail(path, str(error))
             return []
         if not entries:
-            failures.append((str(path), "an empty playlist; give one with entries"))
+            self._fail(path, "an empty playlist; give one with entries")
         for entry in entries:
             if entry.path is None:
-                failures.append((entry.name, f"in {path}: an address, not a file; save its audio to a file"))
+                reason = entry.reason or ADDRESS
+                failures.append((entry.name, f"in {shown(path)}: {reason}"))
         return [entry.path for entry in entries if entry.path is not None]
+
+    @staticmethod
+    def _read(path: Path) -> list[Entry]:
+        return playlist_elsewhere(path) if is_remote(path) else list(map(with_address, read_playlist(path)))
 
     def _refuse(self, path: Path, error: OSError) -> None:
         reason = f"cannot be opened ({error.strerror}); check its name and permissions"

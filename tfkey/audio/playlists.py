@@ -55,10 +55,12 @@ class Entry:
     Attributes:
         name: the entry as it is in the list, for messages.
         path: the file, whether or not it exists; None for an address, such as that of a radio station.
+        reason: why there is no path, if not because it is such an address.
     """
 
     name: str
     path: Path | None
+    reason: str | None = None
 
 
 def read_playlist(path: Path) -> list[Entry]:
@@ -102,14 +104,27 @@ def parse_playlist(content: bytes, path: Path) -> list[Entry]:
     Raises:
         DataError: the content is not text.
     """
-    lines = [line.rstrip(b"\0") for line in re.split(rb"[\r\n]+", _as_text(content, path))]
     folders = [os.fsencode(folder) for folder in _folders(path)]
+    return [_entry(line, folders) for line in entry_lines(content, path)]
+
+
+def entry_lines(content: bytes, path: Path) -> list[bytes]:
+    """The lines of a playlist that are entries, in order, without the numbers of PLS.
+
+    Args:
+        content: the playlist.
+        path: its name, for messages.
+
+    Raises:
+        DataError: the content is not text.
+    """
+    lines = [line.rstrip(b"\0") for line in re.split(rb"[\r\n]+", _as_text(content, path))]
     numbered = [found for line in lines if (found := _PLS_ENTRY.fullmatch(line))]
     if any(line.strip().lower() == b"[playlist]" for line in lines) and numbered:
         entries = [found[2] for found in sorted(numbered, key=_number)]
     else:
         entries = [line for line in lines if not line.lstrip().startswith(b"#")]
-    return [_entry(line, folders) for line in entries if line.strip(b" \t")]
+    return [line for line in entries if line.strip(b" \t")]
 
 
 def looks_like_audio(head: bytes) -> bool:
@@ -117,8 +132,8 @@ def looks_like_audio(head: bytes) -> bool:
     return not _marked(head) and _AUDIO.match(head) is not None and b"\0" in head
 
 
-def split_list(content: bytes, *, null: bool = False) -> list[Path]:
-    """Split a list of paths, one per line.
+def split_list(content: bytes, *, null: bool = False) -> list[Path | str]:
+    """Split a list of paths, one per line; URLs (``s3://bucket/a.flac``) are texts.
 
     Lines end in LF or CR LF. The list may be UTF-16 or UTF-32, and may begin with a byte order mark.
 
@@ -136,7 +151,7 @@ def split_list(content: bytes, *, null: bool = False) -> list[Path]:
         names = text.split(b"\n")
         if _CONTROL.search(text[:4096].decode("latin-1")) and not any(map(os.path.lexists, names)):
             raise DataError("is binary data, not a list of paths; give a path on each line")
-    found = []
+    found: list[Path | str] = []
     for number, name in enumerate(names):
         readings = [name]
         if number == 0 and name.startswith(codecs.BOM_UTF8):
@@ -147,7 +162,9 @@ def split_list(content: bytes, *, null: bool = False) -> list[Path]:
         best = name
         if len(readings) > 1:
             best = next((reading for reading in readings if os.path.lexists(reading)), readings[-1])
-        if best:
+        if _ADDRESS.match(best) and best[:5].lower() != b"file:":
+            found.append(os.fsdecode(best))
+        elif best:
             found.append(Path(os.fsdecode(best)))
     return found
 
@@ -210,7 +227,7 @@ def _number(entry: re.Match[bytes]) -> tuple[int, bytes]:
 
 def _entry(line: bytes, folders: list[bytes]) -> Entry:
     stripped = line.strip(b" \t")
-    shown = _text(stripped)
+    shown = text_of(stripped)
     if stripped[:5].lower() == b"file:":
         names = _of_url(stripped[5:])
     elif _ADDRESS.match(stripped):
@@ -228,7 +245,7 @@ def _entry(line: bytes, folders: list[bytes]) -> Entry:
             for place in _places(spelling, folders, is_rooted):
                 if os.path.exists(place):
                     return Entry(shown, Path(os.fsdecode(place)))
-    missing = _text(names[0].strip(b" \t")).encode("utf-8", "surrogateescape")
+    missing = text_of(names[0].strip(b" \t")).encode("utf-8", "surrogateescape")
     if not _WINDOWS_ROOT.match(missing):
         missing = os.path.join(folders[0], missing)
     return Entry(shown, Path(os.fsdecode(missing)))
@@ -251,7 +268,7 @@ def _of_url(rest: bytes) -> list[bytes]:
     return [path for path in dict.fromkeys(found) if path]
 
 
-def _text(name: bytes) -> str:
+def text_of(name: bytes) -> str:
     """A name for people: UTF-8, or the first legacy encoding that fits."""
     for coding in ("utf-8", *_LEGACY):
         try:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from tfkey.audio.elsewhere import ADDRESS, with_address
 from tfkey.audio.finding import identity, iter_audio, list_files
 from tfkey.audio.playlists import PLAYLISTS, iter_playlist, looks_like_audio, split_list
 from tfkey.errors import DataError
@@ -79,9 +80,10 @@ def _files_of(path: Path | str, on_failure: OnFailure) -> Iterator[Path]:
             yield from _files_below(local, on_failure)
             return
         if local.suffix.lower() in PLAYLISTS - {".pls"} and _is_long_text(local):
-            for entry in iter_playlist(local):
+            for entry in map(with_address, iter_playlist(local)):
                 if entry.path is None:
-                    on_failure(entry.name, f"in {path}: an address, not a file; save its audio to a file")
+                    reason = entry.reason or ADDRESS
+                    on_failure(entry.name, f"in {path}: {reason}")
                 else:
                     yield from _listed(entry.path, on_failure)
             return
@@ -89,7 +91,7 @@ def _files_of(path: Path | str, on_failure: OnFailure) -> Iterator[Path]:
 
 
 def _listed(path: Path | str, on_failure: OnFailure) -> Iterator[Path]:
-    listing = list_files([path])  # type: ignore[list-item]
+    listing = list_files([path])
     for failure in listing.failures:
         on_failure(*failure)
     yield from listing.files

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tfkey.errors import TagError, TfkeyError
 from tfkey.keys import Notation
+from tfkey.storage import fetched, is_remote, name_of, redacted, shown
 
 if TYPE_CHECKING:
     from tfkey.audio.recordings import Recording
@@ -97,6 +100,8 @@ class Judging:
         tagging: how tags are written; None to leave tags alone.
         drawing: which pictures are drawn; None to draw none.
         skip_done: whether to skip files that already have what would be made of them: a key tag, a picture.
+        scratch: where files from elsewhere are kept while they are analysed; None for the system's temporary
+            folder.
     """
 
     model: Model | Callable[[], KeyEstimator] = Model()
@@ -105,6 +110,7 @@ class Judging:
     tagging: Tagging | None = None
     drawing: Drawing | None = None
     skip_done: bool = False
+    scratch: Path | None = None
 
     def is_done(self, path: Path) -> bool:
         """Whether a file already has its key tag and its picture, if they are wanted."""
@@ -133,22 +139,17 @@ class Judge:
 
     def __call__(self, path: Path) -> Outcome:
         """Analyse a file; the only exceptions raised are those that end a process."""
-        from tfkey.audio.recordings import open_recording
-
         estimate = None
         try:
             if self.judging.skip_done and self.judging.is_done(path):
                 return Outcome(path, is_skipped=True)
-            drawing = self.judging.drawing
-            if drawing is None or path not in drawing.pictures:
-                found = self._estimator.estimate(path, step_seconds=self.judging.step_seconds)
+            if self.judging.tagging is not None and is_remote(path):
+                raise TagError("tags are written into local files only; copy the file first")
+            with fetched(path, self.judging.scratch) as local:
+                found, recording = self._estimate(path, local)
                 estimate = confident(found, self.judging.min_confidence)
-            else:
-                # Opened here, a file is decoded once for both.
-                recording = open_recording(path, self._estimator.metadata.features.sample_rate)
-                found = self._estimator.estimate(recording, step_seconds=self.judging.step_seconds)
-                estimate = confident(found, self.judging.min_confidence)
-                self._draw(path, recording, estimate, drawing)
+                if recording is not None:
+                    self._draw(path, recording, estimate)
             # A low confidence says nothing about the recording; the tag must not say "no key".
             doubtful = found.key is not None and estimate.key is None
             change = None
@@ -156,19 +157,31 @@ class Judge:
                 change = _tag(path, estimate, self.judging.tagging)
             return Outcome(path, estimate, change=change)
         except TfkeyError as error:
-            return Outcome(path, estimate, str(error).removeprefix(f"{path}: "))
+            return Outcome(path, estimate, str(error).removeprefix(f"{shown(path)}: "))
         except MemoryError:
             return Outcome(path, estimate, "needs more memory than is available; use fewer workers")
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = redacted(" ".join(f"{type(error).__name__}: {error}".split()))
             return Outcome(path, estimate, f"cannot be analysed ({reason}); please report this with the file")
 
-    def _draw(self, path: Path, recording: Recording, estimate: Estimate, drawing: Drawing) -> None:
+    def _estimate(self, path: Path, local: Path) -> tuple[Estimate, Recording | None]:
+        """The key of a file, and its recording if a picture is drawn: then it is decoded once for both."""
+        from tfkey.audio.recordings import open_recording
+
+        drawing, step = self.judging.drawing, self.judging.step_seconds
+        if drawing is None or path not in drawing.pictures:
+            return self._estimator.estimate(local, step_seconds=step), None
+        recording = open_recording(local, self._estimator.metadata.features.sample_rate)
+        return self._estimator.estimate(recording, step_seconds=step), recording
+
+    def _draw(self, path: Path, recording: Recording, estimate: Estimate) -> None:
         from tfkey.inference.picture import write_picture
         from tfkey.inference.portrait import portrait
 
+        drawing = self.judging.drawing
+        assert drawing is not None
         drawn = portrait(recording, self._estimator.metadata.features)
-        write_picture(drawing.pictures[path], estimate, drawn, path.name, drawing.notation)
+        write_picture(drawing.pictures[path], estimate, drawn, name_of(path), drawing.notation)
 
 
 def confident(estimate: Estimate, least: float) -> Estimate:
@@ -195,7 +208,7 @@ def judge_files(
     analysed in this process.
 
     Args:
-        paths: the files.
+        paths: the files; one elsewhere is fetched into a temporary file while it is analysed.
         judging: what to do with each file.
         workers: the number of processes; more than the number of cores does not help.
         on_ready: called with the description of the weights, before the first outcome.
@@ -203,6 +216,10 @@ def judge_files(
     Raises:
         TfkeyError: the network cannot be loaded.
     """
+    if judging.scratch is None and any(map(is_remote, paths)):
+        with _scratch(judging) as there:
+            yield from judge_files(paths, there, workers, on_ready)
+        return
     from tfkey.processes import in_processes
 
     if len(paths) == 1:
@@ -225,7 +242,15 @@ def judge_stream(
     """Analyse any number of files as :func:`judge_files` does; they are taken as they are needed."""
     from tfkey.processes import in_processes
 
-    yield from _outcomes(in_processes(partial(make_judge, judging), paths, workers, on_ready))
+    with _scratch(judging) as there:
+        yield from _outcomes(in_processes(partial(make_judge, there), paths, workers, on_ready))
+
+
+@contextlib.contextmanager
+def _scratch(judging: Judging) -> Iterator[Judging]:
+    """Yield the same with a temporary folder, which processes that are stopped need not clean up."""
+    with tempfile.TemporaryDirectory(prefix="tfkey-", ignore_cleanup_errors=True) as folder:
+        yield dataclasses.replace(judging, scratch=Path(folder))
 
 
 def crash_reason(reason: str) -> str:

@@ -11,16 +11,19 @@ Nothing here imports fsspec until it meets a path elsewhere.
 """
 
 from tfkey.storage.addresses import (
+    LISTABLE,
     OBJECT_STORES,
     WEB,
     is_remote,
     located,
+    name_of,
     redacted,
     scheme_of,
     shown,
     suffix_of,
 )
 from tfkey.storage.failures import retried, storage_errors
+from tfkey.storage.locks import Holder, alone_at
 from tfkey.storage.transfer import (
     check_writable,
     committed,
@@ -34,7 +37,7 @@ from tfkey.storage.transfer import (
 )
 
 __all__ = [
-    "OBJECT_STORES", "WEB", "check_writable", "committed", "fetched", "files_below", "is_remote", "kind_of",
-    "located", "partial_beside", "put", "redacted", "remove", "remove_partials", "retried", "scheme_of",
-    "shown", "storage_errors", "suffix_of",
+    "LISTABLE", "OBJECT_STORES", "WEB", "Holder", "alone_at", "check_writable", "committed", "fetched",
+    "files_below", "is_remote", "kind_of", "located", "name_of", "partial_beside", "put", "redacted",
+    "remove", "remove_partials", "retried", "scheme_of", "shown", "storage_errors", "suffix_of",
 ]  # fmt: skip

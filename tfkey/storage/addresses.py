@@ -7,7 +7,6 @@ import importlib.util
 import os
 import re
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +19,9 @@ OBJECT_STORES = frozenset({
 
 WEB = frozenset({"http", "https"})
 """Schemes that can be read but neither listed nor written."""
+
+LISTABLE = OBJECT_STORES | {"hdfs", "webhdfs", "arrow_hdfs", "sftp", "ssh", "ftp", "smb", "webdav", "memory"}
+"""Schemes of storage that has folders of files."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _LOCAL = frozenset({"file", "local"})
@@ -72,7 +74,9 @@ def located(text: str | os.PathLike[str]) -> Path:
     scheme = scheme_of(text)
     if scheme is None:
         if isinstance(text, str) and _SCHEME.match(text):
-            return Path(urllib.request.url2pathname(urllib.parse.urlsplit(text).path))
+            from urllib.request import url2pathname  # slow to import
+
+            return Path(url2pathname(urllib.parse.urlsplit(text).path))
         return Path(text)
     if not isinstance(text, str):
         return cast(Path, text)
@@ -93,11 +97,17 @@ def redacted(text: str) -> str:
     return _SECRET.sub(r"\1...", _USER.sub(r"\1", text))
 
 
-def suffix_of(path: Path) -> str:
-    """Return the suffix of a file's name with its dot; a query is no part of a web address's name."""
+def name_of(path: Path) -> str:
+    """Return the name of a file; what follows ``?`` or ``#`` is no part of a name on the web."""
     if scheme_of(path) in WEB:
-        return Path(urllib.parse.urlsplit(str(path)).path).suffix
-    return path.suffix
+        address = urllib.parse.urlsplit(str(path))
+        return urllib.parse.unquote(address.path.rpartition("/")[2]) or address.netloc.rpartition("@")[2]
+    return path.name
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix of a file's name (see :func:`name_of`), with its dot."""
+    return Path(name_of(path)).suffix if scheme_of(path) in WEB else path.suffix
 
 
 def _check_scheme(scheme: str, text: str) -> None:

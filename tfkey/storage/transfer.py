@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from tfkey.errors import TfkeyError, UsageError
+from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.storage.addresses import OBJECT_STORES, WEB, is_remote, scheme_of, shown, suffix_of
 from tfkey.storage.failures import is_no_bucket, retried, storage_errors
 
@@ -38,7 +38,7 @@ def fetched(path: Path, folder: Path | None = None) -> Iterator[Path]:
         def get() -> None:
             # Some file systems make a folder of what is not a file.
             local.unlink(missing_ok=True)
-            path.fs.get_file(_key(path), str(local))  # type: ignore[attr-defined]
+            path.fs.get_file(_key(path), str(local), callback=_progress(path))  # type: ignore[attr-defined]
 
         with storage_errors(path):
             retried(get)
@@ -168,6 +168,23 @@ def remove(path: Path) -> None:
 def _key(path: Path) -> str:
     """The name by which the file system knows a path."""
     return path.path  # type: ignore[attr-defined]
+
+
+def _progress(path: Path) -> Any:
+    """What refuses a web address without a length: it may be a radio station, which never ends."""
+    from fsspec.callbacks import NoOpCallback
+
+    class Bounded(NoOpCallback):
+        length: int | None = None
+
+        def set_size(self, size: int | None) -> None:
+            self.length = size
+
+        def relative_update(self, inc: int = 1) -> None:
+            if self.length is None:
+                raise DataError(f"{shown(path)}: a stream of unknown length; save its audio to a file")
+
+    return Bounded() if scheme_of(path) in WEB else NoOpCallback()
 
 
 def _rename(fs: Any, old: str, new: str) -> None:
