@@ -16,10 +16,8 @@ import contextlib
 import json
 import logging
 import os
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,9 +38,11 @@ class Holder:
     """The lock of this run on a place elsewhere; made by :func:`alone_at`."""
 
     def __init__(self, place: Path, lock: Path) -> None:
+        import socket  # slow to import
+
         self._place = place
         self._lock = lock
-        self._owner = {"host": socket.gethostname(), "process": os.getpid(), "token": uuid.uuid4().hex}
+        self._owner = {"host": socket.gethostname(), "process": os.getpid(), "token": os.urandom(16).hex()}
         self._lost: str | None = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._renew_until_the_end, name="tfkey lock", daemon=True)
@@ -145,7 +145,7 @@ class Holder:
         host, process, when = found.get("host"), found.get("process"), found.get("time")
         age = time.time() - when if isinstance(when, int | float) else STALE_SECONDS
         is_here = host == self._owner["host"]
-        if age < STALE_SECONDS and not (is_here and not _is_running(process)):
+        if abs(age) < STALE_SECONDS and not (is_here and not _is_running(process)):
             raise TfkeyError(
                 f"{shown(self._place)}: another run (process {process} on {host}) writes there, last seen "
                 f"{max(0, round(age))} s ago; wait until it ends, or name another place (after a kill, this "
