@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -122,16 +123,20 @@ class Journal:
 
 def run_units(
     units: Sequence[Unit[T]],
-    work: Callable[[T], Result],
+    do: Callable[[list[T]], Generator[Result, None, None]],
     journal: Journal,
     *,
-    workers: int,
     progress: Progress | None = None,
 ) -> tuple[Result, int]:
-    """Do every unit that is not in the journal, several at a time.
+    """Do every unit that is not in the journal.
 
-    Results are taken in the order of the units, and at most two units per worker are running or waiting:
-    memory is bounded, and the outcome does not depend on timing.
+    Results are taken in the order of the units, so that the outcome does not depend on timing.
+
+    Args:
+        units: all units of the job.
+        do: does units, given their payloads; returns their results in order, as they come.
+        journal: of the job.
+        progress: called as units are done.
 
     Returns:
         The combined results of all units, and the number of units done by this call.
@@ -145,22 +150,22 @@ def run_units(
         progress(done, len(units))
     if fresh:
         journal.reopen()
-    results = iter_in_order([unit.payload for unit in fresh], work, workers)
-    for unit in units:
-        result = before[unit.name]
-        if result is None:
-            result = next(results)
-            journal.add(unit, result)
-            done += 1
-            if progress:
-                progress(done, len(units))
-        rows += result.rows
-        left_out += result.left_out
+    with contextlib.closing(do([unit.payload for unit in fresh])) as results:
+        for unit in units:
+            result = before[unit.name]
+            if result is None:
+                result = next(results)
+                journal.add(unit, result)
+                done += 1
+                if progress:
+                    progress(done, len(units))
+            rows += result.rows
+            left_out += result.left_out
     journal.drop_stale({row.path for row in rows})
     return Result(rows, left_out), len(fresh)
 
 
-def iter_in_order(items: Sequence[T], work: Callable[[T], R], workers: int) -> Iterator[R]:
+def iter_in_order(items: Sequence[T], work: Callable[[T], R], workers: int) -> Generator[R, None, None]:
     """Map with threads, in order, with at most ``2 * workers`` items running or waiting."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[R]] = deque()

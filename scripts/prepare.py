@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from scripts.cluster_options import cluster_of, cluster_options, silence_dask
 from scripts.common import ProgressBars, config_options, list_failures, mode_option, resolve_config
 from scripts.remedies import message_of
 from scripts.stopping import if_stopped
 from tfkey.config import Config
 from tfkey.errors import TfkeyError, UsageError
+
+if TYPE_CHECKING:
+    from tfkey.cluster.engine import Cluster
 
 
 @click.command("prepare")
@@ -33,10 +38,9 @@ from tfkey.errors import TfkeyError, UsageError
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    default=2,
-    show_default=True,
-    help="Number of files processed in parallel.",
+    help="Number of files processed in parallel (default: 2).",
 )
+@cluster_options
 @config_options
 @if_stopped("the same command continues from here")
 def command(
@@ -45,7 +49,9 @@ def command(
     source: Path | None,
     png: bool,
     replace: bool,
-    workers: int,
+    workers: int | None,
+    cluster_address: str | None,
+    cluster_timeout: float | None,
     config_name: str | None,
     overrides: tuple[str, ...],
     data_dir: Path | None,
@@ -57,7 +63,12 @@ def command(
     spectrograms (computes them now and stores TFRecords), and images (takes spectrogram PNGs from an
     archive). Finished work is not repeated: after an interruption, the same command continues where it
     stopped.
+
+    With --cluster, the workers of a Dask cluster decode and transform; the result is the same. They must see
+    the data folder and the audio under the same paths. This machine fetches the originals and keeps the
+    journal.
     """
+    cluster = cluster_of(cluster_address, cluster_timeout)
     if source is not None and len(datasets) != 1:
         raise click.UsageError("--source needs exactly one --dataset, which names the data")
     if source is not None and not source.exists():
@@ -71,13 +82,38 @@ def command(
 
     for dataset in names:
         check_request(config, dataset, source)
-    wholly = [_prepare(config, dataset, source, workers, png, replace) for dataset in names]
+    if cluster is not None:
+        if workers is not None:
+            raise click.UsageError(
+                "--workers: does not go together with --cluster, which has its own workers"
+            )
+        if config.mode == "images":
+            click.echo("--cluster: pictures are only copied, which this machine does itself", err=True)
+            cluster = None
+        else:
+            _check(cluster)
+    wholly = [_prepare(config, dataset, source, workers or 2, png, replace, cluster) for dataset in names]
     if not all(wholly):
         raise click.exceptions.Exit(1)
 
 
+def _check(cluster: Cluster) -> None:
+    """Refuse a cluster that cannot be used before hours of fetching."""
+    from tfkey.cluster.connection import check_cluster
+
+    silence_dask()
+    check_cluster(cluster.address, cluster.patience)
+    silence_dask()
+
+
 def _prepare(
-    config: Config, dataset: str, source: Path | None, workers: int, png: bool, replace: bool
+    config: Config,
+    dataset: str,
+    source: Path | None,
+    workers: int,
+    png: bool,
+    replace: bool,
+    cluster: Cluster | None,
 ) -> bool:
     """Prepare one dataset and report the outcome; False if any part of it failed."""
     from pipelines.prepare.prepare import prepare
@@ -93,6 +129,7 @@ def _prepare(
                 replace=replace,
                 progress=bars.work,
                 fetching=bars.fetch,
+                cluster=cluster,
             )
     except UsageError:
         raise

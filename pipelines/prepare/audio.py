@@ -7,7 +7,7 @@ without a codec and that every player supports.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from pipelines.prepare.intervals import sounding_intervals
@@ -29,7 +29,30 @@ def prepare_audio(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Result, int
         Unit(track.name, fingerprint(parameters, *track.state, track.split, *file_state(track.path)), track)
         for track in tracks
     ]
+    if job.cluster is not None:
+        from pipelines.prepare.on_cluster import do_on_cluster
+
+        return job.run_by(units, partial(do_on_cluster, job, job.cluster, OneTrack))
     return job.run(units, partial(_cut_track, job))
+
+
+class OneTrack:
+    """The units of this mode, for :class:`pipelines.prepare.on_cluster.Kind`."""
+
+    @staticmethod
+    def make(job: PrepareJob) -> Callable[[PrepareJob, Track], Result]:
+        """Return the function that cuts a track."""
+        return _cut_track
+
+    @staticmethod
+    def tracks(payload: Track) -> Sequence[Track]:
+        """Return the track."""
+        return [payload]
+
+    @staticmethod
+    def of(payload: Track, tracks: Sequence[Track]) -> Track:
+        """Return the other track."""
+        return tracks[0]
 
 
 def _cut_track(job: PrepareJob, track: Track) -> Result:

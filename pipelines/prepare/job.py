@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.catalogue.specs import DatasetSpec
 from pipelines.data_folders import DataFolders
@@ -13,9 +13,12 @@ from pipelines.download import OnDownload
 from pipelines.originals.acquire import Acquirer
 from pipelines.prepared.manifest import Row, preparation_parameters
 from pipelines.tracks import Track
-from pipelines.work import Journal, Progress, Result, Unit, run_units
+from pipelines.work import Journal, Progress, Result, Unit, iter_in_order, run_units
 from tfkey.config import Config
 from tfkey.votes import write_vote
+
+if TYPE_CHECKING:
+    from tfkey.cluster.engine import Cluster
 
 T = TypeVar("T")
 
@@ -33,6 +36,8 @@ class PrepareJob:
         replace: replace what was prepared with other settings.
         progress: called with the number of finished units of work and the total.
         fetching: called with the progress of downloads.
+        cluster: the cluster whose workers do the units; None to do them here.
+        scratch: a folder in place of the dataset's.
     """
 
     config: Config
@@ -43,6 +48,8 @@ class PrepareJob:
     replace: bool = False
     progress: Progress | None = None
     fetching: OnDownload | None = None
+    cluster: Cluster | None = None
+    scratch: Path | None = None
 
     @property
     def folders(self) -> DataFolders:
@@ -52,7 +59,7 @@ class PrepareJob:
     @property
     def folder(self) -> Path:
         """The folder of the prepared dataset."""
-        return self.folders.prepared(self.config.mode)
+        return self.scratch or self.folders.prepared(self.config.mode)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -83,12 +90,19 @@ class PrepareJob:
     def run(
         self, units: Sequence[Unit[T]], work: Callable[[T], Result], at_once: int | None = None
     ) -> tuple[Result, int]:
-        """Do the units that are not done yet; see :func:`pipelines.work.run_units`.
+        """Do the units that are not done yet, in threads; see :func:`pipelines.work.run_units`.
+
+        At most two units per thread are running or waiting: memory is bounded.
 
         Args:
             units: all units of the job.
             work: does one unit.
             at_once: number of units processed in parallel; None for ``workers``.
         """
-        journal = Journal(self.folder)
-        return run_units(units, work, journal, workers=at_once or self.workers, progress=self.progress)
+        return self.run_by(units, lambda payloads: iter_in_order(payloads, work, at_once or self.workers))
+
+    def run_by(
+        self, units: Sequence[Unit[T]], do: Callable[[list[T]], Generator[Result, None, None]]
+    ) -> tuple[Result, int]:
+        """Do the units that are not done yet by ``do``; see :func:`pipelines.work.run_units`."""
+        return run_units(units, do, Journal(self.folder), progress=self.progress)

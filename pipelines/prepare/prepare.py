@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.specs import DEMO, check_request
 from pipelines.download import OnDownload
@@ -19,6 +19,9 @@ from pipelines.work import Progress, Result
 from tfkey.config import Config
 from tfkey.errors import DataError
 from tfkey.files import remove_partial
+
+if TYPE_CHECKING:
+    from tfkey.cluster.engine import Cluster
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def prepare(
     replace: bool = False,
     progress: Progress | None = None,
     fetching: OnDownload | None = None,
+    cluster: Cluster | None = None,
 ) -> Summary:
     """Prepare one dataset in ``config.mode``; work that an earlier call finished is not repeated.
 
@@ -64,6 +68,8 @@ def prepare(
         replace: replace what was prepared with other settings.
         progress: called with the number of finished units of work and the total.
         fetching: called with the progress of downloads.
+        cluster: the cluster whose workers decode and transform, except in images mode. They must see
+            ``data_dir`` and the source under the same paths.
 
     Raises:
         UsageError: see :func:`pipelines.catalogue.specs.check_request`.
@@ -72,7 +78,7 @@ def prepare(
         TfkeyError: a folder cannot be written, or an archive is damaged.
     """
     spec = check_request(config, dataset, source)
-    job = PrepareJob(config, spec, source, workers, png, replace, progress, fetching)
+    job = PrepareJob(config, spec, source, workers, png, replace, progress, fetching, cluster)
     if config.mode == "images" and spec.name == DEMO and source is None:
         job = _publish_demo(job)
     return _prepare(job)

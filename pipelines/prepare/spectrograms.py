@@ -36,6 +36,9 @@ from tfkey.spectrogram.frontend import build_frontend, to_pixels
 
 TRACKS_PER_SHARD = 16
 
+_Payload = tuple[str, list[Track]]
+"""The name of a shard and its tracks."""
+
 
 def prepare_spectrograms(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Result, int]:
     """Write ``<split>-<NNNNN>.tfrecord`` in the job's folder, and with ``png`` also pictures.
@@ -55,19 +58,52 @@ def prepare_spectrograms(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Resu
             states = [[track.name, *track.state, file_state(track.path)] for track in shard]
             name = f"{split}-{start // TRACKS_PER_SHARD:05d}.tfrecord"
             units.append(Unit(name, fingerprint(parameters, states), (name, shard)))
-    pool = ThreadPoolExecutor(job.workers)
-    try:
-        # Traced once, while the other workers decode their first tracks.
-        transform = pool.submit(lambda: picture_function(job.config).get_concrete_function())
-        maker = _Maker(job, transform)
-        work = partial(_write_shard, job, lambda track: pool.submit(maker.examples, track))
-        # Enough open shards that tracks wait for workers, never workers for tracks.
-        result, fresh = job.run(units, work, at_once=2 + job.workers // TRACKS_PER_SHARD)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    if job.cluster is not None:
+        from pipelines.prepare.on_cluster import do_on_cluster
+
+        result, fresh = job.run_by(units, partial(do_on_cluster, job, job.cluster, Shard))
+    else:
+        pool = ThreadPoolExecutor(job.workers)
+        try:
+            work = partial(_shard_writer(job, pool), job)
+            # Enough open shards that tracks wait for workers, never workers for tracks.
+            result, fresh = job.run(units, work, at_once=2 + job.workers // TRACKS_PER_SHARD)
+        finally:
+            pool.shutdown(cancel_futures=True)
     if job.png:
         _write_votes(job, result)
     return result, fresh
+
+
+class Shard:
+    """The units of this mode, for :class:`pipelines.prepare.on_cluster.Kind`."""
+
+    @staticmethod
+    def make(job: PrepareJob) -> Callable[[PrepareJob, _Payload], Result]:
+        """Return the function that writes a shard with one thread."""
+        return _shard_writer(job, ThreadPoolExecutor(1))
+
+    @staticmethod
+    def tracks(payload: _Payload) -> Sequence[Track]:
+        """Return the tracks of a shard."""
+        return payload[1]
+
+    @staticmethod
+    def of(payload: _Payload, tracks: Sequence[Track]) -> _Payload:
+        """Return the shard with other tracks."""
+        return payload[0], list(tracks)
+
+
+def _shard_writer(job: PrepareJob, pool: ThreadPoolExecutor) -> Callable[[PrepareJob, _Payload], Result]:
+    """Return the function that writes a shard whose tracks are processed in ``pool``."""
+    # Traced once, while the other workers decode their first tracks.
+    transform = pool.submit(lambda: picture_function(job.config).get_concrete_function())
+
+    def write(job: PrepareJob, payload: _Payload) -> Result:
+        maker = _Maker(job, transform)
+        return _write_shard(job, lambda track: pool.submit(maker.examples, track), payload)
+
+    return write
 
 
 def _write_votes(job: PrepareJob, result: Result) -> None:
@@ -121,9 +157,7 @@ class _Maker:
         return _Made(examples, left_out)
 
 
-def _write_shard(
-    job: PrepareJob, submit: Callable[[Track], Future[_Made]], payload: tuple[str, list[Track]]
-) -> Result:
+def _write_shard(job: PrepareJob, submit: Callable[[Track], Future[_Made]], payload: _Payload) -> Result:
     name, tracks = payload
     result = Result()
     with atomic_path(job.folder / name) as temporary, record_writer(temporary) as writer:
