@@ -151,6 +151,15 @@ def test_the_navigation_has_every_page_once() -> None:
     assert sorted(written) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 
+def test_words_of_the_search_have_no_wildcards() -> None:
+    # One such word in the index, and no search for its first letter finds anything.
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    search = next(plugin["search"] for plugin in settings["plugins"] if "search" in plugin)
+    assert re.split(search["separator"], "A*sqrt(L_k)+b train.batch_size 0.5") == [
+        *("A", "sqrt", "L", "k", "b", "train", "batch", "size", "0.5"),
+    ]
+
+
 def test_the_navigation_has_every_model_card() -> None:
     cards = {f"cards/{path.parent.name}.md" for path in ROOT.glob("tfkey/weights/*/card.md")}
     assert {page for page in navigation() if page.startswith("cards/")} == cards

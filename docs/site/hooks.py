@@ -124,7 +124,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead the links of a page to pages of the site."""
+    """Lead the links of a page to pages of the site; in searches, list written pages before the code's own."""
+    if page.file.src_uri.startswith("reference/python/"):
+        page.meta["search"] = {"boost": 0.3}
     source = _source_of(page.file.src_uri)
     if source is None:
         return markdown
@@ -164,9 +166,20 @@ def _page_of(source: str) -> str | None:
     """The page of the site that is made of a file of the repository; None if there is no such page."""
     if source in _COPIES:
         return _COPIES[source]
+    if source == "README.md":
+        return "results/figures.md"
     if card := re.fullmatch(r"tfkey/weights/([\w-]+)/card\.md", source):
         return f"cards/{card[1]}.md"
     return source.removeprefix("docs/") if source.startswith("docs/") and not source.endswith(".py") else None
+
+
+def _module_of(source: str) -> tuple[str, str] | None:
+    """The page and anchor of a Python module in the reference; None if it is not there."""
+    module = source.removesuffix(".py").replace("/", ".")
+    for name, (_, modules) in _PYTHON.items():
+        if source.endswith(".py") and module in modules:
+            return f"reference/python/{name}.md", module
+    return None
 
 
 def _source_of(page: str) -> str | None:
@@ -188,6 +201,8 @@ def _relinked(link: re.Match[str], source: str, page: Page, files: Files) -> str
     if not (ROOT / target).exists():
         raise PluginError(f"{source} links to {path}, which does not exist")
     where = _page_of(target)
+    if module := _module_of(target):
+        where, hash_mark, anchor = module[0], "#", module[1]
     if where is None or files.get_file_from_path(where) is None:
         return text if f"{target}" in text else f"{text} (`{target}`)"
     relative = posixpath.relpath(where, posixpath.dirname(page.file.src_uri) or ".")
