@@ -40,6 +40,7 @@ ALLOWED: list[tuple[str, str, str]] = [
     ("docs/how-it-works.md", r"confidence of 0\.8 is right 8 times in 10", "what calibration means"),
     ("docs/questions.md", r"about 7 in\s+10 answers with a confidence of 0\.7", "what calibration means"),
     ("docs/questions.md", r"below\s+0\.6", "the value of the option in the example"),
+    ("docs/cluster.md", r"every 20 seconds|within 2\s+minutes", "times of the lock, which are constants"),
     ("docs/training.md", r"did not reach 90 % of its score", "the threshold of the benchmark"),
     ("docs/serve/README.md", r"\(5\s+seconds\)|\(30 seconds\)", "steps of keys, which are constants"),
     ("docs/serve/service.md", r"\b4\d\d and 4\d\d\b", "status codes"),

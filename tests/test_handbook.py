@@ -123,7 +123,7 @@ def test_a_block_that_fails_or_prints_something_else_is_found(tmp_path: Path) ->
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
 def test_a_server_runs_to_the_end_of_its_page(tmp_path: Path) -> None:
-    serve = "echo http://127.0.0.1/; trap 'echo > stopped; exit' TERM; while true; do sleep 0.1; done"
+    serve = "trap 'echo > stopped; exit' TERM; echo http://127.0.0.1/; while true; do sleep 0.1; done"
     page = fenced("shell", serve, "run: in the background") + fenced("shell", "test ! -e stopped")
     checkout = make_workspace(tmp_path)
     assert [outcome.fault for outcome in run_page(page, checkout, long=True)] == [""]

@@ -124,7 +124,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead the links of a page to pages of the site; in searches, list written pages before the code's own."""
+    """Lead the links of a page to pages of the site; searches list written pages before docstrings."""
     if page.file.src_uri.startswith("reference/python/"):
         page.meta["search"] = {"boost": 0.3}
     source = _source_of(page.file.src_uri)
