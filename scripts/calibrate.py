@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.common import ProgressBars, list_failures
+from scripts.common import Location, ProgressBars, list_failures
 from scripts.predict_files import named_paths, refuse_elsewhere
 from scripts.reference import find_rows, read_reference
 from scripts.stopping import STARTS_OVER, if_stopped
@@ -31,7 +31,7 @@ _SCORES = (
 @click.option(
     "--reference",
     required=True,
-    type=click.Path(path_type=Path),
+    type=Location(),
     help="The known keys: a CSV file with the columns file and key (or tonic and mode), and optionally set. "
     "Paths in it are relative to its folder or to the current one; a bare file name is enough if only one "
     "file has it.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scripts.cluster_options import cluster_options
-from scripts.common import ProgressBars, list_failures, print_network
+from scripts.common import Location, ProgressBars, list_failures, print_network
 from scripts.predict_files import check_output, named_paths, pictures_of, refuse_elsewhere, split_existing
 from scripts.predict_output import FORMATS, Form
 from scripts.predict_request import Request, check, form_of, judging_of
@@ -103,7 +103,7 @@ _NOTATIONS = [notation.value for notation in Notation if notation is not Notatio
 )
 @click.option(
     "--reference",
-    type=click.Path(path_type=Path),
+    type=Location(),
     help="Print the known key beside each answer, from a CSV file with the columns file and key (or tonic "
     "and mode). Paths in it are relative to its folder or to the current one; a bare file name is enough if "
     "only one file has it.",

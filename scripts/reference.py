@@ -9,6 +9,7 @@ import click
 from tfkey.errors import DataError, UsageError
 from tfkey.keys import Key
 from tfkey.known_keys import KnownKey, KnownKeys, find_known, read_known_keys
+from tfkey.storage import is_remote, shown
 
 _NAME_COLUMNS = ("file", "path", "track")
 
@@ -17,8 +18,10 @@ def read_reference(path: Path) -> KnownKeys:
     """Read the table.
 
     Raises:
-        UsageError: the file cannot be read, or is not a table of files and keys.
+        UsageError: the file cannot be read, is elsewhere, or is not a table of files and keys.
     """
+    if is_remote(path):
+        raise UsageError(f"--reference {shown(path)}: is not on this computer; copy it to a local file first")
     try:
         return read_known_keys(path, _NAME_COLUMNS)
     except DataError as error:

@@ -156,6 +156,7 @@ def test_the_web(songs: dict[str, bytes], tfkey: Tfkey, tmp_path: Path) -> None:
         (["{a}", "--output", "s3://music/denied/k.csv"], 1, "s3://music/denied/k.csv: access denied ("),
         (["{a}", "--output", "s3://music/busy.csv"], 1, "s3://music/busy.csv: another run (process 1 "),
         (["{a}", "--write-tags"], 2, "--write-tags: {a} is not on this computer; copy the files"),
+        (["{a}", "--reference", "s3://music/k.csv"], 2, "--reference s3://music/k.csv: is not on"),
         (["{a}", "--picture", "s3://music/p/"], 2, "--picture s3://music/p/: pictures are written to"),
         (["{a}", "--output", "s3://music/t.txt", "--skip-existing", "--format", "csv"], 1,
          "--output s3://music/t.txt: the columns are not file,key"),

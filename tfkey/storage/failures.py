@@ -19,6 +19,7 @@ _WAITS = (0.5, 2.0, 5.0)
 _CONNECT_SECONDS = 5.0
 _BUSY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BUSY = frozenset({errno.EBUSY, getattr(errno, "EREMOTEIO", errno.EIO)})
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _PASSING = frozenset({
     "FSTimeoutError", "ClientPayloadError", "ServerDisconnectedError", "ClientOSError", "ServerTimeoutError",
     "HTTPClientError", "ConnectionClosedError", "ReadTimeoutError", "ResponseStreamingError",
@@ -101,6 +102,10 @@ def _explained(path: Path, error: Exception) -> TfkeyError:
     if isinstance(error, FileNotFoundError) or status == 404:
         what = "no such bucket" if is_no_bucket(error) else "no such file"
         return DataError(f"{name}: {what}; check the address")
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return TfkeyError(
+            f"{name}: the temporary folder is full ({reason}); set TMPDIR to one with free space"
+        )
     if isinstance(error, PermissionError) or status in (401, 403):
         return TfkeyError(f"{name}: access denied ({reason}); check the credentials and their rights")
     if isinstance(error, IsADirectoryError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -214,6 +216,16 @@ def test_one_line_says_what_is_wrong(
             with pytest.raises(TfkeyError) as caught:
                 act()
             assert_one_line(str(caught.value), url, message)
+
+
+def test_a_full_temporary_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(root / "a.flac", "x")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(root.fs, "get_file", Mock(side_effect=full))  # type: ignore[attr-defined]
+    with pytest.raises(
+        TfkeyError, match=r"a\.flac: the temporary folder is full \(.*\); set TMPDIR to one with"
+    ):
+        read(root / "a.flac")
 
 
 def read(path: Path) -> bytes:
