@@ -22,16 +22,16 @@ from PIL import Image
 from tests.pictures.saving import DOCS, ROOT, SCHEMES, save_small
 from tests.tfkey.serving.browser import Page, chromium, find_chromium
 
-PLUGINS = {"curves": "timeseries", "pictures": "images", "sound": "audio", "hparams": "hparams"}
+PLUGINS = {"curves": "scalars", "pictures": "images", "sound": "audio", "hparams": "hparams"}
 FOLDER = DOCS / "tensorboard"
-WIDTH, HEIGHT, SCALE = 1400, 1000, 1.0
+WIDTH, HEIGHT = 1400, 1000
 # It draws its charts one after the other, and says nowhere that it is done.
 DRAWING_SECONDS = 9
 
 
 def main() -> None:
     """Take all pictures."""
-    runs = Path(os.environ.get("RUNS", ROOT / "runs"))
+    runs = Path(os.environ.get("RUNS", ROOT / "runs")).resolve()
     if find_chromium() is None or not any(runs.glob("*/tensorboard")):
         print(f"TensorBoard: no Chromium, or no runs in {runs}; its pictures are left as they are")
         return
@@ -47,8 +47,11 @@ def serving(runs: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(runs), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", runs.name, "--port", str(port)]
+    # It shows the folder as it was given.
+    with subprocess.Popen(
+        command, cwd=runs.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             for _ in range(120):
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -62,7 +65,7 @@ def serving(runs: Path) -> Iterator[str]:
 
 def take(page: Page, address: str, name: str) -> None:
     """Open a page anew, wait until it is drawn, and save it."""
-    page.look(WIDTH, HEIGHT, dark="dark" in name, scale=SCALE)
+    page.look(WIDTH, HEIGHT, dark="dark" in name)
     page.driver.get("about:blank")
     page.driver.get(address)
     time.sleep(DRAWING_SECONDS)
