@@ -21,7 +21,7 @@ _PICTURE = re.compile(
 )
 _PLAIN = re.compile(r"!\[[^\]]+\]\(([^)\s]+\.png)\)")
 # What the product itself draws: on white paper only.
-ONE_SCHEME = {DOCS / "predict.png", *(DOCS / "tensorboard").glob("*.png")}
+ONE_SCHEME = {DOCS / "predict.png"}
 
 
 def shown() -> dict[Path, list[Path]]:

@@ -58,4 +58,4 @@ def take(page: Page, name: str, size: tuple[int, int], *, dark: bool, whole: boo
     page.screenshot(path, whole=whole)
     with Image.open(path) as picture:
         picture.load()
-    save_small(picture, path)
+    save_small(picture, path, flat=True)

@@ -15,7 +15,9 @@ SCHEMES = {"light": False, "dark": True}
 """Every picture is there for both; whether it is the dark one."""
 
 
-def save_small(picture: Image.Image, path: Path, colours: int = 160, width: int | None = None) -> None:
+def save_small(
+    picture: Image.Image, path: Path, colours: int = 160, width: int | None = None, *, flat: bool = False
+) -> None:
     """Write a picture as PNG in few colours: as many as fit in :data:`LARGEST`, at most ``colours``.
 
     Args:
@@ -23,6 +25,7 @@ def save_small(picture: Image.Image, path: Path, colours: int = 160, width: int 
         path: the file.
         colours: the most colours.
         width: the width in pixels to which it is made smaller; None to keep it.
+        flat: whether it is mostly of a few colours, which then stay as they are. Otherwise rare ones do.
 
     Raises:
         SystemExit: it is too large even in 32 colours.
@@ -32,9 +35,9 @@ def save_small(picture: Image.Image, path: Path, colours: int = 160, width: int 
         picture = picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = picture.convert("RGB")
+    method = Image.Quantize.MEDIANCUT if flat else Image.Quantize.MAXCOVERAGE
     while True:
-        method, dither = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
-        picture.quantize(colours, method=method, dither=dither).save(path, optimize=True)
+        picture.quantize(colours, method=method, dither=Image.Dither.NONE).save(path, optimize=True)
         size = path.stat().st_size
         if size <= LARGEST:
             break

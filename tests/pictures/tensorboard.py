@@ -22,7 +22,8 @@ from PIL import Image
 from tests.pictures.saving import DOCS, ROOT, SCHEMES, save_small
 from tests.tfkey.serving.browser import Page, chromium, find_chromium
 
-PLUGINS = {"curves": "scalars", "pictures": "images", "sound": "audio", "hparams": "hparams"}
+PLUGINS = {"curves": "scalars", "pictures": "images", "sound": "audio"}
+SEARCH = "search"
 FOLDER = DOCS / "tensorboard"
 WIDTH, HEIGHT = 1400, 1000
 # It draws its charts one after the other, and says nowhere that it is done.
@@ -35,10 +36,13 @@ def main() -> None:
     if find_chromium() is None or not any(runs.glob("*/tensorboard")):
         print(f"TensorBoard: no Chromium, or no runs in {runs}; its pictures are left as they are")
         return
-    with tempfile.TemporaryDirectory() as name, serving(runs) as address, chromium(Path(name)) as page:
-        for picture, plugin in PLUGINS.items():
-            for scheme, dark in SCHEMES.items():
-                take(page, f"{address}/?darkMode={str(dark).lower()}#{plugin}", f"{picture}-{scheme}")
+    with tempfile.TemporaryDirectory() as name, chromium(Path(name)) as page:
+        with serving(runs) as address:
+            for picture, plugin in PLUGINS.items():
+                take(page, address, plugin, picture)
+        if (runs / SEARCH).is_dir():
+            with serving(runs / SEARCH) as address:
+                take(page, address, "hparams", "hparams")
 
 
 @contextlib.contextmanager
@@ -63,10 +67,12 @@ def serving(runs: Path) -> Iterator[str]:
             process.wait(30)
 
 
-def take(page: Page, address: str, name: str) -> None:
-    """Open a page anew, wait until it is drawn, and save it."""
-    page.look(WIDTH, HEIGHT, dark="dark" in name)
-    page.driver.get("about:blank")
-    page.driver.get(address)
-    time.sleep(DRAWING_SECONDS)
-    save_small(Image.open(io.BytesIO(page.driver.get_screenshot_as_png())), FOLDER / f"{name}.png", 64)
+def take(page: Page, address: str, plugin: str, name: str) -> None:
+    """Open a page anew, wait until it is drawn, and save it, in both schemes."""
+    for scheme, dark in SCHEMES.items():
+        page.look(WIDTH, HEIGHT, dark)
+        page.driver.get("about:blank")
+        page.driver.get(f"{address}/?darkMode={str(dark).lower()}#{plugin}")
+        time.sleep(DRAWING_SECONDS)
+        picture = Image.open(io.BytesIO(page.driver.get_screenshot_as_png()))
+        save_small(picture, FOLDER / f"{name}-{scheme}.png", flat=True)
