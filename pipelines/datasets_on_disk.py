@@ -14,10 +14,12 @@ from pipelines.catalogue.parts import ArchiveLabels, ListLabels, VoteLabels
 from pipelines.catalogue.specs import DatasetSpec, find_spec, is_dataset_name, own_spec
 from pipelines.catalogue.votes import read_votes
 from pipelines.data_folders import DataFolders, prepared_folders
+from pipelines.prepared.folder_files import read_text
 from tfkey.errors import DataError
 from tfkey.files import PARTIAL_SUFFIX
 from tfkey.keys import Key
 from tfkey.settings import MODES, SPLITS
+from tfkey.storage import storage_errors
 from tfkey.votes import key_of, mixed
 
 
@@ -53,9 +55,9 @@ class OnDisk:
     prepared: dict[str, Prepared]
 
 
-def find_on_disk(name: str, data_dir: Path) -> OnDisk:
+def find_on_disk(name: str, data_dir: Path, cache_dir: Path | None = None) -> OnDisk:
     """Look for the originals and the prepared data of a dataset (see :mod:`pipelines.data_folders`)."""
-    folders = DataFolders(data_dir, name)
+    folders = DataFolders(data_dir, name, cache_dir)
     sizes: dict[bool, list[int]] = {False: [], True: []}
     for path in folders.originals.rglob("*"):
         hidden = [part for part in path.relative_to(folders.originals).parts if part.startswith(".")]
@@ -63,25 +65,29 @@ def find_on_disk(name: str, data_dir: Path) -> OnDisk:
         is_partial = any(PARTIAL_SUFFIX in part or part.endswith(".part") for part in hidden)
         if path.is_file() and (is_partial or not hidden):
             sizes[is_partial].append(path.stat().st_size)
-    prepared = {mode: _read_prepared(folder) for mode in MODES if (folder := folders.prepared(mode)).is_dir()}
+    with storage_errors(data_dir):
+        prepared = {
+            mode: _read_prepared(folder) for mode in MODES if (folder := folders.prepared(mode)).is_dir()
+        }
     return OnDisk(len(sizes[False]), sum(sizes[False]), len(sizes[True]), sum(sizes[True]), prepared)
 
 
 def names_on_disk(data_dir: Path) -> list[str]:
     """Return the datasets prepared in any mode, completely or partly, including the user's own; sorted."""
-    return sorted(
-        {
-            path.name
-            for mode in MODES
-            for path in prepared_folders(data_dir, mode)
-            if path.is_dir() and is_dataset_name(path.name)
-        }
-    )
+    with storage_errors(data_dir):
+        return sorted(
+            {
+                path.name
+                for mode in MODES
+                for path in prepared_folders(data_dir, mode)
+                if path.is_dir() and is_dataset_name(path.name)
+            }
+        )
 
 
 def _read_prepared(folder: Path) -> Prepared:
     try:
-        document = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        document = json.loads(read_text(folder / "dataset.json"))
         return Prepared(
             "ready",
             {split: int(document["intervals"][split]) for split in SPLITS},
@@ -97,13 +103,16 @@ def _key_counts(counts: dict[str, int]) -> dict[str, int]:
     return {Key.parse(name).long: int(count) for name, count in counts.items()}
 
 
-def describe(name: str, data_dir: Path, catalogue: Path | None = None) -> dict[str, Any]:
+def describe(
+    name: str, data_dir: Path, catalogue: Path | None = None, cache_dir: Path | None = None
+) -> dict[str, Any]:
     """Return all that is known about a dataset, as JSON values: description, what is on disk, key counts.
 
     Args:
         name: the name in the catalogue, or of the user's own dataset on disk.
         data_dir: the data folder.
         catalogue: the folder of the descriptions; None for those bundled with tfkey.
+        cache_dir: see :class:`pipelines.data_folders.DataFolders`.
 
     Returns:
         The fields of :class:`pipelines.catalogue.specs.DatasetSpec`; ``size`` (bytes of audio to fetch, or
@@ -112,8 +121,8 @@ def describe(name: str, data_dir: Path, catalogue: Path | None = None) -> dict[s
     """
     listed = find_spec(name, catalogue)
     spec = listed or own_spec(name)
-    disk = find_on_disk(name, data_dir)
-    keys, counted = _known_keys(spec, data_dir, disk)
+    disk = find_on_disk(name, data_dir, cache_dir)
+    keys, counted = _known_keys(spec, DataFolders(data_dir, name, cache_dir), disk)
     document = spec.model_dump(mode="json")
     return {
         **document,
@@ -125,9 +134,9 @@ def describe(name: str, data_dir: Path, catalogue: Path | None = None) -> dict[s
     }
 
 
-def _known_keys(spec: DatasetSpec, data_dir: Path, disk: OnDisk) -> tuple[dict[Key, int], str]:
+def _known_keys(spec: DatasetSpec, folders: DataFolders, disk: OnDisk) -> tuple[dict[Key, int], str]:
     """Return the keys from the list of labels, else from labels on disk, else from prepared data."""
-    archives = DataFolders(data_dir, spec.name).originals.glob("**/keys.zip")
+    archives = folders.originals.glob("**/keys.zip")
     if isinstance(spec.labels, ListLabels):
         return key_histogram(label.key for label in select_tracks(spec)[0]), "subset default"
     if isinstance(spec.labels, VoteLabels):

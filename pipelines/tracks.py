@@ -29,6 +29,7 @@ class Track:
         group: tracks of one group never end up in two splits (two files of one recording).
         vote: its soft label; None if the key is known.
         segment: start and length in seconds if only this part of the file is used; None for the whole.
+        stamp: size and version that the storage states, if the file is elsewhere; None on this machine.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Track:
     group: str
     vote: Vote | None = None
     segment: tuple[float, float] | None = None
+    stamp: tuple[int, str] | None = None
 
     @property
     def state(self) -> list[Any]:
@@ -123,8 +125,7 @@ def key_folders(folder: Path) -> tuple[list[KeyFolder], list[LeftOut]]:
             try:
                 key = parse_folder_name(path.name)
             except KeyParseError:
-                reason = "the name of the folder is not a key; rename it, for example to 'C-maj' or 'Ab-min'"
-                left_out.append(LeftOut(printable(str(path)), reason))
+                left_out.append(not_a_key(printable(str(path))))
                 continue
             closed = _closed_folders(path)
             for name, trouble in closed.items():
@@ -134,6 +135,13 @@ def key_folders(folder: Path) -> tuple[list[KeyFolder], list[LeftOut]]:
             if str(path) not in closed:
                 found.append(KeyFolder(path, key, split))
     return found, left_out
+
+
+def not_a_key(folder: str) -> LeftOut:
+    """Return a folder as left out because its name is not a key."""
+    return LeftOut(
+        folder, "the name of the folder is not a key; rename it, for example to 'C-maj' or 'Ab-min'"
+    )
 
 
 def no_tracks(folder: Path, left_out: Sequence[LeftOut]) -> DataError:

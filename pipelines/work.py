@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,9 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from pipelines.prepared.folder_files import present_files, remove_file
+from pipelines.prepared.journal_lines import journal_lines
 from pipelines.prepared.manifest import Row
-from pipelines.tracks import LeftOut
-from tfkey.errors import TfkeyError
+from pipelines.tracks import LeftOut, Track
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished units and the total."""
@@ -52,8 +52,13 @@ def file_state(path: Path) -> list[Any]:
     return [str(path), status.st_size, status.st_mtime_ns]
 
 
+def track_file(track: Track) -> list[Any]:
+    """Return what shows whether the file of a track has changed."""
+    return file_state(track.path) if track.stamp is None else [str(track.path), *track.stamp]
+
+
 class Journal:
-    """The finished units of a job, one JSON line each, appended as they finish.
+    """The finished units of a job, one JSON line each, added as they finish.
 
     A line that a kill cut short is ignored, and so is a unit whose fingerprint has changed or one of
     whose files is missing; such units are done again.
@@ -61,30 +66,26 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._path = folder / ".journal.jsonl"
+        self._lines = journal_lines(folder)
         self._entries: dict[str, tuple[str, Result]] = {}
         self._written: set[str] = set()
-        if self._path.is_file():
-            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    entry = json.loads(line)
-                    rows = [Row(**row) for row in entry["rows"]]
-                    left_out = [LeftOut(**item) for item in entry["left_out"]]
-                except (ValueError, TypeError, KeyError):
-                    continue
-                self._entries[entry["unit"]] = (entry["fingerprint"], Result(rows, left_out))
-                self._written.update(row.path for row in rows)
+        for line in self._lines.read():
+            try:
+                entry = json.loads(line)
+                rows = [Row(**row) for row in entry["rows"]]
+                left_out = [LeftOut(**item) for item in entry["left_out"]]
+            except (ValueError, TypeError, KeyError):
+                continue
+            self._entries[entry["unit"]] = (entry["fingerprint"], Result(rows, left_out))
+            self._written.update(row.path for row in rows)
+        self._files = present_files(folder)
 
     def finished(self, unit: Unit[Any]) -> Result | None:
         """Return the result of a unit if it is still valid; else None."""
         mark, result = self._entries.get(unit.name, ("", Result()))
         if mark != unit.fingerprint:
             return None
-        return (
-            result
-            if all((self._folder / path).is_file() for path in {row.path for row in result.rows})
-            else None
-        )
+        return result if all(path in self._files for path in {row.path for row in result.rows}) else None
 
     def add(self, unit: Unit[Any], result: Result) -> None:
         """Record a finished unit; the record is on disk when this returns."""
@@ -94,31 +95,21 @@ class Journal:
             "rows": [asdict(row) for row in result.rows],
             "left_out": [asdict(item) for item in result.left_out],
         }
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            # A kill may have left half a line; starting a new line keeps it from corrupting this entry.
-            with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(("\n" if stream.tell() else "") + json.dumps(entry))
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            raise TfkeyError(
-                f"{self._path}: cannot be written ({error.strerror}); choose another data_dir"
-            ) from error
+        self._lines.append(json.dumps(entry))
         self._entries[unit.name] = (unit.fingerprint, result)
         self._written.update(row.path for row in result.rows)
 
     def reopen(self) -> None:
         """Remove ``dataset.json``, so that nobody reads the dataset while it changes."""
-        (self._folder / "dataset.json").unlink(missing_ok=True)
+        remove_file(self._folder / "dataset.json")
 
     def drop_stale(self, keep: set[str]) -> None:
         """Remove every file that a unit ever wrote, except those in ``keep``."""
-        stale = [path for path in self._written - keep if (self._folder / path).is_file()]
+        stale = [path for path in self._written - keep if path in self._files]
         if stale:
             self.reopen()
         for path in stale:
-            (self._folder / path).unlink(missing_ok=True)
+            remove_file(self._folder / path)
 
 
 def run_units(

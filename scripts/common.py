@@ -39,11 +39,11 @@ class Location(click.ParamType):
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--config``, ``-o``, ``--data-dir`` and ``--runs-dir``."""
     for option in (
+        click.option("--runs-dir", type=Location(), help="Folder of the runs (default: runs)."),
         click.option(
-            "--runs-dir", type=click.Path(path_type=Path), help="Folder of the runs (default: runs)."
-        ),
-        click.option(
-            "--data-dir", type=click.Path(path_type=Path), help="Folder of the data (default: data)."
+            "--data-dir",
+            type=Location(),
+            help="Folder of the data, or URL for prepared data, such as s3://BUCKET/FOLDER (default: data).",
         ),
         click.option(
             "-o",

@@ -49,7 +49,10 @@ def command(
         raise UsageError(
             f"dataset {name!r} is unknown{near_miss(name, names)}; known datasets: {', '.join(names)}"
         )
-    found = [describe(item, config.data_dir, config.catalogue) for item in ([name] if name else names)]
+    found = [
+        describe(item, config.data_dir, config.catalogue, config.cache_dir)
+        for item in ([name] if name else names)
+    ]
     if as_json:
         click.echo(json.dumps(found[0] if name else found, indent=1, ensure_ascii=False))
     elif name:

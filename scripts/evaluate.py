@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.common import mode_option
+from scripts.common import Location, mode_option
 from scripts.stopping import STARTS_OVER, if_stopped
 from tfkey.settings import SPLITS
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--dataset", "datasets", multiple=True, help="A prepared dataset (default: the run's). Repeatable."
 )
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the data (default: the run's).")
+@click.option("--data-dir", type=Location(), help="Folder of the data, or its URL (default: the run's).")
 @if_stopped(STARTS_OVER)
 def command(
     run: Path, mode: str | None, datasets: tuple[str, ...], split: str, data_dir: Path | None

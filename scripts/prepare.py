@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from scripts.cluster_options import cluster_of, cluster_options, silence_dask
-from scripts.common import ProgressBars, config_options, list_failures, mode_option, resolve_config
+from scripts.common import Location, ProgressBars, config_options, list_failures, mode_option, resolve_config
 from scripts.remedies import message_of
 from scripts.stopping import if_stopped
 from tfkey.config import Config
 from tfkey.errors import TfkeyError, UsageError
+from tfkey.storage import is_remote
 
 if TYPE_CHECKING:
     from tfkey.cluster.engine import Cluster
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--source",
-    type=click.Path(path_type=Path),
+    type=Location(),
     help="Your own data: a folder of audio, either sorted into [<split>/]<key>/ or with key tags, or a CSV "
     "file with the columns path,key; in images mode, a folder or archive of PNGs. For a dataset in the "
-    "catalogue: its files, if you have them already.",
+    "catalogue: its files, if you have them already. The folder of audio sorted by key, the CSV file and the "
+    "paths in it may be URLs, such as s3://BUCKET/FOLDER.",
 )
 @click.option("--png", is_flag=True, help="In spectrograms mode, also write PNGs.")
 @click.option("--replace", is_flag=True, help="Delete what was prepared with other settings.")
@@ -71,7 +73,7 @@ def command(
     cluster = cluster_of(cluster_address, cluster_timeout)
     if source is not None and len(datasets) != 1:
         raise click.UsageError("--source needs exactly one --dataset, which names the data")
-    if source is not None and not source.exists():
+    if source is not None and not is_remote(source) and not source.exists():
         raise click.UsageError(f"--source {source}: no such file or folder")
     # The datasets are not part of the configuration here: it may state shares or weights of others.
     config = resolve_config(config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode)

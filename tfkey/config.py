@@ -11,9 +11,20 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_origin
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from tfkey.errors import ConfigError, UsageError
 from tfkey.settings import (
@@ -28,8 +39,33 @@ from tfkey.settings import (
     TrainConfig,
     complaint,
 )
+from tfkey.storage import is_remote, located, redacted, shown
 
 _SECTION_FOLDERS = {"features": "features", "model": "models"}
+
+
+def _located(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    if not is_remote(value):
+        return check(value)
+    if urlsplit(str(value)).password:
+        raise ConfigError(
+            f"{redacted(str(value))}: contains a password, which would be written into every run; "
+            "leave it to the environment or to the configuration of the storage"
+        )
+    return located(value)
+
+
+def _refuse_url(value: Any) -> Any:
+    if is_remote(value):
+        raise ValueError(f"{shown(value)} is a URL; give a folder on this machine")
+    return value
+
+
+Location = Annotated[Path, WrapValidator(_located), PlainSerializer(str, when_used="json")]
+"""A folder on this machine, or a URL that :func:`tfkey.storage.located` opens; written as text."""
+
+LocalPath = Annotated[Path, BeforeValidator(_refuse_url)]
+"""A path on this machine; a URL would otherwise become a folder of that name."""
 
 
 class Config(Section):
@@ -72,8 +108,22 @@ class Config(Section):
     catalogue: Path | None = Field(
         None, description="folder of your own dataset descriptions, which replace tfkey's; null: tfkey's"
     )
-    data_dir: Path = Field(Path("data"), description="folder of the originals and of prepared data")
-    runs_dir: Path = Field(Path("runs"), description="folder of the runs")
+    data_dir: Location = Field(
+        Path("data"),
+        description="folder of the originals and of prepared data; or the URL of a folder for prepared data",
+    )
+    runs_dir: LocalPath = Field(Path("runs"), description="folder of the runs")
+    cache_dir: LocalPath | None = Field(
+        None,
+        description="folder of the originals and of copies of prepared data if data_dir is a URL; null: the "
+        "user's cache folder",
+    )
+    cache_gb: float = Field(
+        20.0,
+        gt=0,
+        description="greatest size in GB of the copies of prepared data in cache_dir; the least recently "
+        "used ones are removed",
+    )
     features: FeatureConfig = Field(
         default=FeatureConfig(),
         description="how audio becomes a spectrogram: a constant-Q transform, magnitudes mapped to [0, 1]",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MONITOR: Final = "val_mirex"
 """The figure in ``history.csv`` that decides which epoch's network is kept; higher is better."""
 
-FREE_SETTINGS = frozenset({"catalogue", "data_dir", "runs_dir"})
+FREE_SETTINGS = frozenset({"cache_dir", "cache_gb", "catalogue", "data_dir", "runs_dir"})
 """Settings that only locate files: changing them does not make a different run."""
 
 

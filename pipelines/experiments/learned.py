@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.data_folders import DataFolders
+from pipelines.prepared.folder_files import read_text
 from pipelines.prepared.manifest import PreparedDataset
 from pipelines.prepared.split_intervals import SplitIntervals
-from tfkey.errors import DataError, UsageError
+from tfkey.errors import DataError, TfkeyError, UsageError
 from tfkey.files import csv_lines, sha256, write_csv
 from tfkey.runs import Run
 from tfkey.settings import SPLITS
@@ -107,7 +109,7 @@ def data_digests(run: Run) -> dict[str, dict[str, int | str]]:
             "intervals": len(items),
             "learned": hashlib.sha256(lines.encode()).hexdigest(),
         }
-        manifest = DataFolders(run.config.data_dir, name).prepared(run.config.mode) / "manifest.csv"
+        manifest = DataFolders.of(run.config, name).prepared(run.config.mode) / "manifest.csv"
         if _contains(manifest, items):
             found[name]["manifest"] = sha256(manifest)
     return found
@@ -116,10 +118,9 @@ def data_digests(run: Run) -> dict[str, dict[str, int | str]]:
 def _contains(manifest: Path, items: Sequence[Learned]) -> bool:
     """Whether a manifest lists all intervals; False if no manifest can be read."""
     try:
-        with manifest.open(encoding="utf-8", newline="") as stream:
-            names = _COLUMNS[1:]
-            listed = {tuple(line[name] for name in names) for line in csv.DictReader(stream)}
-    except (OSError, ValueError, KeyError, csv.Error):
+        stream = io.StringIO(read_text(manifest), newline="")
+        listed = {tuple(line[name] for name in _COLUMNS[1:]) for line in csv.DictReader(stream)}
+    except (OSError, ValueError, KeyError, csv.Error, TfkeyError):
         return False
     return all((*item.place[1:], item.digest) in listed for item in items)
 

@@ -23,6 +23,7 @@ from pipelines.text import printable, safe_name
 from pipelines.tracks import LeftOut, Track, unique_names
 from tfkey.config import Config
 from tfkey.errors import DataError, UsageError
+from tfkey.storage import is_remote
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class Acquirer:
     @property
     def folders(self) -> DataFolders:
         """The folders of the dataset."""
-        return DataFolders(self.config.data_dir, self.spec.name)
+        return DataFolders.of(self.config, self.spec.name)
 
     def tracks(self) -> tuple[list[Track], list[LeftOut]]:
         """Fetch the audio and the labels of the configured subset.
@@ -99,7 +100,7 @@ class Acquirer:
 
     def has_source(self, archive: Archive | None) -> bool:
         """Whether the user's source contains an archive under its published name."""
-        if archive is None or self.source is None:
+        if archive is None or self.source is None or is_remote(self.source):
             return False
         name = _name(archive.urls[0])
         return self.source.name == name if self.source.is_file() else (self.source / name).is_file()

@@ -25,6 +25,7 @@ from pipelines.tracks import LeftOut, Track
 from pipelines.work import Progress
 from tfkey.config import Config
 from tfkey.keys import Key
+from tfkey.storage import is_remote
 
 
 def original_tracks(
@@ -52,7 +53,7 @@ def original_tracks(
         return _voted_tracks(acquirer, progress)
     if source is None or isinstance(spec.audio, FileAudio) or acquirer.has_source(_archive(spec, config)):
         return acquirer.tracks()
-    if is_archive(source) and source.is_file():
+    if is_archive(source) and not is_remote(source) and source.is_file():
         source = content_root(unpack_once(source, acquirer.folders.unpacked))
     tracks, left_out = read_source(source, voters=config.voters.get(spec.name))
     return policy_splits(tracks, spec.split, config.split), left_out

@@ -8,21 +8,23 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pipelines.catalogue.label_files import track_id
 from pipelines.catalogue.labels import TrackLabel
+from pipelines.originals.source_files import SourceFiles, key_folders_elsewhere
 from pipelines.originals.vote_tables import find_voters, read_vote_rows
 from pipelines.text import printable, safe_name
 from pipelines.tracks import LeftOut, Track, scan_key_folders, unique_names
 from tfkey.audio.finding import find_audio
 from tfkey.errors import DataError, KeyParseError, TagError, UsageError
-from tfkey.key_tables import Row, find_file, parse_key, read_rows
+from tfkey.key_tables import Row, parse_key, read_rows
 from tfkey.keys import Key, parse_folder_name
 from tfkey.settings import SPLITS
+from tfkey.storage import fetched, is_remote, kind_of, shown
 from tfkey.tags.key_tags import TAGGED_EXTENSIONS, stated_keys
 
 Labels = Literal["folders", "csv", "tags"]
@@ -57,10 +59,11 @@ def read_source(
     """List the tracks of the user's own data without changing it.
 
     Args:
-        path: one of three sources. A folder in the layout ``[<split>/]<key>/<file>``. A CSV file (see
-            :mod:`tfkey.key_tables`) with the columns path (or file) and key (or tonic and mode), and
-            optionally split and group (or artist); paths are relative to its folder or else to the current
-            one; tracks of one group or artist never end up in two splits. A CSV file of soft labels (see
+        path: one of three sources, here or elsewhere (without tags there). A folder in the layout
+            ``[<split>/]<key>/<file>``. A CSV file (see :mod:`tfkey.key_tables`) with the columns path (or
+            file) and key (or tonic and mode), and optionally split and group (or artist); paths are
+            relative to its folder or else to the current one; tracks of one group or artist never end up in
+            two splits. A CSV file of soft labels (see
             :func:`pipelines.originals.vote_tables.read_vote_rows`). A folder of tagged files, in
             ``[<split>/]`` or any other folders.
         labels: which of these the source is; None to choose: CSV for a file, key folders if any folder is
@@ -76,6 +79,8 @@ def read_source(
         DataError: the source is missing or unreadable, no track has a key (says what was looked for), a
             group is in two splits, or there are weights of voters that have no votes.
     """
+    if is_remote(path):
+        return _read_elsewhere(path, voters or {})
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; give a folder of audio or a CSV file of path,key")
     if labels is None:
@@ -94,9 +99,31 @@ def read_source(
     return scan_key_folders(path, find_audio)
 
 
+def _read_elsewhere(path: Path, voters: Mapping[str, float]) -> tuple[list[Track], list[LeftOut]]:
+    """List the user's own data in storage elsewhere: a folder of key folders, or a CSV file."""
+    kind = kind_of(path)
+    if kind is None:
+        raise DataError(
+            f"{shown(path)}: no such file or folder; give a folder of audio or a CSV file of path,key"
+        )
+    if kind == "file":
+        return _read_csv(path, voters)
+    if voters:
+        raise _no_votes(path)
+    tracks, left_out = key_folders_elsewhere(path, _are_keys)
+    return _Scan(tracks, left_out).finish(f"{shown(path)}: contains no tracks")
+
+
 def _has_key_folders(folder: Path) -> bool:
     parents = [folder, *(folder / split for split in SPLITS)]
-    names = [item.name for parent in parents if parent.is_dir() for item in parent.iterdir() if item.is_dir()]
+    return _are_keys(
+        item.name for parent in parents if parent.is_dir() for item in parent.iterdir() if item.is_dir()
+    )
+
+
+def _are_keys(folders: Iterable[str]) -> bool:
+    """Whether the names of folders are keys."""
+    names = list(folders)
     keys = [name for name in names if _is_key(name)]
     # Folders A to G are not keys if there are others such as H: the library is filed by artist.
     by_letter = all(len(name) == 1 for name in keys)
@@ -135,7 +162,7 @@ def find_labelled(labels: Sequence[TrackLabel], folder: Path) -> tuple[list[Trac
 def _read_csv(path: Path, weights: Mapping[str, float]) -> tuple[list[Track], list[LeftOut]]:
     rows: list[Row] = []
     with contextlib.suppress(DataError):  # as a table of keys, it is read below, with the right error
-        rows = read_rows(path, _NAME_COLUMNS, ())
+        rows = _rows(path, ())
     # Headers are read in lower case.
     weights = {name.strip().lower(): weight for name, weight in weights.items()}
     if find_voters(path, rows):
@@ -146,9 +173,11 @@ def _read_csv(path: Path, weights: Mapping[str, float]) -> tuple[list[Track], li
         raise _no_votes(path)
     scan = _Scan([], [])
     by_file: dict[Path, list[tuple[int, Track]]] = defaultdict(list)
-    for row in read_rows(path, _NAME_COLUMNS, _KEY_COLUMNS):
+    rows = _rows(path, _KEY_COLUMNS)
+    files = SourceFiles(path, rows)
+    for row in rows:
         try:
-            track = _csv_track(path, row)
+            track = _csv_track(path, row, files)
         except DataError as error:
             reason = str(error).removeprefix(f"{path}, line {row.line}: ")
             scan.refuse(printable(row.name) or f"line {row.line}", f"line {row.line}: {reason}")
@@ -172,20 +201,26 @@ def _no_votes(path: Path) -> DataError:
     return DataError(f"{path}: has no votes, but voters says how to weight them; remove that setting")
 
 
-def _csv_track(table: Path, row: Row) -> Track:
+def _rows(table: Path, keys: Sequence[str]) -> list[Row]:
+    with fetched(table) as local:
+        return read_rows(local, _NAME_COLUMNS, keys)
+
+
+def _csv_track(table: Path, row: Row, files: SourceFiles) -> Track:
     """Return the track of one line; ``DataError`` with the reason if the line cannot be used."""
     split = row.cells.get("split", "").strip().lower() or None
     key = parse_key(table, row.line, row.key_text)
     if key is None:
         raise DataError(f"no key; {_SPELLING}")
-    path = find_file(row.names, table.parent)
-    if path is None:
+    found = files.find(row)
+    if found is None:
         raise DataError("no such file; give its path, absolute or relative to the folder of the CSV file")
     if split not in {None, *SPLITS}:
         raise DataError(f"split {split!r} is not one of {', '.join(SPLITS)}")
     named = (row.cells.get("group") or row.cells.get("artist") or "").strip()
     group = f"group {named}" if named else _own_group(Path(row.name))
-    return Track(safe_name(path.stem), path, key, split, printable(row.name), group)
+    path = found.path
+    return Track(safe_name(path.stem), path, key, split, printable(row.name), group, stamp=found.stamp)
 
 
 def _own_group(path: Path) -> str:

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipelines.originals.source_files import SourceFiles
 from pipelines.prepared.manifest import Row as Interval
 from pipelines.text import printable, safe_name
 from pipelines.tracks import LeftOut, Track, unique_names
 from tfkey.errors import DataError
 from tfkey.files import csv_lines, md5
-from tfkey.key_tables import Row, find_file, read_rows
+from tfkey.key_tables import Row, read_rows
 from tfkey.keys import KEYS
 from tfkey.settings import SPLITS
+from tfkey.storage import fetched
 from tfkey.votes import Vote, key_of, mixed, vote_in, voters
 
 START_COLUMNS = ("start", "start_s")
@@ -60,6 +62,7 @@ def read_vote_rows(
         DataError: no row can be used, or a voter with a weight is missing from the table.
     """
     columns = _chosen(table, find_voters(table, rows), weights)
+    files = SourceFiles(table, rows)
     tracks: list[Track] = []
     left_out: list[LeftOut] = []
     digests: dict[Path, str] = {}
@@ -68,7 +71,7 @@ def read_vote_rows(
     for row in rows:
         source = printable(row.name) or f"line {row.line}"
         try:
-            track = _track(table, row, columns, weights, digests)
+            track = _track(row, columns, weights, files, digests)
             file = track.path.resolve()
             place = file, track.segment[0] if track.segment else None
             if place in seen:
@@ -141,17 +144,18 @@ def _vote(row: Row, columns: Mapping[str, Sequence[str]], weights: Mapping[str, 
 
 
 def _track(
-    table: Path,
     row: Row,
     columns: Mapping[str, Sequence[str]],
     weights: Mapping[str, float],
+    files: SourceFiles,
     digests: dict[Path, str],
 ) -> Track:
     """Return the segment of one row; ``DataError`` with the reason if it cannot be used."""
     vote = _vote(row, columns, weights)
-    path = find_file(row.names, table.parent)
-    if path is None:
+    found = files.find(row)
+    if found is None:
         raise DataError("no such file; give its path, absolute or relative to the folder of the CSV file")
+    path = found.path
     _check_digest(path, row.cells.get("md5", "").strip().lower(), digests)
     split = row.cells.get("split", "").strip().lower() or None
     if split not in {None, *SPLITS}:
@@ -161,7 +165,7 @@ def _track(
     group = f"group {named}" if named else f"file {Path(row.name).with_suffix('')}"
     # All digits of the start, so that no two segments of a file have the same name.
     name = safe_name(path.stem) + (f"-{str(segment[0]).removesuffix('.0')}s" if segment else "")
-    return Track(name, path, key_of(vote), split, printable(row.name), group, vote, segment)
+    return Track(name, path, key_of(vote), split, printable(row.name), group, vote, segment, found.stamp)
 
 
 def _segment(row: Row) -> tuple[float, float] | None:
@@ -190,7 +194,8 @@ def _seconds(row: Row, names: Sequence[str]) -> float | None:
 def _check_digest(path: Path, wanted: str, digests: dict[Path, str]) -> None:
     if wanted:
         try:
-            found = digests.get(path) or digests.setdefault(path, md5(path))
+            with fetched(path) as local:
+                found = digests.get(path) or digests.setdefault(path, md5(local))
         except OSError as error:
             raise DataError(f"cannot be read ({error.strerror}); check its permissions") from error
         if found != wanted:

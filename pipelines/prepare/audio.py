@@ -13,7 +13,7 @@ from functools import partial
 from pipelines.prepare.intervals import sounding_intervals
 from pipelines.prepare.job import PrepareJob
 from pipelines.tracks import Track
-from pipelines.work import Result, Unit, file_state, fingerprint
+from pipelines.work import Result, Unit, fingerprint, track_file
 from tfkey.audio.reading import encode
 from tfkey.files import atomic_path
 
@@ -26,7 +26,7 @@ def prepare_audio(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Result, int
     """
     parameters = job.parameters
     units = [
-        Unit(track.name, fingerprint(parameters, *track.state, track.split, *file_state(track.path)), track)
+        Unit(track.name, fingerprint(parameters, *track.state, track.split, *track_file(track)), track)
         for track in tracks
     ]
     if job.cluster is not None:

@@ -7,8 +7,9 @@ import numpy as np
 from pipelines.tracks import LeftOut, Track
 from tfkey.audio.reading import is_silent, read, read_segment
 from tfkey.config import Config
-from tfkey.errors import AudioError
+from tfkey.errors import AudioError, DataError
 from tfkey.settings import IntervalConfig
+from tfkey.storage import fetched, shown
 
 
 def interval_starts(samples: int, length: int, step: int, remainder: str) -> list[int]:
@@ -66,9 +67,11 @@ def sounding_intervals(config: Config, track: Track) -> tuple[list, LeftOut | No
     """
     rate = config.features.sample_rate
     try:
-        waveform = read_segment(track.path, rate, *track.segment) if track.segment else read(track.path, rate)
-    except AudioError as error:
-        return [], LeftOut(track.source, str(error).removeprefix(f"{track.path}: "))
+        # Audio elsewhere is on this machine only as long as it is read.
+        with fetched(track.path) as path:
+            waveform = read_segment(path, rate, *track.segment) if track.segment else read(path, rate)
+    except (AudioError, DataError) as error:
+        return [], LeftOut(track.source, str(error).removeprefix(f"{shown(track.path)}: "))
     parts = cut(waveform, config.intervals, rate)
     if not parts:
         seconds = len(waveform) / rate

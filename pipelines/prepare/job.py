@@ -54,7 +54,7 @@ class PrepareJob:
     @property
     def folders(self) -> DataFolders:
         """The folders of the dataset."""
-        return DataFolders(self.config.data_dir, self.spec.name)
+        return DataFolders.of(self.config, self.spec.name)
 
     @property
     def folder(self) -> Path:

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.catalogue.specs import DEMO, check_request
+from pipelines.catalogue.parts import FileAudio, RecordingAudio
+from pipelines.catalogue.specs import DEMO, DatasetSpec, check_request
 from pipelines.download import OnDownload
 from pipelines.folder_lock import alone_in
 from pipelines.originals.originals import original_tracks
+from pipelines.originals.unpacking import is_archive
 from pipelines.prepare.job import PrepareJob
 from pipelines.prepared.manifest import check_replacement, selection_parameters, write_prepared
 from pipelines.tracks import LeftOut
 from pipelines.work import Progress, Result
 from tfkey.config import Config
-from tfkey.errors import DataError
+from tfkey.errors import DataError, UsageError
 from tfkey.files import remove_partial
+from tfkey.storage import is_remote, shown, storage_errors
 
 if TYPE_CHECKING:
     from tfkey.cluster.engine import Cluster
@@ -72,12 +75,14 @@ def prepare(
             ``data_dir`` and the source under the same paths.
 
     Raises:
-        UsageError: see :func:`pipelines.catalogue.specs.check_request`.
+        UsageError: see :func:`pipelines.catalogue.specs.check_request`; or the source is elsewhere and must
+            not be.
         DataError: nothing could be prepared, or the dataset exists with other settings and ``replace`` is
             not set.
         TfkeyError: a folder cannot be written, or an archive is damaged.
     """
     spec = check_request(config, dataset, source)
+    _check_source(config, spec, source)
     job = PrepareJob(config, spec, source, workers, png, replace, progress, fetching, cluster)
     if config.mode == "images" and spec.name == DEMO and source is None:
         job = _publish_demo(job)
@@ -100,13 +105,14 @@ def _publish_demo(job: PrepareJob) -> PrepareJob:
 
 
 def _prepare(job: PrepareJob) -> Summary:
-    with alone_in(job.folder):
+    with storage_errors(job.folder), alone_in(job.folder) as check_lock:
         _check_replacement(job)
         remove_partial(job.folder)
         result, fresh = _run_mode(job)
         if not result.rows:
             nothing = f"nothing could be prepared ({_reasons(result.left_out)})"
-            raise DataError(f"{job.source or job.spec.name}: {nothing}")
+            raise DataError(f"{shown(job.source) if job.source else job.spec.name}: {nothing}")
+        check_lock()
         write_prepared(
             job.folder,
             result.rows,
@@ -116,6 +122,21 @@ def _prepare(job: PrepareJob) -> Summary:
         )
     tracks = {(row.split, row.key, row.track) for row in result.rows}
     return Summary(job.folder, len(result.rows), len(tracks), fresh, result.left_out)
+
+
+def _check_source(config: Config, spec: DatasetSpec, source: Path | None) -> None:
+    """Refuse what is read only on this machine: pictures, archives, and files as published."""
+    if source is None or not is_remote(source):
+        return
+    what = "pictures" if config.mode == "images" else "an archive" if is_archive(source) else ""
+    if not what and isinstance(spec.audio, FileAudio | RecordingAudio):
+        what = f"the published files of {spec.name}"
+    if what:
+        raise UsageError(
+            f"{shown(source)}: {what} must be on this machine; copy them, or give a folder of audio or a "
+            "CSV file",
+            remedy="source",
+        )
 
 
 def _check_replacement(job: PrepareJob) -> None:

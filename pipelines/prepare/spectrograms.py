@@ -26,9 +26,10 @@ from PIL import Image
 from pipelines.originals.vote_tables import VOTES, picture_table
 from pipelines.prepare.intervals import sounding_intervals
 from pipelines.prepare.job import PrepareJob
+from pipelines.prepared.folder_files import remove_file
 from pipelines.prepared.records import Picture, record_writer, to_example
 from pipelines.tracks import LeftOut, Track
-from pipelines.work import Result, Unit, file_state, fingerprint
+from pipelines.work import Result, Unit, fingerprint, track_file
 from tfkey.config import Config
 from tfkey.files import atomic_path, write_text
 from tfkey.settings import SPLITS
@@ -55,7 +56,7 @@ def prepare_spectrograms(job: PrepareJob, tracks: Sequence[Track]) -> tuple[Resu
         members = [track for track in tracks if track.split == split]
         for start in range(0, len(members), TRACKS_PER_SHARD):
             shard = members[start : start + TRACKS_PER_SHARD]
-            states = [[track.name, *track.state, file_state(track.path)] for track in shard]
+            states = [[track.name, *track.state, track_file(track)] for track in shard]
             name = f"{split}-{start // TRACKS_PER_SHARD:05d}.tfrecord"
             units.append(Unit(name, fingerprint(parameters, states), (name, shard)))
     if job.cluster is not None:
@@ -110,7 +111,8 @@ def _write_votes(job: PrepareJob, result: Result) -> None:
     """Write the soft labels of the PNGs beside their folders, as in an archive."""
     path, table = job.folder / "png" / VOTES, picture_table(result.rows)
     if table is None:
-        path.unlink(missing_ok=True)
+        if path.is_file():
+            remove_file(path)
     elif not path.is_file() or path.read_text(encoding="utf-8") != table:
         write_text(path, table)
 

@@ -15,28 +15,53 @@ from tfkey.files import sha256
 
 
 def find_damaged(dataset: PreparedDataset, rows: Sequence[Row]) -> Path | None:
-    """Return the first file of ``rows`` that is not as it was written; None if all are. Reads all files."""
-    for row in rows:
-        path = dataset.folder / row.path
-        if dataset.mode != "spectrograms" and (not path.is_file() or sha256(path) != row.digest):
-            return path
-    for name in dict.fromkeys(row.path for row in rows) if dataset.mode == "spectrograms" else ():
-        try:
-            for _ in tf.data.TFRecordDataset(str(dataset.folder / name)):
-                pass
-        except tf.errors.OpError:
+    """Return the first file of ``rows`` that is not as it was written; None if all are.
+
+    Reads all files.
+
+    Raises:
+        DataError: the file is as it was written, but its copy on this machine was not, and is removed now.
+    """
+    digests = {row.path: row.digest for row in rows}
+    for name, digest in digests.items():
+        if _is_damaged(dataset, name, digest):
+            address = dataset.address(name)
+            if dataset.copies:
+                dataset.copies.discard(address)
+                if not _is_damaged(dataset, name, digest):
+                    raise DataError(
+                        f"{address}: its copy in {dataset.copies.folder} was damaged and has been replaced; "
+                        "start again"
+                    )
+                dataset.copies.discard(address)
             return dataset.folder / name
     return None
 
 
+def _is_damaged(dataset: PreparedDataset, name: str, digest: str) -> bool:
+    if not dataset.copies and not (dataset.folder / name).is_file():
+        return True
+    path = dataset.local(name)
+    if dataset.mode != "spectrograms":
+        return sha256(path) != digest
+    try:
+        for _ in tf.data.TFRecordDataset(str(path)):
+            pass
+    except tf.errors.OpError:
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def naming_damage(*used: SplitIntervals) -> Iterator[None]:
-    """Turn TensorFlow's error about an unreadable file into one line that names the file."""
+    """Turn TensorFlow's error about a file that cannot be read or fetched into one line that names it."""
     try:
         yield
     except tf.errors.OpError as error:
         for intervals in used:
             for dataset, rows in intervals.parts:
+                if dataset.copies and (failure := dataset.copies.take_failure()):
+                    raise failure from error
                 if damaged := find_damaged(dataset, rows):
                     raise DataError(
                         f"{damaged}: is damaged; delete it and prepare {dataset.name} again",

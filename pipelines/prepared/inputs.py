@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.prepared.decode import decode_clip, decode_picture
+from pipelines.prepared.local_files import AHEAD, local_file, with_waiting
 from pipelines.prepared.manifest import PreparedDataset, Row
 from pipelines.prepared.records import parse_example
 from pipelines.prepared.split_intervals import SplitIntervals
@@ -56,7 +57,8 @@ def training_batches(
             _epoch(intervals, seed, number).batch(batch_size, num_parallel_calls=tf.data.AUTOTUNE).take(steps)
         )
 
-    return tf.data.Dataset.range(first_epoch, 2**31).flat_map(epoch).prefetch(tf.data.AUTOTUNE)
+    batches = tf.data.Dataset.range(first_epoch, 2**31).flat_map(epoch).prefetch(tf.data.AUTOTUNE)
+    return with_waiting(batches, intervals)
 
 
 def batch_members(
@@ -93,12 +95,13 @@ def evaluation_batches(intervals: SplitIntervals, batch_size: int) -> tf.data.Da
     plain = replace(intervals, weighted=False)
     # Keras must know the length of a dataset to read it again on several devices.
     known = tf.data.experimental.assert_cardinality(evaluation_steps(intervals, batch_size))
-    return (
+    batches = (
         _examples(plain, None, _finisher(plain, named=False))
         .batch(batch_size)
         .apply(known)
         .prefetch(tf.data.AUTOTUNE)
     )
+    return with_waiting(batches, intervals)
 
 
 def evaluation_steps(intervals: SplitIntervals, batch_size: int) -> int:
@@ -156,7 +159,7 @@ def _examples(
     """
     if intervals.mode == "spectrograms":
         return _from_records(intervals, order, finish)
-    paths = [str(dataset.folder / row.path) for dataset, rows in intervals.parts for row in rows]
+    paths = [dataset.address(row.path) for dataset, rows in intervals.parts for row in rows]
     labels = tf.constant(intervals.labels, tf.int32)
     targets = tf.constant(intervals.targets()) if finish.soft else labels
     names = tf.constant(paths)
@@ -173,17 +176,19 @@ def _examples(
     samples = intervals.config.intervals.samples(features.sample_rate)
     frames = features.frames(samples)
     only_wav = all(path.endswith(".wav") for path in paths)
+    find = local_file(intervals)
 
     def load(
-        path: tf.Tensor, label: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
+        number: tf.Tensor, name: tf.Tensor, label: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
+        path = find(name, names[number + 1 : number + 1 + AHEAD])
         if intervals.mode == "audio":
             data = decode_clip(path, samples, features.sample_rate, only_wav=only_wav)
         else:
             data = _band(intervals, decode_picture(path, frames, features.stored_bins))
-        return finish(data, label, target, weight, path)
+        return finish(data, label, target, weight, name)
 
-    dataset = tf.data.Dataset.from_tensor_slices((names, labels, targets, weights))
+    dataset = tf.data.Dataset.from_tensor_slices((tf.range(len(paths)), names, labels, targets, weights))
     return dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
@@ -217,7 +222,7 @@ def _from_records(
     intervals: SplitIntervals, order: Sequence[int | tf.Tensor] | None, finish: _Finisher
 ) -> tf.data.Dataset:
     files = [
-        (str(dataset.folder / path), weight)
+        (dataset.address(path), weight)
         for (dataset, rows), weight in zip(intervals.parts, intervals.dataset_weights, strict=True)
         for path in dict.fromkeys(row.path for row in rows)
     ]
@@ -237,19 +242,30 @@ def _from_records(
         name = tf.strings.join([example["track"], ", part ", part, " in ", shard]) if finish.named else shard
         return finish(_band(intervals, picture), example["label"], example["target"], weight, name)
 
-    def opened(shard: tf.Tensor, weight: tf.Tensor) -> tf.data.Dataset:
-        records = tf.data.TFRecordDataset(shard)
+    if order is None:
+        ordered, coming = (shards, weights), shards
+    else:
+        # Shards in a new order, several read in turns, then a buffer: far from the order on disk.
+        index = tf.random.experimental.stateless_shuffle(tf.range(len(files)), tf.stack(order))
+        ordered = (tf.gather(shards, index), tf.gather(weights, index))
+        # Behind the last shard come the first ones of the next epoch.
+        next_seed = tf.stack([order[0], order[1] + 1])
+        following = tf.random.experimental.stateless_shuffle(tf.range(len(files)), next_seed)
+        coming = tf.concat([ordered[0], tf.gather(shards, following[:AHEAD])], 0)
+    find = local_file(intervals)
+
+    def opened(number: tf.Tensor) -> tf.data.Dataset:
+        shard, weight = (values[number] for values in ordered)
+        records = tf.data.TFRecordDataset(find(shard, coming[number + 1 : number + 1 + AHEAD]))
         if wanted is not None:
             records = records.filter(lambda record: wanted(record, shard))
         return records.map(lambda record: (record, weight, shard))
 
+    numbers = tf.data.Dataset.range(len(files))
     if order is None:
-        records = tf.data.Dataset.from_tensor_slices((shards, weights)).flat_map(opened)
+        records = numbers.flat_map(opened)
     else:
-        # Shards in a new order, several read in turns, then a buffer: far from the order on disk.
-        index = tf.random.experimental.stateless_shuffle(tf.range(len(files)), tf.stack(order))
-        shuffled = (tf.gather(shards, index), tf.gather(weights, index))
-        records = tf.data.Dataset.from_tensor_slices(shuffled).interleave(
+        records = numbers.interleave(
             opened, cycle_length=_OPEN_SHARDS, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
         # This is traced into a dataset's function, where it sets only the seed of that function: the
@@ -266,7 +282,7 @@ def _wanted(intervals: SplitIntervals) -> Callable[[tf.Tensor, tf.Tensor], tf.Te
         return None
     # Two datasets may have tracks of the same name.
     names = sorted(
-        {f"{dataset.folder / row.path}/{row.track}" for dataset, rows in intervals.parts for row in rows}
+        {f"{dataset.address(row.path)}/{row.track}" for dataset, rows in intervals.parts for row in rows}
     )
     table = tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(tf.constant(names), tf.ones(len(names), tf.int32)), 0

@@ -7,12 +7,14 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from pipelines.catalogue.specs import dataset_names
-from pipelines.data_folders import DataFolders
+from pipelines.data_folders import DataFolders, cache_folder
+from pipelines.prepared.copies import Copies, copies_in
+from pipelines.prepared.folder_files import file_states, read_text
 from pipelines.tracks import LeftOut
 from tfkey._version import __version__
 from tfkey.config import Config, validated
@@ -20,6 +22,7 @@ from tfkey.errors import DataError, KeyParseError
 from tfkey.files import csv_lines, write_text
 from tfkey.keys import Key
 from tfkey.settings import SPLITS
+from tfkey.storage import is_remote
 from tfkey.votes import parse_vote
 
 LATER_SETTINGS = {"features.floor": ("features.db_min", "hard")}
@@ -58,7 +61,7 @@ class Row:
         return f"{self.split}/{Key.parse(self.key).folder}/{self.track}-{self.part:03d}.png"
 
 
-_COLUMNS = [field.name for field in fields(Row)]
+_COLUMNS = [item.name for item in fields(Row)]
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class PreparedDataset:
         folder: the folder of the dataset.
         rows: its intervals, in the manifest's order.
         parameters: the parameters of its preparation: ``features`` (not in audio mode) and ``intervals``.
+        copies: where copies of its files are, if the folder is elsewhere; else None.
     """
 
     name: str
@@ -78,6 +82,15 @@ class PreparedDataset:
     folder: Path
     rows: tuple[Row, ...]
     parameters: dict[str, Any]
+    copies: Copies | None = field(default=None, compare=False, repr=False)
+
+    def address(self, name: str) -> str:
+        """Return the path or URL of one of its files, named by :attr:`Row.path`."""
+        return f"{self.folder}/{name}" if self.copies else str(self.folder / name)
+
+    def local(self, name: str) -> Path:
+        """Return one of its files on this machine: itself, or a copy (see :meth:`Copies.open`)."""
+        return self.copies.open(self.address(name)) if self.copies else self.folder / name
 
     def split(self, name: str) -> tuple[Row, ...]:
         """Return the rows of one split."""
@@ -126,16 +139,14 @@ def write_prepared(
     lines = [[getattr(row, name) for name in columns] for row in rows]
     _write_changed(folder / "manifest.csv", csv_lines([columns, *lines]))
     tracks = {(row.split, row.key, row.track) for row in rows}
+    shards = sorted({row.path for row in rows if "tfrecord" in row.path})
     document = {
         **description,
         "tfkey_version": __version__,
         "parameters": parameters,
         "intervals": {split: sum(row.split == split for row in rows) for split in SPLITS},
         "tracks": {split: _key_counts(key for at, key, _ in tracks if at == split) for split in SPLITS},
-        "files": {
-            path: (folder / path).stat().st_size
-            for path in sorted({row.path for row in rows if "tfrecord" in row.path})
-        },
+        "files": {name: state.size for name, state in file_states(folder, shards).items()},
     }
     _write_changed(folder / "dataset.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
@@ -152,7 +163,7 @@ def read_manifest(path: Path) -> list[Row]:
         DataError: the file is missing, or a line is invalid (names the line).
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read; prepare the dataset again") from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
@@ -192,7 +203,7 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
         DataError: the data is not prepared (or not completely), was prepared with other parameters (both are
             named), or a file is missing or has a different size than when it was written.
     """
-    folder = DataFolders(config.data_dir, dataset).prepared(mode)
+    folder = DataFolders.of(config, dataset).prepared(mode)
     details = to_prepare(config, mode, dataset)
     document = read_description(config, mode, dataset)
     found = document["parameters"]
@@ -210,16 +221,21 @@ def open_prepared(config: Config, mode: str, dataset: str) -> PreparedDataset:
                 remedy="prepare",
                 details=details,
             )
-    for name in dict.fromkeys(row.path for row in rows):
-        path = folder / name
-        size = path.stat().st_size if path.is_file() else 0
+    names = list(dict.fromkeys(row.path for row in rows))
+    states = file_states(folder, names)
+    for name in names:
+        path, size = folder / name, states[name].size if name in states else 0
         expected = document.get("files", {}).get(name, size)
         if size == 0 or size != expected:
             state = f"has {size} bytes instead of {expected}" if size else "is missing or empty"
             raise DataError(
                 f"{path}: {state}; delete it and prepare {dataset} again", remedy="prepare", details=details
             )
-    return PreparedDataset(dataset, mode, folder, rows, found)
+    copies = None
+    if is_remote(folder):
+        copies = copies_in(cache_folder(config.cache_dir) / "prepared", config.cache_gb * 1e9)
+        copies.know({f"{folder}/{name}": state for name, state in states.items()})
+    return PreparedDataset(dataset, mode, folder, rows, found, copies)
 
 
 def to_prepare(config: Config, mode: str, dataset: str) -> dict[str, str]:
@@ -244,7 +260,7 @@ def as_prepared(config: Config, mode: str, dataset: str) -> Config:
         section, _, setting = name.partition(".")
         if value != "default" or section != "subsets":
             values.get(section, {})[setting] = value
-    return validated(values, str(DataFolders(config.data_dir, dataset).prepared(mode) / "dataset.json"))
+    return validated(values, str(DataFolders.of(config, dataset).prepared(mode) / "dataset.json"))
 
 
 def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
@@ -253,10 +269,10 @@ def read_description(config: Config, mode: str, dataset: str) -> dict[str, Any]:
     Raises:
         DataError: the data is not prepared, or the file is damaged.
     """
-    path = DataFolders(config.data_dir, dataset).prepared(mode) / "dataset.json"
+    path = DataFolders.of(config, dataset).prepared(mode) / "dataset.json"
     details = to_prepare(config, mode, dataset)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_text(path))
         if not isinstance(document["parameters"], dict):
             raise TypeError("parameters are not a mapping")
     except OSError as error:
@@ -286,7 +302,7 @@ def check_replacement(config: Config, mode: str, dataset: str) -> None:
         return
     found = {**document["parameters"], **document.get("selection", {})}
     wanted = {**preparation_parameters(config, mode), **selection_parameters(config, dataset)}
-    check_parameters(DataFolders(config.data_dir, dataset).prepared(mode), found, wanted, replaceable=True)
+    check_parameters(DataFolders.of(config, dataset).prepared(mode), found, wanted, replaceable=True)
 
 
 def check_parameters(

@@ -78,7 +78,12 @@ def parse_example(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
 
 def iter_pictures(prepared: PreparedDataset) -> Iterator[tuple[Row, Picture]]:
     """Yield all pictures of a dataset prepared in spectrograms mode, in the order of its manifest."""
-    paths = list(dict.fromkeys(row.path for row in prepared.rows))
-    examples = tf.data.TFRecordDataset([str(prepared.folder / path) for path in paths]).map(parse_example)
-    for row, example in zip(prepared.rows, examples.as_numpy_iterator(), strict=True):
+    examples = (
+        example
+        for path in dict.fromkeys(row.path for row in prepared.rows)
+        for example in tf.data.TFRecordDataset(str(prepared.local(path)))
+        .map(parse_example)
+        .as_numpy_iterator()
+    )
+    for row, example in zip(prepared.rows, examples, strict=True):
         yield row, example["spectrogram"]

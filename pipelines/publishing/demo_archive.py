@@ -25,7 +25,7 @@ def demo_archive(config: Config, progress: Progress | None = None) -> Path:
     """
     prepared = open_prepared(config, "spectrograms", DEMO)
     manifest = prepared.folder / "manifest.csv"
-    folders = DataFolders(config.data_dir, DEMO)
+    folders = DataFolders.of(config, DEMO)
     archive = folders.published / f"{DEMO}-{sha256(manifest)[:12]}.tar.xz"
     # Two simultaneous calls would write into each other's archive.
     with alone_in(folders.published):

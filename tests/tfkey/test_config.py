@@ -65,7 +65,7 @@ def test_later_layers_win_and_leave_the_rest(tmp_path: Path) -> None:
         ),
         (
             "trian.epochs=3",
-            ["trian: no such setting", "did you mean train?", "allowed: augment, catalogue, data_"],
+            ["trian: no such setting", "did you mean train?", "allowed: augment, cache_dir, cache_gb, cat"],
         ),
         ("train.zzz=3", ["train.zzz: no such setting; allowed: "]),
         ("train.epochs=many", ["train.epochs", "'many'", "integer"]),
