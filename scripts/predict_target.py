@@ -98,13 +98,15 @@ class Stream:
 class File:
     """A file that is replaced as a whole.
 
-    The file is written every minute and at the end, also after an error or Ctrl-C (but not after a kill).
-    What is written each time is complete.
+    The file is written every minute and at the end, also after an error or Ctrl-C (but not after a kill);
+    less often than every minute if writing takes more than a twentieth of the time. What is written each time
+    is complete.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._saved = time.monotonic()
+        self._pause = _SAVE_SECONDS
         try:
             real = real_path(path)
             real.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +119,7 @@ class File:
     @property
     def is_due(self) -> bool:
         """Whether it is time to save."""
-        return time.monotonic() - self._saved > _SAVE_SECONDS
+        return time.monotonic() - self._saved > self._pause
 
     def postpone(self) -> bool:
         """After a failed attempt to save before the end: whether the next is soon enough."""
@@ -135,6 +137,7 @@ class File:
 
     def save(self, end: str) -> None:
         """Replace the file."""
+        start = time.monotonic()
         try:
             self._spool.flush()
         except OSError as error:
@@ -145,13 +148,13 @@ class File:
             out.write(end.encode())
         self._spool.seek(0, io.SEEK_END)
         self._saved = time.monotonic()
+        self._pause = max(_SAVE_SECONDS, 20 * (self._saved - start))
 
 
 class Elsewhere(File):
     """A file elsewhere (``s3://bucket/keys.csv``), written as :class:`File` is.
 
-    It is written less often than every minute if writing takes more than a twentieth of the time. Nothing is
-    written once another run has taken over the place.
+    Nothing is written once another run has taken over the place.
     """
 
     def __init__(self, path: Path, holder: Holder) -> None:
@@ -164,11 +167,6 @@ class Elsewhere(File):
         except OSError as error:
             raise unwritable(path, error) from error
 
-    @property
-    def is_due(self) -> bool:
-        """Whether it is time to save."""
-        return time.monotonic() - self._saved > self._pause
-
     def postpone(self) -> bool:
         """The storage may be back by the next time, unless another run has taken over."""
         self._saved = time.monotonic()
@@ -176,10 +174,8 @@ class Elsewhere(File):
 
     def save(self, end: str) -> None:
         """Replace the file."""
-        start = time.monotonic()
         self._holder.check()
         super().save(end)
-        self._pause = max(_SAVE_SECONDS, 20 * (time.monotonic() - start))
 
 
 class Results:

@@ -1,9 +1,9 @@
 """Hours of audio prepared on a cluster that is disturbed: ``python -m tests.benchmarks.cluster_faults``.
 
 A scheduler and three workers prepare audio in the mode ``audio``. When a quarter is done, one worker is
-killed by SIGKILL; at the half, another is stopped for ten seconds and continued; at three quarters, the scheduler is
-killed and started again at the same address. The result must have the same bytes as a local run. Nothing may
-be done twice beyond what was in flight: workers note every unit that they begin.
+killed by SIGKILL; at the half, another is stopped for ten seconds and continued; at three quarters, the
+scheduler is killed and started again at the same address. The result must have the same bytes as a local run.
+Nothing may be done twice beyond what was in flight: workers note every unit that they begin.
 
 The audio is tones as FLAC, made once and kept in ``--folder``.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from scripts.cluster_options import silence_dask
 from tests.benchmarks.counted import NOTES, Counted
 from tests.dask_cluster import DaskCluster, dask_cluster
 from tfkey.cluster.connection import check_cluster
@@ -102,6 +103,7 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=3)
     parser.add_argument("--folder", type=Path, help="for the audio; kept (default: a temporary one)")
     options = parser.parse_args()
+    silence_dask()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = make_audio(options.folder or folder / "audio", options.hours)
