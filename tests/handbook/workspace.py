@@ -32,7 +32,7 @@ def make_workspace(folder: Path, needs: set[str] = frozenset(), trained: Path | 
     music = home / "Music"
     music.mkdir(parents=True)
     for source, name in (("naev_empire1", "empire.flac"), ("supertuxkart_lava", "racing/lava.ogg")):
-        _copy(REAL / f"{source}.ogg", music / name, seconds=12)
+        _copy(REAL / f"{source}.ogg", music / name, seconds=16)
     checkout.mkdir()
     for name in ("configs", "tfkey", "pipelines", "scripts"):
         (checkout / name).symlink_to(ROOT / name)
