@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from scripts.main import cli
-from tfkey import KeyEstimator
 from tfkey._version import __version__
 from tfkey.config import load_config
 from tfkey.errors import ConfigError
@@ -247,19 +246,6 @@ def test_python_compiles_and_imports_what_exists(code: str) -> None:
 def test_imports_of_what_does_not_exist_are_found() -> None:
     code = "import tfkey.keyes\nfrom tfkey import KeyEstimator, Nothing\nfrom tfkey.keys import Key, Chord"
     assert missing(code) == ["tfkey.keyes", "tfkey.Nothing", "tfkey.keys.Chord"]
-
-
-def test_the_answers_on_the_first_page_are_those_of_the_network() -> None:
-    printed = re.findall(
-        r"^(.+?)  +(0\.\d+)  (\S+)$", (DOCS / "start.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert len(printed) == 5
-    network = KeyEstimator.from_pretrained()
-    for key, confidence, file in printed:
-        estimate = network.estimate(ROOT / file)
-        assert str(estimate.key) == key
-        # The last digits differ by processor.
-        assert estimate.confidence == pytest.approx(float(confidence), abs=0.01)
 
 
 def test_the_citation_names_the_version() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.base_install import IS_BASE
 from tests.conftest import ROOT
 from tests.handbook.__main__ import with_outputs
 from tests.handbook.blocks import blocks, faults, given, pages
@@ -15,6 +17,7 @@ from tests.handbook.running import run_page
 from tests.handbook.workspace import make_workspace
 
 PAGES = pages(ROOT)
+_MISSING = r"No module named|tfkey\[\w+\]"
 
 
 def name(path: Path) -> str:
@@ -42,7 +45,10 @@ def test_fast_blocks_run_and_print_what_the_page_says(path: Path, tmp_path: Path
     checkout = make_workspace(tmp_path)
     outcomes = list(run_page(page, checkout, long=False))
     assert outcomes
-    assert [f"line {outcome.block.line}: {outcome.fault}" for outcome in outcomes if outcome.fault] == []
+    faulty = [outcome for outcome in outcomes if outcome.fault]
+    if IS_BASE and any(re.search(_MISSING, outcome.fault) for outcome in faulty):
+        pytest.skip("base install: a block needs an extra")
+    assert [f"line {outcome.block.line}: {outcome.fault}" for outcome in faulty] == []
 
 
 @pytest.mark.parametrize(
