@@ -46,7 +46,7 @@ _SECTION_FOLDERS = {"features": "features", "model": "models"}
 
 def _located(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
     if not is_remote(value):
-        return check(value)
+        return check(located(value) if isinstance(value, str) else value)
     if urlsplit(str(value)).password:
         raise ConfigError(
             f"{redacted(str(value))}: contains a password, which would be written into every run; "

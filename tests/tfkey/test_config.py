@@ -238,3 +238,42 @@ def test_a_name_inside_a_list_is_refused(tmp_path: Path) -> None:
     """On every Python, also where a type such as list[str] is an instance of type."""
     with pytest.raises(ConfigError, match="datasets"):
         load_config(None, ["datasets=[{x: 1}]"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("data", "data"),
+        ("/a b/c", "/a b/c"),
+        ("file:///a/b", "/a/b"),
+        ("s3://music/my data", "s3://music/my data"),
+        ("S3://music/data/", "s3://music/data"),
+    ],
+)
+def test_data_dir_is_a_path_or_a_url_that_survives_writing(text: str, expected: str, tmp_path: Path) -> None:
+    if "s3" in expected:
+        pytest.importorskip("upath")
+    config = load_config(options={"data_dir": text})
+    assert str(config.data_dir) == expected
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    again = load_resolved(tmp_path / "config.yaml")
+    assert again == config
+    assert str(again.data_dir) == expected
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data_dir=s3://me:secret@music/data", "s3://music/data: contains a password"),
+        ("data_dir=zz://music/data", "fsspec does not know the scheme zz://"),
+        ("runs_dir=s3://music/runs", "runs_dir: s3://music/runs is a URL; give a folder on this machine"),
+        ("cache_dir=s3://music/c", "cache_dir: s3://music/c is a URL; give a folder on this machine"),
+        ("cache_gb=0", "cache_gb: 0 is not allowed"),
+    ],
+)
+def test_a_url_that_is_no_place_for_this_is_an_error(override: str, message: str) -> None:
+    pytest.importorskip("upath")
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, [override])
+    assert message in str(caught.value)
+    assert "secret" not in str(caught.value)
