@@ -57,10 +57,10 @@ def run_page(page: str, checkout: Path, *, long: bool) -> Iterator[Outcome]:
 def _run(block: Block, output: Block | None, checkout: Path) -> Outcome:
     begin = time.monotonic()
     done = subprocess.run(
-        _command(block),
+        _command(block, checkout),
         cwd=checkout,
         env=environment(checkout.parents[1]),
-        input="" if block.language == "shell" else block.text,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=_LIMIT_SECONDS,
@@ -76,17 +76,20 @@ def _run(block: Block, output: Block | None, checkout: Path) -> Outcome:
     return Outcome(block, time.monotonic() - begin, printed, fault, output)
 
 
-def _command(block: Block) -> list[str]:
+def _command(block: Block, checkout: Path) -> list[str]:
     if block.language == "shell":
         return ["bash", "-euo", "pipefail", "-c", block.text]
-    return [sys.executable, "-"]
+    # From a file: what starts further processes cannot be read from standard input.
+    script = checkout.parents[1] / "block.py"
+    script.write_text(block.text, encoding="utf-8")
+    return [sys.executable, str(script)]
 
 
 @contextmanager
 def _server(block: Block, checkout: Path) -> Iterator[None]:
     """Run a block until the page ends; it is ready when it has printed an address."""
     process = subprocess.Popen(
-        _command(block),
+        _command(block, checkout),
         cwd=checkout,
         env=environment(checkout.parents[1]),
         stdin=subprocess.DEVNULL,
