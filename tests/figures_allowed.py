@@ -21,6 +21,8 @@ ALLOWED: list[tuple[str, str, str]] = [
     ("docs/exit-codes.md", r"(?m)^\| [\d, ]+ \|", "exit codes"),
     ("docs/predict.md", r"(?m)^\| [\d, ]+ \|", "exit codes"),
     ("docs/predict.md", r"1,400 pixels", "the width of pictures, which is a constant"),
+    ("docs/cluster.md", r"shard of 16 tracks|next 8 files|256 files per run", "constants"),
+    ("docs/cluster.md", r"(?m)^\| `cache_gb` \| 20 \|", "the default of a setting"),
     ("docs/data.md", r"21\.5 per second by default", "settings"),
     ("docs/data.md", r"differs from 1 by more than\s+0\.02", "the tolerance of votes, which is a constant"),
     ("docs/data.md", r"36 s\s+each", "a setting of the synthetic datasets"),
