@@ -12,7 +12,7 @@ import click
 
 from scripts.quiet_import import silence_tensorflow
 from scripts.remedies import message_of
-from scripts.stopping import Stopped, catch_signals, if_stopped
+from scripts.stopping import Stopped, catch_signals, if_stopped, leave
 from scripts.streams import prepare_streams, printable
 from tfkey._version import __version__
 from tfkey.errors import TfkeyError
@@ -45,6 +45,9 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name != "train":
+            # All else computes with TensorFlow, whatever trains.
+            os.environ["KERAS_BACKEND"] = "tensorflow"
         return importlib.import_module(f"scripts.{cmd_name}").command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -111,4 +114,4 @@ def main() -> None:
 
 def _fail(message: str, code: int) -> NoReturn:
     click.echo("tfkey: " + printable(redacted(" ".join(message.split("\n")))), err=True)
-    sys.exit(code)
+    leave(code)

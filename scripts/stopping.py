@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
 
 STARTS_OVER = "no half-written file is left; the same command starts over"
 """For commands that cannot continue where they stopped."""
@@ -87,6 +89,35 @@ class _Held:
 
 
 _held = _Held()
+
+
+class _Leaving:
+    at_once = False
+
+
+def leave_at_once() -> None:
+    """From now on, let :func:`leave` end the process without what runs at the end of a Python program.
+
+    JAX waits there for the processes that train with this one, which in turn wait for it.
+    """
+    _Leaving.at_once = True
+    sys.excepthook = _leave_with_traceback
+
+
+def leave(code: int) -> NoReturn:
+    """End the process after an error that has been reported."""
+    if _Leaving.at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _leave_with_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    sys.__excepthook__(kind, error, trace)
+    leave(1)
 
 
 def _raise(number: int, _: FrameType | None) -> Any:

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from scripts.common import config_options, mode_option, resolve_config
-from scripts.stopping import STARTS_OVER, if_stopped
+from scripts.stopping import STARTS_OVER, if_stopped, leave_at_once
 from tfkey.config import Config
 from tfkey.runs import MONITOR
+from tfkey.training.backend import check_backend, launch
 from tfkey.training.heap import use_one_heap
 
 
@@ -52,15 +53,21 @@ def command(
         config_name, overrides, data_dir=data_dir, runs_dir=runs_dir, mode=mode, datasets=datasets
     )
     name = config.mode if name is None else name
+    check_backend(config)
+    alone = launch().processes == 1
     if check and find_learning_rate:
         raise click.UsageError("--check and --find-learning-rate: give only one of them")
     if check or find_learning_rate:
+        if not alone:
+            raise click.UsageError("--check and --find-learning-rate: start them in a single process")
         with if_stopped(STARTS_OVER):
             if check:
                 _check(config, check)
             else:
                 _find_learning_rate(config, config.runs_dir / f"{name}-learning-rate")
         return
+    if not alone:
+        leave_at_once()
     with if_stopped("the same command continues after the last finished epoch"):
         _train(config, name)
 
@@ -76,6 +83,8 @@ def _train(config: Config, name: str) -> None:
         )
 
     run, history = train(config, name, report)
+    if not launch().is_first:
+        return
     best = max(history, key=lambda figures: figures[MONITOR])
     click.echo(f"{run.path}: best epoch {best['epoch']:.0f}, validation MIREX {100 * best[MONITOR]:.1f}")
 

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from pipelines.experiments.learned import remember
@@ -22,13 +23,16 @@ from pipelines.prepared.inputs import (
     training_batches,
 )
 from pipelines.prepared.manifest import open_prepared
+from pipelines.prepared.shares import EVERYTHING, Share
 from pipelines.prepared.split_intervals import SplitIntervals, open_intervals
 from tfkey.config import Config
-from tfkey.errors import UsageError
+from tfkey.errors import TfkeyError, UsageError
 from tfkey.models import build_network, check_mode, minimum_frames, takes_waveforms
 from tfkey.runs import Run, create_run, run_folder
 from tfkey.spectrogram.frontend import build_frontend
+from tfkey.training.backend import check_backend
 from tfkey.training.fit import OnEpoch, TrainingData, fit
+from tfkey.training.jax_devices import JaxDevices, naming_losses, start
 from tfkey.training.learning_rate import Sweep, sweep
 
 
@@ -56,6 +60,7 @@ class Experiment:
                 used outside audio mode, or datasets contain the same recordings.
         """
         check_mode(config.model.name, config.mode, config.augment)
+        check_backend(config)
         _check_frames(config)
         _check_recordings(config)
         datasets = [open_prepared(config, config.mode, dataset) for dataset in config.datasets]
@@ -100,10 +105,10 @@ class Experiment:
         samples = config.intervals.samples(config.features.sample_rate)
         return build_frontend(config.features, samples, wide=self.training.wide)
 
-    def batches(self, epoch: int) -> tf.data.Dataset:
-        """Return training batches without end, from the start of an epoch."""
+    def batches(self, epoch: int, share: Share = EVERYTHING) -> tf.data.Dataset:
+        """Return training batches without end, from the start of an epoch, or a process' share of each."""
         size, seed = self.config.train.batch_size, self.config.seed
-        return training_batches(self.training, size, seed=seed, first_epoch=epoch)
+        return training_batches(self.training, size, seed=seed, first_epoch=epoch, share=share)
 
     def suspects(self, epoch: int, batch: int) -> tuple[list[str], list[str]]:
         """Return the files in a training batch, and those of them that contain NaN or infinity."""
@@ -134,6 +139,26 @@ class Experiment:
             broken=lambda: broken_members(self.validation),
         )
 
+    def shared_data(self, devices: JaxDevices, most_steps: int | None = None) -> TrainingData:
+        """Return the part of the data that this process reads for the devices of all processes.
+
+        Raises:
+            UsageError: the devices cannot share the batches.
+        """
+        self._check_shared(devices.count, devices.launch.processes)
+        share = Share(devices.launch.index, devices.launch.processes)
+        size = max(1, self.config.train.batch_size // share.count)
+        steps = steps_per_epoch(self.training, self.config.train.batch_size)
+        return TrainingData(
+            batches=lambda epoch: self.batches(epoch, share),
+            steps=min(steps, most_steps or steps),
+            validation=evaluation_batches(self.validation, size, share).take(most_steps or -1),
+            validation_steps=0,
+            suspects=self.suspects,
+            broken=lambda: broken_members(self.validation),
+            drawn=evaluation_batches(self.validation, size).take(most_steps or -1),
+        )
+
     def _shared_size(self, devices: int) -> int:
         """Return the size of a validation batch, chosen so that every device always gets an interval.
 
@@ -143,12 +168,7 @@ class Experiment:
         size = self.config.train.batch_size
         if devices == 1:
             return size
-        if size % devices or len(self.training.rows) < size:
-            raise UsageError(
-                f"train.batch_size={size}: {devices} GPUs cannot share batches of {size} out of "
-                f"{len(self.training.rows)} intervals; choose a multiple of {devices} that is not larger, "
-                "or select one GPU with CUDA_VISIBLE_DEVICES"
-            )
+        self._check_shared(devices)
         count = len(self.validation.rows)
         for share in range(size // devices, 0, -1):
             rest = count % (share * devices)
@@ -158,6 +178,16 @@ class Experiment:
             f"validation: {devices} GPUs cannot share {count} intervals; prepare more, or select one GPU "
             "with CUDA_VISIBLE_DEVICES"
         )
+
+    def _check_shared(self, devices: int, processes: int = 1) -> None:
+        size, rows = self.config.train.batch_size, len(self.training.rows)
+        if devices > 1 and (size % devices or rows < size):
+            where = f" in {processes} processes" if processes > 1 else ""
+            fewer = "start fewer processes" if processes > 1 else "select one GPU with CUDA_VISIBLE_DEVICES"
+            raise UsageError(
+                f"train.batch_size={size}: {devices} GPUs{where} cannot share batches of {size} out of "
+                f"{rows} intervals; choose a multiple of {devices} that is not larger, or {fewer}"
+            )
 
 
 def train(
@@ -180,6 +210,8 @@ def train(
     """
     experiment = Experiment.open(config)
     experiment.seed()
+    if keras.backend.backend() == "jax":
+        return _train_on_jax(experiment, name, report, most_steps)
     strategy = _strategy()
     # Waiting cannot be measured across several devices.
     devices = strategy.num_replicas_in_sync if strategy else 1
@@ -192,6 +224,34 @@ def train(
             run = create_run(config, name)
             remember(run, (experiment.training, experiment.validation))
             history = fit(run, network, experiment.frontend(), data, report)
+    return run, history
+
+
+def _train_on_jax(
+    experiment: Experiment, name: str, report: OnEpoch | None, most_steps: int | None
+) -> tuple[Run, list[dict[str, float]]]:
+    """Train with all devices of all processes, of which the first alone writes."""
+    # TensorFlow only reads the data; it would take the memory of GPUs.
+    tf.config.set_visible_devices([], "GPU")
+    devices = start(experiment.config.train.deterministic)
+    data = experiment.shared_data(devices, most_steps)
+    folder = run_folder(experiment.config, name)
+    used = experiment.training, experiment.validation
+    with naming_damage(*used), naming_losses(), devices.scope():
+        network = experiment.network()
+        with alone_in(folder) if devices.launch.is_first else contextlib.nullcontext():
+            if devices.launch.is_first:
+                remember(create_run(experiment.config, name), used)
+            devices.gather(np.zeros(1))
+            if not (folder / "config.yaml").is_file():
+                raise TfkeyError(
+                    f"{folder}: is not on this host; choose runs_dir on a disk that all hosts share"
+                )
+            # The others, too, compare their settings and data with those of the run.
+            run = create_run(experiment.config, name)
+            remember(run, used)
+            history = fit(run, network, None, data, report, devices)
+            devices.gather(np.zeros(1))
     return run, history
 
 

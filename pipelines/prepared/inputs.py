@@ -17,11 +17,14 @@ from pipelines.prepared.decode import decode_clip, decode_picture
 from pipelines.prepared.local_files import AHEAD, local_file, with_waiting
 from pipelines.prepared.manifest import PreparedDataset, Row
 from pipelines.prepared.records import parse_example
+from pipelines.prepared.shares import EVERYTHING, Share
 from pipelines.prepared.split_intervals import SplitIntervals
 
 _OPEN_SHARDS = 8
 # More often than this, no dataset is read in one epoch.
 _TURNS = 1_000_000
+
+_Select = Callable[[tf.data.Dataset], tf.data.Dataset]
 
 
 def steps_per_epoch(intervals: SplitIntervals, batch_size: int) -> int:
@@ -30,7 +33,7 @@ def steps_per_epoch(intervals: SplitIntervals, batch_size: int) -> int:
 
 
 def training_batches(
-    intervals: SplitIntervals, batch_size: int, *, seed: int, first_epoch: int = 0
+    intervals: SplitIntervals, batch_size: int, *, seed: int, first_epoch: int = 0, share: Share = EVERYTHING
 ) -> tf.data.Dataset:
     """Shuffled batches without end, :func:`steps_per_epoch` of them an epoch.
 
@@ -39,6 +42,7 @@ def training_batches(
         batch_size: intervals per batch; the rest of an epoch is left out (the next epoch is shuffled again).
         seed: the seed of the order.
         first_epoch: the epoch to start at.
+        share: the part of every batch to return; together, all parts are the batches of one process.
 
     Returns:
         Pairs of float32 ``[batch, samples]`` (audio) or ``[batch, frames, bins, 1]``, and labels: int32
@@ -51,10 +55,13 @@ def training_batches(
     steps = steps_per_epoch(intervals, batch_size)
     # Here, because an error raised inside the graph would reach the user wrapped in TensorFlow's.
     intervals.streams()
+    select = None if share == EVERYTHING else lambda examples: share.of_batches(examples, batch_size)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         return (
-            _epoch(intervals, seed, number).batch(batch_size, num_parallel_calls=tf.data.AUTOTUNE).take(steps)
+            _epoch(intervals, seed, number, select=select)
+            .batch(batch_size // share.count, num_parallel_calls=tf.data.AUTOTUNE)
+            .take(steps)
         )
 
     batches = tf.data.Dataset.range(first_epoch, 2**31).flat_map(epoch).prefetch(tf.data.AUTOTUNE)
@@ -90,13 +97,19 @@ def broken_members(intervals: SplitIntervals) -> list[str]:
     return [name.decode("utf-8", "replace") for data, _, name in members if not np.isfinite(data).all()]
 
 
-def evaluation_batches(intervals: SplitIntervals, batch_size: int) -> tf.data.Dataset:
-    """Return all intervals once, in the order of their rows; pairs as in :func:`training_batches`."""
+def evaluation_batches(
+    intervals: SplitIntervals, batch_size: int, share: Share = EVERYTHING
+) -> tf.data.Dataset:
+    """Return all intervals once, in the order of their rows; pairs as in :func:`training_batches`.
+
+    Of several processes, each gets every n-th interval, in batches of ``batch_size``.
+    """
     plain = replace(intervals, weighted=False)
     # Keras must know the length of a dataset to read it again on several devices.
-    known = tf.data.experimental.assert_cardinality(evaluation_steps(intervals, batch_size))
+    known = tf.data.experimental.assert_cardinality(evaluation_steps(intervals, batch_size, share))
+    select = None if share == EVERYTHING else lambda examples: examples.shard(share.count, share.index)
     batches = (
-        _examples(plain, None, _finisher(plain, named=False))
+        _examples(plain, None, _finisher(plain, named=False), select)
         .batch(batch_size)
         .apply(known)
         .prefetch(tf.data.AUTOTUNE)
@@ -104,13 +117,18 @@ def evaluation_batches(intervals: SplitIntervals, batch_size: int) -> tf.data.Da
     return with_waiting(batches, intervals)
 
 
-def evaluation_steps(intervals: SplitIntervals, batch_size: int) -> int:
+def evaluation_steps(intervals: SplitIntervals, batch_size: int, share: Share = EVERYTHING) -> int:
     """Return the number of batches of :func:`evaluation_batches`."""
-    return math.ceil(len(intervals.rows) / batch_size)
+    return math.ceil(share.size_of(len(intervals.rows)) / batch_size)
 
 
 def _epoch(
-    intervals: SplitIntervals, seed: int, number: tf.Tensor, *, named: bool = False
+    intervals: SplitIntervals,
+    seed: int,
+    number: tf.Tensor,
+    *,
+    named: bool = False,
+    select: _Select | None = None,
 ) -> tf.data.Dataset:
     """Return the shuffled intervals of an epoch, as by :func:`_examples`.
 
@@ -120,7 +138,7 @@ def _epoch(
     finish = _finisher(intervals, named)
     streams = intervals.streams()
     if not (intervals.config.shares or intervals.config.major_shares) or len(streams) < 2:
-        return _examples(intervals, [seed, number], finish)
+        return _examples(intervals, [seed, number], finish, select)
 
     def endless(dataset: PreparedDataset, rows: tuple[Row, ...]) -> tf.data.Dataset:
         own = replace(intervals, parts=((dataset, rows),))
@@ -130,9 +148,10 @@ def _epoch(
 
     pattern = turns([share for *_, share in streams], len(intervals.rows))
     choice = tf.data.Dataset.from_tensor_slices(pattern)
-    return tf.data.Dataset.choose_from_datasets(
+    chosen = tf.data.Dataset.choose_from_datasets(
         [endless(dataset, rows) for dataset, rows, _ in streams], choice, stop_on_empty_dataset=False
     )
+    return chosen if select is None else select(chosen)
 
 
 def turns(shares: Sequence[float], length: int) -> np.ndarray:
@@ -151,14 +170,18 @@ def turns(shares: Sequence[float], length: int) -> np.ndarray:
 
 
 def _examples(
-    intervals: SplitIntervals, order: Sequence[int | tf.Tensor] | None, finish: _Finisher
+    intervals: SplitIntervals,
+    order: Sequence[int | tf.Tensor] | None,
+    finish: _Finisher,
+    select: _Select | None = None,
 ) -> tf.data.Dataset:
     """Return single intervals, shuffled with the seed pair ``order`` unless it is None.
 
-    Each is a spectrogram or waveform, its label, its weight if ``weighted``, and its file if ``named``.
+    Each is a spectrogram or waveform, its label, its weight if ``weighted``, and its file if ``named``. What
+    ``select`` leaves out is not decoded.
     """
     if intervals.mode == "spectrograms":
-        return _from_records(intervals, order, finish)
+        return _from_records(intervals, order, finish, select)
     paths = [dataset.address(row.path) for dataset, rows in intervals.parts for row in rows]
     labels = tf.constant(intervals.labels, tf.int32)
     targets = tf.constant(intervals.targets()) if finish.soft else labels
@@ -189,6 +212,8 @@ def _examples(
         return finish(data, label, target, weight, name)
 
     dataset = tf.data.Dataset.from_tensor_slices((tf.range(len(paths)), names, labels, targets, weights))
+    if select is not None:
+        dataset = select(dataset)
     return dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
@@ -219,7 +244,10 @@ def _finisher(intervals: SplitIntervals, named: bool) -> _Finisher:
 
 
 def _from_records(
-    intervals: SplitIntervals, order: Sequence[int | tf.Tensor] | None, finish: _Finisher
+    intervals: SplitIntervals,
+    order: Sequence[int | tf.Tensor] | None,
+    finish: _Finisher,
+    select: _Select | None = None,
 ) -> tf.data.Dataset:
     files = [
         (dataset.address(path), weight)
@@ -273,6 +301,8 @@ def _from_records(
         tf.random.set_seed(1)
         mixed = tf.cast(order[0], tf.int64) * 1_000_003 + tf.cast(order[1], tf.int64)
         records = records.shuffle(intervals.config.train.shuffle_buffer, seed=mixed)
+    if select is not None:
+        records = select(records)
     return records.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 

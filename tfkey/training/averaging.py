@@ -26,6 +26,14 @@ def averaged(model: keras.Model) -> Iterator[None]:
         _swap(optimizer)
 
 
+def averages_of(model: keras.Model) -> list[keras.Variable] | None:
+    """Return the averages of a model's trainable variables, in their order; None if it keeps none."""
+    optimizer = _inner(getattr(model, "optimizer", None))
+    if optimizer is None or not optimizer.use_ema:
+        return None
+    return list(optimizer._model_variables_moving_average)
+
+
 class AverageInValidation(keras.callbacks.Callback):
     """Validates a model with the averages of its weights."""
 

@@ -14,6 +14,7 @@ from tfkey.errors import TfkeyError
 from tfkey.files import atomic_path
 from tfkey.runs import MONITOR, Run, read_history, write_history
 from tfkey.training.averaging import averaged
+from tfkey.training.jax_devices import undistributed
 
 OnEpoch = Callable[[int, int, dict[str, float]], None]
 """Called after each epoch with its number from 1, the number of epochs, and its figures."""
@@ -54,6 +55,8 @@ class RunRecorder(keras.callbacks.Callback):
     A kill between any two of these loses at most the current epoch, which is then trained again. The best
     network is kept beside the checkpoint until the checkpoint is complete, and therefore never belongs to an
     epoch that is redone.
+
+    If several processes train together, all but the first only read and keep count: ``writes`` is False.
     """
 
     def __init__(
@@ -64,6 +67,8 @@ class RunRecorder(keras.callbacks.Callback):
         report: OnEpoch | None = None,
         suspects: Suspects | None = None,
         broken: Callable[[], list[str]] | None = None,
+        *,
+        writes: bool = True,
     ) -> None:
         """Read the history of ``run`` up to ``first_epoch``; raise a TfkeyError if it is shorter."""
         super().__init__()
@@ -72,13 +77,15 @@ class RunRecorder(keras.callbacks.Callback):
         self._report = report
         self._suspects = suspects
         self._broken = broken
+        self._writes = writes
         self.history = read_history(run.history)[:first_epoch] if first_epoch else []
         if len(self.history) < first_epoch:
             raise TfkeyError(
                 f"{run.history}: holds {len(self.history)} of the {first_epoch} epochs that were trained; "
                 f"delete {run.checkpoints} to train from the start"
             )
-        self._take_best(first_epoch)
+        if writes:
+            self._take_best(first_epoch)
 
     @property
     def is_finished(self) -> bool:
@@ -114,13 +121,23 @@ class RunRecorder(keras.callbacks.Callback):
             raise self._not_finite(epoch)
         learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.history.append({"epoch": epoch + 1, **figures, "learning_rate": learning_rate})
+        if self._writes:
+            self._write(epoch)
+        if self.is_finished:
+            self.model.stop_training = True
+
+    def _write(self, epoch: int) -> None:
         write_history(self._run.history, self.history)
         if self._best_epoch() == epoch + 1:
-            with averaged(self.model), atomic_path(self._best_beside(epoch + 1)) as temporary:
+            with (
+                averaged(self.model),
+                undistributed(),
+                atomic_path(self._best_beside(epoch + 1)) as temporary,
+            ):
                 self._network.save(temporary, include_optimizer=False)
         target = self._run.checkpoints / f"epoch-{epoch + 1:04d}.keras"
         try:
-            with atomic_path(target) as temporary:
+            with undistributed(), atomic_path(target) as temporary:
                 self.model.save(temporary)
         except BaseException:
             # On a full disk it would take up the space that the next attempt needs.
@@ -131,8 +148,6 @@ class RunRecorder(keras.callbacks.Callback):
             older.unlink()
         if self._report:
             self._report(epoch + 1, self._run.config.train.epochs, self.history[-1])
-        if self.is_finished:
-            self.model.stop_training = True
 
     def _best_beside(self, epoch: int) -> Path:
         return self._run.checkpoints / f"best-{epoch:04d}.keras"

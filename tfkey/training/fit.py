@@ -18,6 +18,7 @@ from tfkey.training.augmentation import KeyShift, build_augmentation
 from tfkey.training.averaging import AverageInValidation
 from tfkey.training.callbacks import EpochSeeds, OnEpoch, RunRecorder, Suspects
 from tfkey.training.clipping import build_clipping
+from tfkey.training.jax_devices import JaxDevices, LocalNetwork, SharedValidation, undistributed
 from tfkey.training.losses import build_loss
 from tfkey.training.metrics import KeyAccuracy, MirexScore
 from tfkey.training.roughening import build_roughening
@@ -37,6 +38,7 @@ class TrainingData:
         meter: counts the training batches, for TensorBoard.
         suspects: names the files of a batch, for the error if the loss is NaN or infinite.
         broken: names the validation files that hold such values, for the same error.
+        drawn: all validation batches, if ``validation`` holds only the part of one of several processes.
     """
 
     batches: Callable[[int], Iterable[Any]]
@@ -46,6 +48,7 @@ class TrainingData:
     meter: Meter | None = None
     suspects: Suspects | None = None
     broken: Callable[[], list[str]] | None = None
+    drawn: Iterable[Any] | None = None
 
 
 def compile_model(
@@ -90,6 +93,9 @@ def compile_model(
         jit_compile=settings.xla,
         auto_scale_loss=False,
     )
+    if keras.backend.backend() == "jax":
+        # JAX has nothing else. Checkpoints keep the setting, which is TensorFlow's.
+        model.jit_compile = True
     # If the optimiser's variables exist already, the training step is traced once, not twice.
     optimizer.build(model.trainable_variables)
     return model
@@ -127,6 +133,7 @@ def fit(
     frontend: keras.Model | None,
     data: TrainingData,
     report: OnEpoch | None = None,
+    devices: JaxDevices | None = None,
 ) -> list[dict[str, float]]:
     """Train until all epochs are done or the validation score has not risen for ``patience`` epochs.
 
@@ -138,6 +145,7 @@ def fit(
         frontend: see :func:`compile_model`.
         data: the data to train on.
         report: called after every epoch.
+        devices: what trains on JAX, each process with its own part of the data; None on TensorFlow.
 
     Returns:
         The figures of every epoch, as in ``history.csv``.
@@ -151,30 +159,59 @@ def fit(
     model, first_epoch = compile_model(network, frontend, run.config, data.steps), 0
     if checkpoint is not None:
         first_epoch = int(checkpoint.stem.rpartition("-")[2])
+    if devices is not None:
+        devices.agree(first_epoch, f"{run.path}: differs from host to host; choose runs_dir on a shared disk")
+    if checkpoint is not None:
         _restore(model, checkpoint)
-    recorder = RunRecorder(run, network, first_epoch, report, data.suspects, data.broken)
-    if recorder.history:
+    writes = devices is None or devices.launch.is_first
+    recorder = RunRecorder(run, network, first_epoch, report, data.suspects, data.broken, writes=writes)
+    if recorder.history and writes:
         # If it is missing or damaged, say so now and not after the training.
-        run.load_network(like=network)
+        with undistributed():
+            run.load_network(like=network)
     if not recorder.is_finished:
         model.fit(
             data.batches(first_epoch),
-            validation_data=data.validation,
+            validation_data=data.validation if devices is None else None,
             initial_epoch=first_epoch,
             epochs=settings.epochs,
             steps_per_epoch=data.steps,
-            validation_steps=data.validation_steps,
-            callbacks=[
-                EpochSeeds(run.config.seed),
-                *([AverageInValidation()] if settings.average else []),
-                CurveLogger(run, recorder.history, data.meter),
-                recorder,
-                PictureLogger(run, first_epoch, frontend or frontend_of(network), data.validation),
-            ],
+            validation_steps=data.validation_steps if devices is None else None,
+            callbacks=_callbacks(
+                run, model, recorder, first_epoch, frontend or frontend_of(network), data, devices
+            ),
             shuffle=False,
             verbose=0,
         )
     return recorder.history
+
+
+def _callbacks(
+    run: Run,
+    model: keras.Model,
+    recorder: RunRecorder,
+    first_epoch: int,
+    frontend: keras.Model | None,
+    data: TrainingData,
+    devices: JaxDevices | None,
+) -> list[keras.callbacks.Callback]:
+    """What happens around the epochs, in order."""
+    before: list[keras.callbacks.Callback] = [EpochSeeds(run.config.seed)]
+    network = None
+    if devices is not None:
+        network = LocalNetwork(model)
+        before.append(SharedValidation(devices, network, data.validation))
+        if not devices.launch.is_first:
+            return [*before, recorder]
+    elif run.config.train.average:
+        before.append(AverageInValidation())
+    drawn = data.validation if data.drawn is None else data.drawn
+    return [
+        *before,
+        CurveLogger(run, recorder.history, data.meter),
+        recorder,
+        PictureLogger(run, first_epoch, frontend, drawn, network),
+    ]
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
@@ -188,7 +225,8 @@ def _restore(model: keras.Model, path: Path) -> None:
     saved ones (it forgets the precision of spatial dropout).
     """
     try:
-        saved = load_keras_file(path, compiled=True)
+        with undistributed():
+            saved = load_keras_file(path, compiled=True)
     except LOAD_ERRORS as error:
         raise TfkeyError(
             f"{path}: cannot be loaded as a checkpoint; delete it to train from the start"
@@ -201,4 +239,4 @@ def _restore(model: keras.Model, path: Path) -> None:
         )
     model.set_weights(saved.get_weights())
     for variable, value in zip(model.optimizer.variables, saved.optimizer.variables, strict=True):
-        variable.assign(value)
+        variable.assign(keras.ops.convert_to_numpy(value))

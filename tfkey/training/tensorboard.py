@@ -15,6 +15,7 @@ after which the training blocks once the thread's queue is full, without an erro
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import time
@@ -28,6 +29,7 @@ from tfkey.keys import N_CLASSES, Key
 from tfkey.runs import MONITOR, Run
 from tfkey.spectrogram.frontend import build_frontend
 from tfkey.training.averaging import averaged
+from tfkey.training.jax_devices import LocalNetwork
 from tfkey.training.soft_labels import most_probable
 from tfkey.training.tensorboard_events import EventLog, hyper_parameters, image, scalar, sound
 
@@ -140,16 +142,23 @@ class PictureLogger(keras.callbacks.Callback):
         first_epoch: the number of epochs that are done.
         frontend: from waveforms to pictures, if the network has one before it.
         validation: the validation batches, once, always in the same order.
+        network: called with a batch of inputs, judges in place of the model, once it has taken its weights.
     """
 
     def __init__(
-        self, run: Run, first_epoch: int, frontend: keras.Model | None, validation: Iterable[Any]
+        self,
+        run: Run,
+        first_epoch: int,
+        frontend: keras.Model | None,
+        validation: Iterable[Any],
+        network: LocalNetwork | None = None,
     ) -> None:
         super().__init__()
         self._log = EventLog(run.path / "tensorboard" / "validation", first_epoch + 1)
         self._config = run.config
         self._frontend = frontend
         self._validation = validation
+        self._network = network
 
     def is_due(self, epoch: int) -> bool:
         """Whether epoch ``epoch``, counted from 1, is drawn: the first, the last, and some in between."""
@@ -160,7 +169,9 @@ class PictureLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Draw if this epoch is due."""
         if self.is_due(epoch + 1):
-            with averaged(self.model):
+            if self._network is not None:
+                self._network.take()
+            with contextlib.nullcontext() if self._network else averaged(self.model):
                 matrix, examples = self._judge()
             self._log.write(epoch + 1, self._draw(matrix, examples, with_sound=epoch == 0))
             # Figures hold reference cycles; without this, those of several drawings would pile up.
@@ -168,13 +179,14 @@ class PictureLogger(keras.callbacks.Callback):
 
     def _judge(self) -> tuple[np.ndarray, list[tuple[np.ndarray, int, int]]]:
         """Counts of true keys (rows) and estimates, and examples: the input, true key, estimate."""
+        predict = self._network or self.model.predict_on_batch
         matrix = np.zeros((N_CLASSES, N_CLASSES), np.int64)
         examples: dict[int, tuple[np.ndarray, int, int]] = {}
         for batch in self._validation:
             given = keras.ops.convert_to_numpy(batch[0])
             labels = keras.ops.convert_to_numpy(most_probable(batch[1]))
             # With several devices, each returns the whole batch, one after the other.
-            estimates = np.argmax(self.model.predict_on_batch(given)[: len(labels)], axis=-1)
+            estimates = np.argmax(predict(given)[: len(labels)], axis=-1)
             np.add.at(matrix, (labels, estimates), 1)
             for number, label in enumerate(labels.tolist()):
                 if len(examples) < EXAMPLES and label not in examples:
