@@ -1,8 +1,9 @@
-"""What a Dask cluster costs: ``python -m tests.benchmarks.cluster``.
+"""What a Dask cluster costs: ``python -m tests.benchmarks.cluster speed|overhead|memory``.
 
 - speed: MP3s of 3 minutes named by local processes and by Dask workers of one thread each, in turns. Ratios
   are within a round; processor time is that of all processes together (scheduler, workers, client), with
   their start and the loading of the network. Other programs change it less than the time by the clock.
+- overhead: processor time of all processes for each batch of tasks, without the work of the tasks.
 - memory: of scheduler and client after 10,000 to 1,000,000 paths of a list. The engine, the reading of the
   list and the search for names that were listed before are the real ones; each path costs no work.
 - cost: processor seconds and bytes per hour of audio, and what libraries of 1 and 100 million tracks of 3
@@ -19,10 +20,11 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.no_work import nothing
 from tests.benchmarks.predict import LONG, make_files
 from tests.benchmarks.results import add_option, figure, ratio, shown, spread, table, write_results
 from tests.dask_cluster import DaskCluster, dask_cluster
@@ -30,7 +32,7 @@ from tests.processes import anonymous_memory, family, processor_seconds
 from tfkey.audio.streaming import Seen, iter_files, iter_list
 from tfkey.cluster.connection import check_cluster
 from tfkey.cluster.engine import Cluster, on_cluster
-from tfkey.inference.many_files import Judging, Outcome, judge_stream
+from tfkey.inference.many_files import Judging, judge_stream
 from tfkey.inference.on_cluster import judge_on_cluster
 
 COUNTS = (10_000, 100_000, 1_000_000)
@@ -40,16 +42,7 @@ Run = tuple[float, float]
 """Seconds by the clock, and of the processors."""
 
 
-def nothing() -> Callable[[Path], int]:
-    """Make the function that does no work."""
-    return _length
-
-
-def _length(path: Path) -> int:
-    return len(path.name)
-
-
-def timed(outcomes: Iterable[Outcome], processes: Iterable[int]) -> Run:
+def timed(outcomes: Iterable[Any], processes: Iterable[int]) -> Run:
     """Take all outcomes."""
     roots = [os.getpid(), *processes]
 
@@ -58,7 +51,7 @@ def timed(outcomes: Iterable[Outcome], processes: Iterable[int]) -> Run:
 
     before, start = busy(), time.perf_counter()
     done = list(outcomes)
-    assert all(outcome.error is None for outcome in done), done
+    assert all(getattr(outcome, "error", None) is None for outcome in done), done
     # Processes of a worker that wait for more work are still there; those of this process were waited for.
     return time.perf_counter() - start, busy() - before
 
@@ -211,51 +204,73 @@ def speeds(found: dict[str, list[Run]], files: int) -> dict[str, Any]:
     return {"figures": figures, "tables": {"speed": table("Naming keys on a cluster", columns, rows)}}
 
 
+def overhead(folder: Path, rounds: int) -> dict[str, Any]:
+    """What the engine itself costs: processor time of all processes for a batch without work, in rounds.
+
+    The start of processes is the same in a short and a long run, and drops out of their difference.
+    """
+    few, many, found = 500, 2500, []
+    path = Path("/music/track.flac")
+    with dask_cluster(folder / "bare", 1) as cluster:
+        check_cluster(cluster.address)
+        processes = [cluster.scheduler.pid, *(worker.pid for worker in cluster.workers)]
+        where = Cluster(cluster.address)
+        for _ in range(rounds):
+            seconds = [
+                timed(on_cluster(where, nothing, [path] * count, most_at_once=1), processes)[1]
+                for count in (few, many)
+            ]
+            found.append(1000 * (seconds[1] - seconds[0]) / (many - few))
+    per_batch = ratio("processor time of the engine per batch, in ms", found, ".1f")
+    return {"figures": {"engine": per_batch}, "tables": {}}
+
+
+def memories(sizes: list[tuple[int, float, float]], rate: float) -> dict[str, Any]:
+    """Figures and the table of memory."""
+    rows = [[f"{done:,}", f"{scheduler:.0f}", f"{client:.0f}"] for done, scheduler, client in sizes]
+    first, last = sizes[0], sizes[-1]
+    return {
+        "figures": {
+            "rate": figure("paths per second without work", rate, form=",.0f"),
+            "scheduler": figure("memory of the scheduler, most paths / fewest", last[1] / first[1]),
+            "client": figure("memory of the client, most paths / fewest", last[2] / first[2]),
+        },
+        "tables": {"memory": table("Memory in MiB", ["listed paths", "scheduler", "client"], rows)},
+    }
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("part", choices=("speed", "overhead", "memory"), help="speed includes the cost")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--files", type=int, default=60, help="MP3s of 3 minutes in a round")
     parser.add_argument("--paths", type=int, default=COUNTS[-1], help="greatest number of listed paths")
     add_option(parser)
     options = parser.parse_args()
-    counts = (*(count for count in COUNTS if count < options.paths), options.paths)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = make_files(folder, LONG, options.files)
-        found = speed(folder, files, options.rounds)
-        parts = [speeds(found, len(files))]
-        predicting = statistics.median(cpu for _, cpu in found["local 1"]) / (len(files) * LONG / 3600)
-        parts.append(costs(files, predicting, preparing(folder, files[:20])))
-        sizes, rate = memory(folder, counts)
-    rows = [[f"{done:,}", f"{scheduler:.0f}", f"{client:.0f}"] for done, scheduler, client in sizes]
-    first, last = sizes[0], sizes[-1]
-    parts.append(
-        {
-            "figures": {
-                "paths": figure("listed paths", last[0], form=",d"),
-                "rate": figure("paths per second without work", rate, form=",.0f"),
-                "scheduler": figure("memory of the scheduler, most paths / fewest", last[1] / first[1]),
-                "client": figure("memory of the client, most paths / fewest", last[2] / first[2]),
-            },
-            "tables": {"memory": table("Memory in MiB", ["paths", "scheduler", "client"], rows)},
-        }
-    )
+        if options.part == "memory":
+            counts = (*(count for count in COUNTS if count < options.paths), options.paths)
+            parts = [memories(*memory(folder, counts))]
+        elif options.part == "overhead":
+            parts = [overhead(folder, options.rounds)]
+        else:
+            files = make_files(folder, LONG, options.files)
+            found = speed(folder, files, options.rounds)
+            predicting = statistics.median(cpu for _, cpu in found["local 1"]) / (len(files) * LONG / 3600)
+            parts = [speeds(found, len(files)), costs(files, predicting, preparing(folder, files[:20]))]
     figures = {key: value for part in parts for key, value in part["figures"].items()}
     tables = {key: value for part in parts for key, value in part["tables"].items()}
     for one in figures.values():
         print(f"{one['what']}: {shown(one, with_range='low' in one)}")
     for one in tables.values():
-        print(f"\n{one['what']}\n  " + "\n  ".join(" | ".join(row) for row in [one["columns"], *one["rows"]]))
-    write_results(
-        options.results,
-        "Work on a cluster",
-        figures=figures,
-        tables=tables,
-        packages=("distributed", "numpy"),
-    )
+        lines = [" | ".join(row) for row in [one["columns"], *one["rows"]]]
+        print("\n  ".join([f"\n{one['what']}", *lines]))
+    title = f"Work on a cluster: {'speed and cost' if options.part == 'speed' else options.part}"
+    write_results(options.results, title, figures=figures, tables=tables, packages=("distributed", "numpy"))
 
 
 if __name__ == "__main__":

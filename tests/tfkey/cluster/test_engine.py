@@ -19,7 +19,14 @@ import pytest
 from tests.dask_cluster import DaskCluster, dask_cluster, free_port
 from tests.tfkey.cluster.work import noting
 from tfkey._version import __version__
-from tfkey.cluster.connection import check_address, check_cluster, check_versions, open_client
+from tfkey.cluster.connection import (
+    check_address,
+    check_cluster,
+    check_versions,
+    close_client,
+    open_client,
+    wait_for_workers,
+)
 from tfkey.cluster.engine import Cluster, on_cluster
 from tfkey.errors import TfkeyError, UsageError
 from tfkey.processes import Crash
@@ -172,8 +179,13 @@ def empty_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskClus
 
 
 def test_no_workers(empty_cluster: DaskCluster) -> None:
-    with pytest.raises(TfkeyError, match=r"has had no workers for 0\.3 s; start some with: dask worker tcp:"):
-        check_cluster(empty_cluster.address, 0.3)
+    client = open_client(empty_cluster.address)
+    expected = r"has had no workers for 0\.3 s; start some with: dask worker tcp:"
+    try:
+        with pytest.raises(TfkeyError, match=expected):
+            wait_for_workers(client, empty_cluster.address, 0.3)
+    finally:
+        close_client(client)
 
 
 def test_worker_of_another_version(empty_cluster: DaskCluster, tmp_path: Path) -> None:

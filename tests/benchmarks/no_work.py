@@ -1,0 +1,15 @@
+"""Work that is none, for measuring the engine alone; workers import it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+
+def nothing() -> Callable[[Path], int]:
+    """Make the function that does no work."""
+    return _length
+
+
+def _length(path: Path) -> int:
+    return len(path.name)
