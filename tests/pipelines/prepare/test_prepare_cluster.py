@@ -18,12 +18,14 @@ from pipelines.prepare.prepare import prepare
 from pipelines.tracks import Track
 from tests.conftest import contents, write_settings
 from tests.dask_cluster import DaskCluster, dask_cluster, free_port
+from tests.object_store import ObjectStore
 from tests.pipelines.prepare.crashing import Crashing
 from tfkey.cluster.connection import check_cluster
 from tfkey.cluster.engine import Cluster
 from tfkey.config import Config
 from tfkey.errors import TfkeyError
 from tfkey.keys import Key
+from tfkey.storage import located
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -98,6 +100,25 @@ def test_spectrograms(
     assert files(remote.folder) == files(local.folder)
     assert len(list(remote.folder.glob("png/*/*/*.png"))) == 50
     assert (remote.fresh, remote.left_out) == (3, local.left_out)
+
+
+def test_data_in_a_bucket(
+    make_config: Callable[..., Config], broken: Path, tmp_path: Path, object_store: ObjectStore
+) -> None:
+    expected = prepare(make_config(data_dir=str(tmp_path / "local")), "small", source=broken)
+    for name, content in contents(broken).items():
+        object_store.write(f"tracks/{name}", content)
+    there = make_config(data_dir=object_store.url("data"))
+    # The workers find the store as this process does.
+    with dask_cluster(tmp_path / "dask", 1) as running:
+        summary = prepare(
+            there, "small", source=located(object_store.url("tracks")), cluster=Cluster(running.address)
+        )
+    found = object_store.contents("data/audio/small/")
+    assert {name: content for name, content in found.items() if "/." not in f"/{name}"} == contents(
+        expected.folder
+    )
+    assert summary.left_out == expected.left_out
 
 
 @pytest.fixture
