@@ -20,6 +20,7 @@ from tests.conftest import ROOT
 from tests.dask_cluster import DaskCluster, dask_cluster, free_port
 from tests.library import write_library
 from tests.media import chord
+from tests.object_store import ObjectStore
 from tests.scripts.test_predict import COMMAND, in_this_process
 from tfkey.cluster.connection import check_cluster
 
@@ -125,6 +126,24 @@ def test_network_that_workers_cannot_load(
     code, _, err = tfkey("predict", music[0], "--model", tmp_path / "empty", "--cluster", cluster.address)
     assert (code, len(err)) == (1, 1)
     assert str(tmp_path / "empty") in err[0]
+
+
+def test_audio_and_results_in_a_bucket(
+    tfkey: Any, music: list[Path], tmp_path: Path, object_store: ObjectStore
+) -> None:
+    for path in music[:3]:
+        object_store.write(f"music/{path.name}", path.read_bytes())
+    source = object_store.url("music/")
+    local = tfkey("predict", source, "--output", object_store.url("local.csv"), "--workers", "1")
+    # The workers find the store as this process does.
+    with dask_cluster(tmp_path / "dask", 1) as running:
+        remote = tfkey(
+            "predict", source, "--output", object_store.url("remote.csv"), "--cluster", running.address
+        )
+    assert remote == local
+    found = object_store.contents("")
+    assert found["remote.csv"] == found["local.csv"]
+    assert found["local.csv"].count(b"\n") == 4
 
 
 def test_ctrl_c_keeps_what_is_done(cluster: DaskCluster, tmp_path: Path) -> None:
