@@ -202,7 +202,7 @@ def test_modules_that_are_run_exist(command: list[str]) -> None:
 def test_extras_that_are_installed_exist(command: list[str]) -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    named = ",".join(group for word in command for group in re.findall(r"\[(.*?)\]", word))
+    named = ",".join(group for word in command for group in re.findall(r"(?:tfkey|\.|\.whl)\[(.*?)\]", word))
     assert {extra for extra in named.split(",") if extra} <= set(setup["options.extras_require"])
 
 
