@@ -56,7 +56,7 @@ class DaskCluster:
         nanny = "--nanny" if self._nanny else "--no-nanny"
         return self._start(
             "worker", self.address, "--nthreads", "1", nanny, "--no-dashboard", "--local-directory",
-            str(self.folder), "--host", "127.0.0.1", *options,
+            str(self.folder), "--host", "127.0.0.1", "--death-timeout", "60", *options,
         )  # fmt: skip
 
     def restart_scheduler(self) -> None:
