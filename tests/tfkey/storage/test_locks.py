@@ -71,6 +71,8 @@ def test_a_place_is_held_for_the_block(place: Path) -> None:
         (1.0, socket.gethostname(), GONE, False),
         (1.0, socket.gethostname(), os.getpid(), False),
     ],
+    # Test workers must agree on names, and process numbers differ.
+    ids=["elsewhere", "elsewhere late", "elsewhere gone", "here", "here ended", "own"],
 )
 def test_a_lock_of_another_run(place: Path, age: float, host: str, process: int, is_refused: bool) -> None:
     write_lock(place, age, host, process)
