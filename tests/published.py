@@ -21,7 +21,7 @@ from PIL import Image
 
 from tests.conftest import BINS, FRAMES, RATE, chord
 from tests.faulty_server import FaultyServer
-from tfkey.config import config_root
+from tfkey.config_layers import config_root
 from tfkey.keys import Key
 
 # Tracks of the real lists; 297696 and 299976 are one file. The labels of the second line state no one key,

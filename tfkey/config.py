@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from tfkey.config_layers import config_root, expand, find_config, merge, named, parse_override, read_yaml
 from tfkey.errors import ConfigError, UsageError
 from tfkey.settings import (
     AugmentConfig,
@@ -40,8 +41,6 @@ from tfkey.settings import (
     complaint,
 )
 from tfkey.storage import is_remote, located, redacted, shown
-
-_SECTION_FOLDERS = {"features": "features", "model": "models"}
 
 
 def _located(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -178,21 +177,6 @@ class Config(Section):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def config_root() -> Path:
-    """Return the folder of the YAML files bundled with tfkey.
-
-    In a wheel, they are inside the package; in a checkout, beside it.
-    """
-    inside = Path(__file__).parent / "configs"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
-
-
-def section_words(section: str) -> list[str]:
-    """Return the words allowed in place of a section: the names of its files; empty for most sections."""
-    folder = _SECTION_FOLDERS.get(section)
-    return sorted(path.stem for path in (config_root() / folder).glob("*.yaml")) if folder else []
-
-
 def load_config(
     source: str | Path | None = None, overrides: Sequence[str] = (), options: Mapping[str, Any] | None = None
 ) -> Config:
@@ -207,21 +191,21 @@ def load_config(
         ConfigError: a file is missing or is not YAML, a setting is unknown, or a value is out of its domain;
             the message names the setting and what is allowed.
     """
-    values = _expand(_read_yaml(config_root() / "train.yaml"))
+    values = expand(read_yaml(config_root() / "train.yaml"))
     origin = "configuration"
     if source is not None:
-        path = _find(source)
+        path = find_config(source)
         origin = str(path)
-        _merge(values, _expand(_read_yaml(path)))
+        merge(values, expand(read_yaml(path)), _tables())
     for override in overrides:
-        _merge(values, _expand(_parse_override(override)))
+        merge(values, expand(parse_override(override)), _tables())
     values.update(options or {})
     return validated(values, origin, overrides)
 
 
 def load_resolved(path: Path) -> Config:
     """Read back what :meth:`Config.to_yaml` wrote, without the defaults of ``configs/train.yaml``."""
-    return validated(_read_yaml(path), str(path))
+    return validated(read_yaml(path), str(path))
 
 
 def changed(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
@@ -242,7 +226,7 @@ def changed(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
         nested: Any = settings[name]
         for part in reversed(name.split(".")):
             nested = {part: nested}
-        _merge(values, _expand(nested))
+        merge(values, expand(nested), _tables())
     return validated(values, origin)
 
 
@@ -298,7 +282,7 @@ def _explain(item: Any, section: type[BaseModel], model: str, origin: str, overr
     text = complaint(item, section, prefix)
     where = ".".join(str(part) for part in (*prefix, *item["loc"]))
     guilty = [override for override in overrides if f"{where}.".startswith(f"{_overridden(override)}.")]
-    who = _named(guilty[-1]) if guilty else _set_by(text, origin, overrides)
+    who = named(guilty[-1]) if guilty else _set_by(text, origin, overrides)
     return f"{text} ({f'model {model}, ' * bool(model)}in {who})"
 
 
@@ -306,86 +290,13 @@ def _set_by(complaint: str, origin: str, overrides: Sequence[str]) -> str:
     """Return the source of the settings in a complaint: an override that it names, otherwise the origin."""
     words = set(re.findall(r"\w+", complaint))
     guilty = [text for text in overrides if words.issuperset(_overridden(text).split("."))]
-    return _named(guilty[-1]) if guilty else origin
-
-
-def _named(override: str) -> str:
-    """Return an override as errors name it."""
-    return f"the override {override}"
+    return named(guilty[-1]) if guilty else origin
 
 
 def _overridden(text: str) -> str:
     return text.partition("=")[0].strip()
 
 
-def _find(source: str | Path) -> Path:
-    named = config_root() / f"{source}.yaml"
-    if Path(source).is_file():
-        return Path(source)
-    if named.is_file():
-        return named
-    # The search space of tfkey tune is not a configuration.
-    names = ", ".join(sorted(path.stem for path in config_root().glob("*.yaml") if path.stem != "tune"))
-    raise ConfigError(
-        f"configuration {source}: no such file; give a YAML file or one of: {names}", remedy="config"
-    )
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); give a readable YAML file") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}: is not YAML{line}; fix it or give another file") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: contains a {type(values).__name__}; it must be a mapping of settings")
-    return values
-
-
-def _parse_override(text: str) -> dict[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise ConfigError(f"{_named(text)}: write it as section.setting=value, such as train.batch_size=32")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{_named(text)}: the value is not YAML; quote it") from error
-    for part in reversed(name.strip().split(".")):
-        parsed = {part: parsed}
-    return parsed
-
-
-def _expand(values: dict[str, Any]) -> dict[str, Any]:
-    """Replace each section given as a word with the content of the file of that name."""
-    expanded = dict(values)
-    for name, folder in _SECTION_FOLDERS.items():
-        word = expanded.get(name)
-        if isinstance(word, str):
-            if word not in section_words(name):
-                raise ConfigError(f"{name}: {word!r} is unknown; allowed: {', '.join(section_words(name))}")
-            expanded[name] = _read_yaml(config_root() / folder / f"{word}.yaml")
-    return expanded
-
-
-def _is_table(name: str) -> bool:
-    """Whether a setting holds values by the names of datasets."""
-    field = Config.model_fields.get(name)
-    return field is not None and get_origin(field.annotation) is dict
-
-
-def _merge(target: dict[str, Any], source: dict[str, Any]) -> None:
-    for name, value in source.items():
-        if value == {} and _is_table(name):
-            # An empty section changes nothing, but an empty table, such as shares, is meant to be empty.
-            target[name] = {}
-        elif isinstance(value, dict) and isinstance(target.get(name), dict):
-            if name == "model" and value.get("name", target[name].get("name")) != target[name].get("name"):
-                target[name] = {}  # another network has other settings
-            _merge(target[name], value)
-        else:
-            target[name] = value
+def _tables() -> set[str]:
+    """The settings that hold values by the names of datasets."""
+    return {name for name, field in Config.model_fields.items() if get_origin(field.annotation) is dict}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfkey.config import Config, section_words
+from tfkey.config import Config
+from tfkey.config_layers import section_words
 from tfkey.config_list import section_descriptions
 from tfkey.models import MODEL_NAMES, settings_class
 from tfkey.settings import ModelConfig

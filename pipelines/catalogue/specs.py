@@ -28,7 +28,8 @@ from pipelines.catalogue.parts import (
     SyntheticAudio,
     VoteLabels,
 )
-from tfkey.config import Config, config_root
+from tfkey.config import Config
+from tfkey.config_layers import config_root
 from tfkey.errors import ConfigError, UsageError
 
 DEMO = "demo"

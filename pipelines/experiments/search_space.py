@@ -10,8 +10,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipelines.prepared.manifest import preparation_parameters
-from tfkey.config import Config, changed, config_root, flat_settings
+from pipelines.prepared.parameters import preparation_parameters
+from tfkey.config import Config, changed, flat_settings
+from tfkey.config_layers import config_root
 from tfkey.errors import ConfigError, TfkeyError
 from tfkey.runs import MONITOR
 

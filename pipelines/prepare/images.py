@@ -22,7 +22,7 @@ from pipelines.catalogue.specs import DatasetSpec
 from pipelines.originals.unpacking import content_root, unpack_once
 from pipelines.originals.vote_tables import picture_votes
 from pipelines.prepare.job import PrepareJob
-from pipelines.prepared.manifest import check_parameters
+from pipelines.prepared.parameters import check_parameters
 from pipelines.splits import policy_splits
 from pipelines.text import printable, safe_name
 from pipelines.tracks import LeftOut, Track, key_folders, no_tracks, unique_names

@@ -11,7 +11,8 @@ from pipelines.catalogue.specs import DatasetSpec
 from pipelines.data_folders import DataFolders
 from pipelines.download import OnDownload
 from pipelines.originals.acquire import Acquirer
-from pipelines.prepared.manifest import Row, preparation_parameters
+from pipelines.prepared.manifest import Row
+from pipelines.prepared.parameters import preparation_parameters
 from pipelines.tracks import Track
 from pipelines.work import Journal, Progress, Result, Unit, iter_in_order, run_units
 from tfkey.config import Config

@@ -15,7 +15,8 @@ from pipelines.folder_lock import alone_in
 from pipelines.originals.originals import original_tracks
 from pipelines.originals.unpacking import is_archive
 from pipelines.prepare.job import PrepareJob
-from pipelines.prepared.manifest import check_replacement, selection_parameters, write_prepared
+from pipelines.prepared.manifest import check_replacement, write_prepared
+from pipelines.prepared.parameters import selection_parameters
 from pipelines.tracks import LeftOut
 from pipelines.work import Progress, Result
 from tfkey.config import Config

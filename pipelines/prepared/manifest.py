@@ -15,6 +15,12 @@ from pipelines.catalogue.specs import dataset_names
 from pipelines.data_folders import DataFolders, cache_folder
 from pipelines.prepared.copies import Copies, copies_in
 from pipelines.prepared.folder_files import file_states, read_text
+from pipelines.prepared.parameters import (
+    check_parameters,
+    preparation_parameters,
+    selection_parameters,
+    with_later_settings,
+)
 from pipelines.tracks import LeftOut
 from tfkey._version import __version__
 from tfkey.config import Config, validated
@@ -24,9 +30,6 @@ from tfkey.keys import Key
 from tfkey.settings import SPLITS
 from tfkey.storage import is_remote
 from tfkey.votes import parse_vote
-
-LATER_SETTINGS = {"features.floor": ("features.db_min", "hard")}
-"""Parameters that older data does not name: one that it names if they apply, and the value that they had."""
 
 
 @dataclass(frozen=True)
@@ -95,30 +98,6 @@ class PreparedDataset:
     def split(self, name: str) -> tuple[Row, ...]:
         """Return the rows of one split."""
         return tuple(row for row in self.rows if row.split == name)
-
-
-def preparation_parameters(config: Config, mode: str) -> dict[str, Any]:
-    """Return the settings that prepared data depends on, flat: ``features.hop_length`` and so on.
-
-    In audio mode, the constant-Q transform is computed during training; only the sample rate matters.
-    """
-    features = config.features.model_dump(mode="json")
-    if mode == "audio":
-        features = {"sample_rate": features["sample_rate"]}
-    intervals = {
-        f"intervals.{name}": value for name, value in config.intervals.model_dump(mode="json").items()
-    }
-    return {**{f"features.{name}": value for name, value in features.items()}, **intervals}
-
-
-def selection_parameters(config: Config, dataset: str) -> dict[str, Any]:
-    """Return the settings that select the tracks of prepared data and their splits, flat."""
-    split = {f"split.{name}": value for name, value in config.split.model_dump(mode="json").items()}
-    return {
-        **split,
-        f"subsets.{dataset}": config.subsets.get(dataset, "default"),
-        f"voters.{dataset}": config.voters.get(dataset, {}),
-    }
 
 
 def write_prepared(
@@ -255,7 +234,7 @@ def as_prepared(config: Config, mode: str, dataset: str) -> Config:
     """
     document = read_description(config, mode, dataset)
     values = config.model_dump(mode="json")
-    found = {**_with_later_settings(document["parameters"]), **document.get("selection", {})}
+    found = {**with_later_settings(document["parameters"]), **document.get("selection", {})}
     for name, value in found.items():
         section, _, setting = name.partition(".")
         if value != "default" or section != "subsets":
@@ -303,46 +282,6 @@ def check_replacement(config: Config, mode: str, dataset: str) -> None:
     found = {**document["parameters"], **document.get("selection", {})}
     wanted = {**preparation_parameters(config, mode), **selection_parameters(config, dataset)}
     check_parameters(DataFolders.of(config, dataset).prepared(mode), found, wanted, replaceable=True)
-
-
-def check_parameters(
-    where: Path, found: dict[str, Any], wanted: dict[str, Any], *, replaceable: bool = False
-) -> None:
-    """Compare the parameters of data with those requested.
-
-    Args:
-        where: the data.
-        found: its parameters.
-        wanted: the requested parameters; those missing from ``found`` count as equal, except
-            :data:`LATER_SETTINGS`.
-        replaceable: whether this call can replace the data; the error then offers that.
-
-    Raises:
-        DataError: parameters differ; names each with both values.
-    """
-    found = _with_later_settings(found)
-    differing = [name for name in wanted if name in found and found[name] != wanted[name]]
-    if differing:
-        details = ", ".join(
-            f"{name}={_as_yaml(found[name])} (requested: {_as_yaml(wanted[name])})" for name in differing
-        )
-        replacing = ", or replace (and lose) the old data" if replaceable else ""
-        raise DataError(
-            f"{where}: was prepared with {details}; use the same settings, or prepare into another data "
-            f"folder{replacing}",
-            remedy="replace" if replaceable else "parameters",
-        )
-
-
-def _with_later_settings(found: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of data, with those that did not exist when it was prepared."""
-    later = {name: value for name, (sign, value) in LATER_SETTINGS.items() if sign in found}
-    return {**later, **found}
-
-
-def _as_yaml(value: Any) -> str:
-    """Return the value of a setting as the user would write it."""
-    return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _key_counts(keys: Iterable[str]) -> dict[str, int]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import tfkey.models
-from tfkey.config import Config, config_root, load_config, load_resolved
+from tfkey.config import Config, load_config, load_resolved
+from tfkey.config_layers import config_root
 from tfkey.errors import ConfigError
 from tfkey.settings import FeatureConfig
 

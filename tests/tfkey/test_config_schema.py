@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
-from tfkey.config import config_root, load_config
+from tfkey.config import load_config
+from tfkey.config_layers import config_root
 from tfkey.config_schema import config_schema
 from tfkey.errors import ConfigError
 

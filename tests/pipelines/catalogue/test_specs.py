@@ -9,7 +9,7 @@ import yaml
 
 from pipelines.catalogue.parts import ArchiveAudio, ArchiveLabels, FileAudio, ListLabels, VoteLabels
 from pipelines.catalogue.specs import dataset_names, find_spec, load_spec
-from tfkey.config import config_root
+from tfkey.config_layers import config_root
 from tfkey.errors import ConfigError, UsageError
 
 HOST = "https://jr-personal-stuff.s3.eu-central-1.amazonaws.com"

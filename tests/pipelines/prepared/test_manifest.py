@@ -6,16 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.data_folders import DataFolders
-from pipelines.prepared.manifest import (
-    Row,
-    as_prepared,
-    check_parameters,
-    open_prepared,
-    preparation_parameters,
-    read_manifest,
-    selection_parameters,
-    write_prepared,
-)
+from pipelines.prepared.manifest import Row, as_prepared, open_prepared, read_manifest, write_prepared
+from pipelines.prepared.parameters import check_parameters, preparation_parameters, selection_parameters
 from tfkey.errors import DataError
 from tfkey.votes import write_vote
 
