@@ -193,9 +193,10 @@ def _predict(request: Request, form: Form) -> bool:
                 files, kept = split_existing(files, request.target, form, judging.is_done)
             counts["skipped"] = len(listing.files) - len(files)
             try:
-                for text in kept:
-                    results.add(text)
-                counts["old"] = results.count
+                with results.taking_over():
+                    for text in kept:
+                        results.add(text)
+                        counts["old"] = results.count
                 failed, warnings = _judge_all(files, judging, results, request, form, counts)
                 failures += failed
             except BaseException:

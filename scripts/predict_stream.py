@@ -35,20 +35,14 @@ def predict_stream(request: Request, form: Form) -> bool:
     """Do the work; return whether all of it succeeded."""
     silence_dask()
     run = _Run(request, form)
-    with contextlib.ExitStack() as stack:
-        if request.shard_size is not None:
-            assert request.target is not None
-            stack.enter_context(alone_in_shards(request.target))
-        else:
-            run.holder = stack.enter_context(alone_with(request.target))
+    in_parts = request.target if request.shard_size is not None else None
+    written_to = None if in_parts is None else in_parts / FAILURES
+    with alone_with(request.target) if in_parts is None else alone_in_shards(in_parts) as run.holder:
         run.do()
+        if in_parts is not None:
+            write_failures(in_parts, run.failures)
     sum_up(run.counts, request, form)
     list_failures(run.warnings, "analysed with a warning")
-    written_to = None
-    if request.shard_size is not None and request.target is not None:
-        written_to = request.target / FAILURES
-        if run.failures or written_to.exists():
-            write_failures(request.target, run.failures)
     list_failures(run.failures, "not done" if form.has_tags else "not analysed", written_to=written_to)
     return not run.failures
 
@@ -106,7 +100,6 @@ class _Run:
         with if_stopped(go_on):
             try:
                 self._keep(results, done)
-                counts["old"] = results.count
                 self._judge(results, done, judging)
             except BaseException:
                 # Also after Ctrl-C: --skip-existing continues from here.
@@ -119,7 +112,9 @@ class _Run:
         request = self.request
         if request.shard_size is None or request.target is None:
             return Results(self.form, request.target, self.holder)
-        return Shards(self.form, request.target, request.shard_size, is_continued=request.skip_existing)
+        return Shards(
+            self.form, request.target, request.shard_size, self.holder, is_continued=request.skip_existing
+        )
 
     def _keep(self, results: Results | Shards, done: Seen) -> None:
         """Keep the results of an earlier call, and note their files in ``done``."""
@@ -130,11 +125,13 @@ class _Run:
         if isinstance(results, Shards):
             for file in results.existing():
                 done.add(identity(file))
+                self.counts["old"] = results.count
             return
-        with earlier_output(self.request.target) as copy:
+        with earlier_output(self.request.target) as copy, results.taking_over():
             for path, text in existing_records(copy, self.form, self.request.target):
                 done.add(identity(path))
                 results.add(text)
+                self.counts["old"] = results.count
 
     def _judge(self, results: Results | Shards, done: Seen, judging: Judging) -> None:
         is_seen = self.request.target is None and sys.stdout.isatty()

@@ -194,10 +194,18 @@ class Results:
     def __init__(self, form: Form, path: Path | None, holder: Holder | None = None) -> None:
         self.count = 0
         self._form = form
+        self._is_whole = True
         self._target = _target(path) if holder is None or path is None else Elsewhere(path, holder)
         # With tags, the work is useful even without stdout.
         if isinstance(self._target, Stdout) and not form.has_tags:
             check_stdout()
+
+    @contextlib.contextmanager
+    def taking_over(self) -> Iterator[None]:
+        """Add the records of an earlier output in this block; nothing replaces it before all are there."""
+        self._is_whole = False
+        yield
+        self._is_whole = True
 
     def add(self, text: str) -> None:
         """Add a record as returned by :meth:`Form.text`."""
@@ -220,7 +228,12 @@ class Results:
                     raise
 
     def save(self) -> None:
-        """Write the file; for other targets, write the end."""
+        """Write the file; for other targets, write the end.
+
+        If :meth:`taking_over` was interrupted, the earlier output stays.
+        """
+        if not self._is_whole:
+            return
         if not self.count:
             self._target.write(self._form.heading())
         end = ("\n]\n" if self.count else "[]\n") if self._form.format == "json" else ""

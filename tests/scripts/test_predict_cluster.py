@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import soundfile
 
+from scripts.predict_target import Results
 from tests.conftest import ROOT
 from tests.dask_cluster import DaskCluster, dask_cluster, free_port
 from tests.library import write_library
@@ -220,3 +221,48 @@ def test_output_that_is_a_file_or_taken_or_an_input(
     assert (code, err) == (
         1, [f"tfkey: {tmp_path / 'taken'}: another run writes there; wait for it, or name another folder"],
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [(), ("--shard-size", "9")])
+def test_earlier_results_stay_if_they_are_damaged(
+    tfkey: Any, at_once: None, music: list[Path], tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    parts = tmp_path / "parts"
+    assert tfkey("predict", *music, "--output", parts, "--format", "jsonl", "--shard-size", "9")[0] == 0
+    part = parts / "part-00000.jsonl"
+    lines = part.read_text().splitlines(keepends=True)
+    damaged = "".join([*lines[:2], "{\n", *lines[3:]])
+    part.write_text(damaged)
+    output = parts if options else part
+    form = ("--format", "jsonl", "--cluster", "127.0.0.1:1") if not options else ("--format", "jsonl")
+    code, _, err = tfkey("predict", *music, "--output", output, "--skip-existing", *form, *options)
+    assert code == 1
+    assert "not an output in jsonl format" in err[-1]
+    # Also the lines before and after the damaged one.
+    assert part.read_text() == damaged
+
+
+@pytest.mark.parametrize("with_parts", [False, True])
+def test_stop_while_earlier_results_are_read(
+    tfkey: Any,
+    at_once: None,
+    music: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    with_parts: bool,
+) -> None:
+    output = tmp_path / ("parts" if with_parts else "keys.csv")
+    options = ("--output", output, "--format", "csv", *(["--shard-size", "9"] if with_parts else []))
+    assert tfkey("predict", *music, *options)[0] == 0
+    file = output / "part-00000.csv" if with_parts else output
+    before = file.read_bytes()
+    add = Results.add
+
+    def stop(results: Results, text: str) -> None:
+        add(results, text)
+        if results.count == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Results, "add", stop)
+    assert tfkey("predict", *music, *options, "--skip-existing")[0] == 130
+    assert file.read_bytes() == before
