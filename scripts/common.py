@@ -17,7 +17,7 @@ from scripts.streams import printable
 from tfkey.config import Config, load_config
 from tfkey.errors import ConfigError
 from tfkey.settings import MODES
-from tfkey.storage import located
+from tfkey.storage import located, redacted, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -178,9 +178,10 @@ def list_failures(
     if failures:
         click.echo(f"{what} ({len(failures)}):", err=True)
         for source, reason in itertools.islice(failures, None if written_to is None else most):
-            click.echo(f"  {printable(source)}: {printable(' '.join(reason.splitlines()))}", err=True)
+            line = printable(redacted(" ".join(reason.splitlines())))
+            click.echo(f"  {printable(source)}: {line}", err=True)
         if written_to is not None and len(failures) > most:
-            click.echo(f"  and {len(failures) - most} more, all in {written_to}", err=True)
+            click.echo(f"  and {len(failures) - most} more, all in {shown(written_to)}", err=True)
 
 
 def print_network(model: Model, description: str) -> None:

@@ -13,7 +13,7 @@ from scripts.remedies import message_of
 from scripts.stopping import if_stopped
 from tfkey.config import Config
 from tfkey.errors import TfkeyError, UsageError
-from tfkey.storage import is_remote
+from tfkey.storage import is_remote, shown
 
 if TYPE_CHECKING:
     from tfkey.cluster.engine import Cluster
@@ -140,11 +140,11 @@ def _prepare(
         list_failures([(dataset, _reason(error))], "not prepared")
         return False
     done = "done" if summary.fresh else "nothing new to do"
-    click.echo(f"{summary.folder}: {summary.intervals} intervals of {summary.tracks} tracks; {done}")
+    click.echo(f"{shown(summary.folder)}: {summary.intervals} intervals of {summary.tracks} tracks; {done}")
     left_out_csv = summary.folder / "left_out.csv"
     chosen = sum(item.by_choice for item in summary.left_out)
     if chosen:
-        click.echo(f"  {chosen} tracks left out because of their labels: {left_out_csv}")
+        click.echo(f"  {chosen} tracks left out because of their labels: {shown(left_out_csv)}")
     failures = [(item.source, item.reason) for item in summary.left_out if not item.by_choice]
     list_failures(failures, f"{dataset}: left out", written_to=left_out_csv)
     return not failures
