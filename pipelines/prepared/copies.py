@@ -24,7 +24,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -85,9 +85,11 @@ class Copies:
         """
         try:
             waiting = self._ahead.pop(url, None)
+            copy = waiting.result() if waiting else self._path(url)
+            link = self._own_folder() / f"{next(self._slots) % OPEN_AT_ONCE}{copy.suffix}"
             # A copy fetched ahead may have been removed again.
-            copy = waiting.result() if waiting else self._fetch(url)
-            link = self._link(copy, lambda: self._fetch(url))
+            if not (_use(copy) and _link(copy, link)):
+                self._fetch(url, link)
         except OSError as error:
             self._failure = TfkeyError(
                 f"{self.folder}: no copy of {shown(located(url))} can be made ({error.strerror or error}); "
@@ -123,13 +125,14 @@ class Copies:
         name = hashlib.sha256(f"{url}\n{state.size}\n{state.version}".encode()).hexdigest()
         return self.folder / "files" / name[:2] / f"{name}{Path(url).suffix}"
 
-    def _fetch(self, url: str) -> Path:
+    def _fetch(self, url: str, link: Path | None = None) -> Path:
+        """Make a copy, unless there is one, and a link to it, which stays if the copy is removed at once."""
         path, size = self._path(url), self._states[url].size
-        if _use(path):
+        if link is None and _use(path):
             return path
         with self._locked(int(path.stem[:8], 16) % _LOCKS):
             # Another run, or thread, may have fetched it in the meantime.
-            if _use(path):
+            if _use(path) and (link is None or _link(path, link)):
                 return path
             path.parent.mkdir(parents=True, exist_ok=True)
             with fetched(located(url), self._own_folder()) as temporary:
@@ -139,32 +142,19 @@ class Copies:
                         f"{shown(located(url))}: has {found} bytes instead of {size}; it has changed since "
                         "the data was opened, start again"
                     )
+                if link is not None:
+                    _link(temporary, link)
                 os.replace(temporary, path)
         self._make_room(size)
         return path
-
-    def _link(self, copy: Path, again: Callable[[], Path]) -> Path:
-        """Return a link to a copy, which another run may be removing at this moment."""
-        link = self._own_folder() / f"{next(self._slots) % OPEN_AT_ONCE}{copy.suffix}"
-        for _ in range(3):
-            link.unlink(missing_ok=True)
-            try:
-                os.link(copy, link)
-            except FileNotFoundError:
-                copy = again()
-            except OSError:
-                # The file system has no links.
-                shutil.copyfile(copy, link)
-                return link
-            else:
-                return link
-        raise OSError(f"copies are removed as soon as they are made; raise cache_gb in {self.folder}")
 
     def _own_folder(self) -> Path:
         """Return the folder of links and of what is being fetched, which ends with this process."""
         with self._mine:
             if self._own is None:
-                self._own = _folder_of_process(self.folder / "open")
+                # Another process may not take a new folder for one that a kill has left.
+                with self._locked(_LOCKS + 1):
+                    self._own = _folder_of_process(self.folder / "open")
             return self._own
 
     @contextlib.contextmanager
@@ -212,6 +202,22 @@ def _use(path: Path) -> bool:
         os.utime(path)
     except OSError:
         return False
+    return True
+
+
+def _link(copy: Path, link: Path) -> bool:
+    """Put a link to a copy in the place of an older one; False if there is no such copy any more."""
+    link.unlink(missing_ok=True)
+    try:
+        os.link(copy, link)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        # The file system has no links.
+        try:
+            shutil.copyfile(copy, link)
+        except FileNotFoundError:
+            return False
     return True
 
 

@@ -105,6 +105,18 @@ def test_a_copy_that_is_removed_while_it_is_being_opened_is_fetched_again(url, o
     assert copies.open(f"{url}/1.bin").read_bytes() == content(1)
 
 
+def test_a_copy_that_is_removed_as_soon_as_it_is_made_stays_readable(url, tmp_path, monkeypatch):
+    copies = make(tmp_path, url, 1e9)
+
+    def remove_all(_: int) -> None:
+        for path in (tmp_path / "files").glob("*/*"):
+            path.unlink()
+
+    monkeypatch.setattr(copies, "_make_room", remove_all)
+    assert copies.open(f"{url}/0.bin", [f"{url}/1.bin"]).read_bytes() == content(0)
+    assert copies.open(f"{url}/1.bin").read_bytes() == content(1)
+
+
 def test_the_next_files_are_fetched_in_the_background(url, object_store, tmp_path):
     copies = make(tmp_path, url, 1e9)
     copies.open(f"{url}/0.bin", [f"{url}/{number}.bin" for number in range(1, 5)])
@@ -165,6 +177,21 @@ def test_a_file_system_without_links_gets_copies(url, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "link", refuse)
     assert make(tmp_path, url, 1e9).open(f"{url}/2.bin").read_bytes() == content(2)
+
+
+def test_processes_that_start_at_once_leave_each_other_their_folders(url, tmp_path, monkeypatch):
+    made = module.tempfile.mkdtemp
+
+    def slow(**options: object) -> str:
+        folder = made(**options)
+        time.sleep(0.1)
+        return folder
+
+    monkeypatch.setattr(module.tempfile, "mkdtemp", slow)
+    several = [make(tmp_path, url, 1e9) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda copies: copies.open(f"{url}/0.bin"), several))
+    assert [path.read_bytes() for path in paths] == [content(0)] * 4
 
 
 def test_several_processes_share_a_folder_that_is_too_small_and_leave_no_links(url, tmp_path):
