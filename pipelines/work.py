@@ -16,6 +16,7 @@ from pipelines.prepared.folder_files import present_files, remove_file
 from pipelines.prepared.journal_lines import journal_lines
 from pipelines.prepared.manifest import Row
 from pipelines.tracks import LeftOut, Track
+from tfkey.storage import shown
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished units and the total."""
@@ -54,7 +55,8 @@ def file_state(path: Path) -> list[Any]:
 
 def track_file(track: Track) -> list[Any]:
     """Return what shows whether the file of a track has changed."""
-    return file_state(track.path) if track.stamp is None else [str(track.path), *track.stamp]
+    # Without a signature, which may be another next time.
+    return file_state(track.path) if track.stamp is None else [shown(track.path), *track.stamp]
 
 
 class Journal:

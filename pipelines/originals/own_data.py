@@ -24,7 +24,7 @@ from tfkey.errors import DataError, KeyParseError, TagError, UsageError
 from tfkey.key_tables import Row, parse_key, read_rows
 from tfkey.keys import Key, parse_folder_name
 from tfkey.settings import SPLITS
-from tfkey.storage import fetched, is_remote, kind_of, shown
+from tfkey.storage import fetched, is_remote, kind_of, name_of, shown
 from tfkey.tags.key_tags import TAGGED_EXTENSIONS, stated_keys
 
 Labels = Literal["folders", "csv", "tags"]
@@ -180,7 +180,7 @@ def _read_csv(path: Path, weights: Mapping[str, float]) -> tuple[list[Track], li
             track = _csv_track(path, row, files)
         except DataError as error:
             reason = str(error).removeprefix(f"{path}, line {row.line}: ")
-            scan.refuse(printable(row.name) or f"line {row.line}", f"line {row.line}: {reason}")
+            scan.refuse(printable(shown(row.name)) or f"line {row.line}", f"line {row.line}: {reason}")
         else:
             by_file[track.path.resolve()].append((row.line, track))
     for same in by_file.values():
@@ -218,9 +218,9 @@ def _csv_track(table: Path, row: Row, files: SourceFiles) -> Track:
     if split not in {None, *SPLITS}:
         raise DataError(f"split {split!r} is not one of {', '.join(SPLITS)}")
     named = (row.cells.get("group") or row.cells.get("artist") or "").strip()
-    group = f"group {named}" if named else _own_group(Path(row.name))
-    path = found.path
-    return Track(safe_name(path.stem), path, key, split, printable(row.name), group, stamp=found.stamp)
+    group = f"group {named}" if named else _own_group(Path(shown(row.name)))
+    name = safe_name(Path(name_of(found.path)).stem)
+    return Track(name, found.path, key, split, printable(shown(row.name)), group, stamp=found.stamp)
 
 
 def _own_group(path: Path) -> str:

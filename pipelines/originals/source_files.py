@@ -122,7 +122,7 @@ def key_folders_elsewhere(
         try:
             key = parse_folder_name(place.folder)
         except KeyParseError:
-            where = printable(str(folder / (place.split or "") / place.folder))
+            where = printable(shown(folder / (place.split or "") / place.folder))
             refused.setdefault(where, not_a_key(where))
             continue
         tracks.append(_track(folder, name, place, key, files[name]))

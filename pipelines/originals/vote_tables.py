@@ -15,7 +15,7 @@ from tfkey.files import csv_lines, md5
 from tfkey.key_tables import Row, read_rows
 from tfkey.keys import KEYS
 from tfkey.settings import SPLITS
-from tfkey.storage import fetched
+from tfkey.storage import fetched, name_of, shown
 from tfkey.votes import Vote, key_of, mixed, vote_in, voters
 
 START_COLUMNS = ("start", "start_s")
@@ -69,7 +69,7 @@ def read_vote_rows(
     groups: dict[Path, str] = {}
     seen: dict[tuple[Path, float | None], int] = {}
     for row in rows:
-        source = printable(row.name) or f"line {row.line}"
+        source = printable(shown(row.name)) or f"line {row.line}"
         try:
             track = _track(row, columns, weights, files, digests)
             file = track.path.resolve()
@@ -162,10 +162,13 @@ def _track(
         raise DataError(f"split {split!r} is not one of {', '.join(SPLITS)}")
     segment = _segment(row)
     named = next((text for name in GROUP_COLUMNS if (text := row.cells.get(name, "").strip())), "")
-    group = f"group {named}" if named else f"file {Path(row.name).with_suffix('')}"
+    group = f"group {named}" if named else f"file {Path(shown(row.name)).with_suffix('')}"
     # All digits of the start, so that no two segments of a file have the same name.
-    name = safe_name(path.stem) + (f"-{str(segment[0]).removesuffix('.0')}s" if segment else "")
-    return Track(name, path, key_of(vote), split, printable(row.name), group, vote, segment, found.stamp)
+    name = safe_name(Path(name_of(path)).stem) + (
+        f"-{str(segment[0]).removesuffix('.0')}s" if segment else ""
+    )
+    source = printable(shown(row.name))
+    return Track(name, path, key_of(vote), split, source, group, vote, segment, found.stamp)
 
 
 def _segment(row: Row) -> tuple[float, float] | None:
