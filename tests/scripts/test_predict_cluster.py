@@ -147,6 +147,20 @@ def test_audio_and_results_in_a_bucket(
     assert found["local.csv"].count(b"\n") == 4
 
 
+def test_worker_without_credentials(
+    tfkey: Any, music: list[Path], tmp_path: Path, object_store: ObjectStore
+) -> None:
+    for path in music[:3]:
+        object_store.write(f"music/{path.name}", path.read_bytes())
+    without = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    with dask_cluster(tmp_path / "dask", 1, without) as running:
+        code, _, err = tfkey("predict", object_store.url("music/"), "--cluster", running.address)
+    assert code == 1
+    assert err[-1].startswith("tfkey: worker tcp://127.0.0.1:")
+    assert f"{object_store.url('music/0.wav')}: no credentials were found" in err[-1]
+    assert not any("not analysed" in line for line in err)
+
+
 def test_ctrl_c_keeps_what_is_done(cluster: DaskCluster, tmp_path: Path) -> None:
     folder = tmp_path / "music"
     folder.mkdir()
@@ -160,7 +174,7 @@ def test_ctrl_c_keeps_what_is_done(cluster: DaskCluster, tmp_path: Path) -> None
     assert "free recordings" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     err = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     done = len(output.read_text().splitlines()) - 1 if output.exists() else 0
     assert done < 60
     assert "tfkey: stopped; " in err

@@ -13,7 +13,7 @@ from tfkey.cluster.engine import Cluster, on_cluster
 from tfkey.errors import TfkeyError
 from tfkey.inference.many_files import Judge, Judging, Model, Outcome, crash_reason, make_judge
 from tfkey.processes import Crash
-from tfkey.storage import is_remote, shown
+from tfkey.storage import NO_CREDENTIALS, is_remote, shown
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def judge_on_cluster(
 
     Raises:
         TfkeyError: see :func:`tfkey.cluster.engine.on_cluster`; the network cannot be loaded; or a worker
-            does not see a file that the caller sees.
+            does not see a file that the caller sees, or has no credentials for one elsewhere.
     """
     if judging.drawing is not None:
         raise ValueError("pictures are not drawn on a cluster")
@@ -95,4 +95,8 @@ class _ClusterJudge:
             raise TfkeyError(
                 f"{shown(file.place)}: is not there for this worker; mount the same storage on every machine"
             )
-        return dataclasses.replace(self._judge(file.place), path=file.path)
+        outcome = self._judge(file.place)
+        if outcome.error is not None and outcome.error.startswith(NO_CREDENTIALS) and is_remote(file.place):
+            # That is no fault of the file, and other files would fail in the same way.
+            raise TfkeyError(f"{shown(file.place)}: {outcome.error}")
+        return dataclasses.replace(outcome, path=file.path)

@@ -22,7 +22,7 @@ from tfkey.storage.addresses import (
     shown,
     suffix_of,
 )
-from tfkey.storage.failures import retried, storage_errors
+from tfkey.storage.failures import NO_CREDENTIALS, retried, storage_errors
 from tfkey.storage.locks import Holder, alone_at
 from tfkey.storage.transfer import (
     check_writable,
@@ -37,7 +37,8 @@ from tfkey.storage.transfer import (
 )
 
 __all__ = [
-    "LISTABLE", "OBJECT_STORES", "WEB", "Holder", "alone_at", "check_writable", "committed", "fetched",
-    "files_below", "is_remote", "kind_of", "located", "name_of", "partial_beside", "put", "redacted",
-    "remove", "remove_partials", "retried", "scheme_of", "shown", "storage_errors", "suffix_of",
+    "LISTABLE", "NO_CREDENTIALS", "OBJECT_STORES", "WEB", "Holder", "alone_at", "check_writable",
+    "committed", "fetched", "files_below", "is_remote", "kind_of", "located", "name_of", "partial_beside",
+    "put", "redacted", "remove", "remove_partials", "retried", "scheme_of", "shown", "storage_errors",
+    "suffix_of",
 ]  # fmt: skip

@@ -31,6 +31,8 @@ _NO_CONNECTION = frozenset({
 _NO_CREDENTIALS = frozenset({
     "NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "TokenRetrievalError",
 })  # fmt: skip
+NO_CREDENTIALS = "no credentials were found"
+"""How the error begins, after the path, where the libraries find no credentials."""
 _LIBRARIES = frozenset({
     "botocore", "aiobotocore", "boto3", "aiohttp", "s3fs", "fsspec", "gcsfs", "google", "azure", "adlfs",
     "pyarrow", "paramiko", "smbprotocol", "requests", "urllib3",
@@ -91,7 +93,7 @@ def _explained(path: Path, error: Exception) -> TfkeyError:
         return UsageError(f"{name}: needs a package that is not installed ({reason})")
     if any(type(one).__name__ in _NO_CREDENTIALS for one in _chain(error)):
         return TfkeyError(
-            f"{name}: no credentials were found; set them as for other programs (environment, "
+            f"{name}: {NO_CREDENTIALS}; set them as for other programs (environment, "
             "configuration file), or have fsspec access it anonymously"
         )
     if _is_unreachable(error):
