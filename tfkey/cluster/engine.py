@@ -198,7 +198,9 @@ class _Run(Generic[T, R]):
                 f"{self._address}: the same work was lost {_MOST_TRIES} times; see the logs of the scheduler"
             )
         self._running.add(batch)
-        batch.future = None
+        if batch.future is not None:
+            _release(batch.future)
+            batch.future = None
         # All keys of a job in one group, of which Dask keeps statistics.
         key = (f"tfkey-{self._job.token}", next(self._keys))
         # If this fails, the connection is lost, and the next look renews it.
@@ -228,6 +230,8 @@ class _Run(Generic[T, R]):
             batch, future = self._ended.get(timeout=left)
             if future is batch.future:
                 self._take(batch, future)
+            if future is not batch.future:
+                _release(future)
 
     def _look(self) -> None:
         """Renew a lost connection; find out how many workers there are."""
@@ -335,3 +339,9 @@ class _Run(Generic[T, R]):
         self._seconds_per_task = seconds if before is None else 0.8 * before + 0.2 * seconds
         size = round(_BATCH_SECONDS / max(self._seconds_per_task, 1e-6))
         self._size = max(1, min(size, self._most_at_once))
+
+
+def _release(future: Future) -> None:
+    """Let go of a future, before its finalizer does: there, Python ignores Ctrl-C."""
+    with contextlib.suppress(Exception):
+        future.release()

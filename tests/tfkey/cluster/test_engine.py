@@ -80,6 +80,25 @@ def test_results_in_order_and_each_task_once(cluster: DaskCluster, tmp_path: Pat
     assert list(on_cluster(Cluster(cluster.address), noting(tmp_path), [])) == []
 
 
+def test_no_future_is_left_to_its_finalizer(
+    cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python ignores Ctrl-C there."""
+    import distributed
+
+    finalized: list[bool] = []
+    finalizer = distributed.Future.__del__
+
+    def note(future: distributed.Future) -> None:
+        finalized.append(future._cleared)
+        finalizer(future)
+
+    monkeypatch.setattr(distributed.Future, "__del__", note)
+    assert len(list(on_cluster(Cluster(cluster.address), noting(tmp_path), range(20)))) == 20
+    assert finalized
+    assert all(finalized)
+
+
 def test_tasks_are_not_taken_far_ahead(cluster: DaskCluster, tmp_path: Path) -> None:
     taken = 0
 
