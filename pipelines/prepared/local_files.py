@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from pipelines.prepared.collecting import collect_apart
 from pipelines.prepared.split_intervals import SplitIntervals
 
 AHEAD = 8
@@ -25,6 +26,7 @@ def local_file(intervals: SplitIntervals) -> LocalFile:
     copies = next((dataset.copies for dataset, _ in intervals.parts if dataset.copies), None)
     if copies is None:
         return lambda address, upcoming: address
+    collect_apart()
 
     def find(address: bytes, upcoming: np.ndarray) -> bytes:
         assert copies is not None
