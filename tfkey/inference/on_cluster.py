@@ -52,6 +52,12 @@ def judge_on_cluster(
         TfkeyError: see :func:`tfkey.cluster.engine.on_cluster`; the network cannot be loaded; or a worker
             does not see a file that the caller sees, or has no credentials for one elsewhere.
     """
+    # Outcomes contain it. Imported while one is unpickled, it would turn Ctrl-C into another error.
+    import tfkey.inference.estimate
+
+    if judging.tagging is not None:
+        import tfkey.tags.key_tags  # noqa: F401
+
     if judging.drawing is not None:
         raise ValueError("pictures are not drawn on a cluster")
     if isinstance(judging.model, Model) and judging.model.kind != "pretrained":
