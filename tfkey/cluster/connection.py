@@ -31,6 +31,9 @@ _SPARE_SECONDS = 2.0
 Versions = tuple[str, str]
 """The versions of tfkey and Python that must agree."""
 
+# A worker without tfkey can run what Python itself contains; anything of tfkey's own would end it.
+_HAS_TFKEY = "__import__('importlib.util').util.find_spec('tfkey') is not None"
+
 
 def versions() -> Versions:
     """Return the versions of tfkey and Python (without its patch level) of this process."""
@@ -167,13 +170,14 @@ def check_versions(client: Client) -> None:
     in each worker. Workers that do not answer in time are left to that check.
 
     Raises:
-        TfkeyError: a version differs; both are named.
+        TfkeyError: a version differs, and both are named; or a worker has no tfkey.
     """
     answer: Any = {}
 
     def ask() -> None:
         try:
             answer.update(client.get_versions(packages=["tfkey"]))
+            answer["has"] = client.run(eval, _HAS_TFKEY, on_error="return")
         except Exception:
             # The connection was lost meanwhile, which the caller will find out.
             return
@@ -182,6 +186,9 @@ def check_versions(client: Client) -> None:
     asking.start()
     asking.join(_VERSIONS_SECONDS)
     own = versions()
+    for address, has in answer.get("has", {}).items():
+        if has is False or isinstance(has, ModuleNotFoundError):
+            raise TfkeyError(f"worker {address} has no tfkey; install {in_words(own)} everywhere")
     found = [(f"worker {address}", item) for address, item in (answer.get("workers") or {}).items()]
     if isinstance(answer.get("scheduler"), dict):
         found.append(("the scheduler", answer["scheduler"]))

@@ -36,6 +36,18 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 SECONDS = 0.02
 COUNT = 150
 PYTHON = f"Python {'.'.join(platform.python_version_tuple()[:2])}"
+WITHOUT_TFKEY = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tfkey":
+            raise ModuleNotFoundError("No module named 'tfkey'", name="tfkey")
+
+for name in [name for name in sys.modules if name.partition(".")[0] == "tfkey"]:
+    del sys.modules[name]
+sys.meta_path.insert(0, Refuse())
+"""
 OWN = f"tfkey {__version__} on {PYTHON}"
 
 
@@ -205,6 +217,20 @@ def test_no_workers(empty_cluster: DaskCluster) -> None:
             wait_for_workers(client, empty_cluster.address, 0.3)
     finally:
         close_client(client)
+
+
+def test_worker_without_tfkey(empty_cluster: DaskCluster, tmp_path: Path) -> None:
+    preload = tmp_path / "missing.py"
+    preload.write_text(WITHOUT_TFKEY)
+    worker = empty_cluster.start_worker("--preload", str(preload))
+    try:
+        with pytest.raises(
+            TfkeyError, match=rf"^worker tcp://[\d.:]+ has no tfkey; install {OWN} everywhere"
+        ):
+            list(on_cluster(Cluster(empty_cluster.address), noting(tmp_path), range(3)))
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def test_worker_of_another_version(empty_cluster: DaskCluster, tmp_path: Path) -> None:
