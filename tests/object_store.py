@@ -121,7 +121,7 @@ class ObjectStore:
         return sum(bool(rule.left) for rule in self._rules)
 
     def read(self, key: str) -> bytes | None:
-        """The content of an object, past the faults; None if there is none."""
+        """The content of an object, past the faults; None if it does not exist."""
         backend = _backend()
         found = backend.buckets[BUCKET].keys.get(key)
         return None if found is None else bytes(found.value)

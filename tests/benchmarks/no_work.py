@@ -1,4 +1,4 @@
-"""Work that is none, for measuring the engine alone; workers import it."""
+"""Tasks that do nothing, for measuring the engine alone; workers import this."""
 
 from __future__ import annotations
 
