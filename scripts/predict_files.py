@@ -139,7 +139,7 @@ def split_existing(
 
 @contextlib.contextmanager
 def earlier_output(output: Path) -> Iterator[Path]:
-    """Yield a local file with the content of an earlier output; it does not exist if there is none."""
+    """Yield a local file with the content of an earlier output; it does not exist if there was no output."""
     if is_remote(output) and kind_of(output) is None:
         yield Path(os.devnull, "none")
         return

@@ -70,5 +70,5 @@ def sum_up(counts: Counter[str], request: Request, form: Form) -> None:
         click.echo(f"none of the {len(form.known)} files in {request.reference} was analysed", err=True)
     if form.has_tags or request.skip_existing:
         states = ("analysed", "without a key", "skipped", "written", "kept", "would write")
-        told = [f"{counts[state]} {state}" for state in states if counts[state] or state == "analysed"]
-        click.echo(", ".join(told), err=True)
+        counted = [f"{counts[state]} {state}" for state in states if counts[state] or state == "analysed"]
+        click.echo(", ".join(counted), err=True)

@@ -117,7 +117,7 @@ class FaultyServer:
         class Handler(_Handler):
             faulty = server
 
-        self._http = _Quiet(("127.0.0.1", 0), Handler)
+        self._http = QuietServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
         return self
@@ -170,8 +170,11 @@ class FaultyServer:
             return content, fault
 
 
-class _Quiet(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
+    """A server for tests, which does not report that a client has gone."""
+
     daemon_threads = True
+    request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
         # Clients that were killed, or hung up because of a fault, are what this server is for.

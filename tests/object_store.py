@@ -14,14 +14,15 @@ import logging
 import os
 import socket
 import struct
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+from tests.faulty_server import QuietServer
 
 BUCKET = "music"
 _CODES = {403: "AccessDenied", 503: "SlowDown", 500: "InternalError"}
@@ -169,7 +170,7 @@ def running_store() -> Iterator[ObjectStore]:
         class Handler(_Handler):
             target = ("127.0.0.1", server.get_host_and_port()[1])
 
-        proxy = _Quiet(("127.0.0.1", 0), Handler)
+        proxy = QuietServer(("127.0.0.1", 0), Handler)
         store = Handler.store = ObjectStore(f"http://127.0.0.1:{proxy.server_address[1]}")
         thread = threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True)
         thread.start()
@@ -229,16 +230,6 @@ def _backend():  # type: ignore[no-untyped-def]
     from moto.s3.models import s3_backends
 
     return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-
-
-class _Quiet(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        # Clients that were killed, or hung up because of a fault, are what this server is for.
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -61,7 +61,7 @@ class SourceFiles:
             }
 
     def find(self, row: Row) -> SourceFile | None:
-        """Return the file of a row; None if there is none."""
+        """Return the file of a row; None if it does not exist."""
         for address, _ in self._elsewhere(row):
             if address in self._found:
                 return self._found[address]

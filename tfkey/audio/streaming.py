@@ -151,7 +151,7 @@ def iter_list(read: Callable[[int], bytes], *, null: bool = False) -> Iterator[P
         if is_first and looks_like_audio(rest):
             raise DataError("looks like audio, not like a list of paths")
         if is_first and not null and (b"\0" in rest or rest.startswith(_BOMS)):
-            # UTF-16 is told from binary data by all of it.
+            # Only the whole of it distinguishes UTF-16 from binary data.
             while chunk := read(_CHUNK_BYTES):
                 rest += chunk
             break

@@ -145,7 +145,7 @@ def wait_for_workers(client: Client, address: str, patience: float) -> int:
         The number of threads of all workers.
 
     Raises:
-        TfkeyError: there is none after ``patience`` seconds.
+        TfkeyError: no worker came within ``patience`` seconds.
     """
     end = time.monotonic() + patience
     while not (threads := threads_of(client)):

@@ -278,7 +278,7 @@ class _Run(Generic[T, R]):
             self._submit(batch)
 
     def _take(self, batch: _Batch[T], future: Future) -> None:
-        """Take the answer to a batch, or find out why there is none."""
+        """Take the answer to a batch, or find out why it is missing."""
         from distributed import CancelledError, KilledWorker
         from distributed import TimeoutError as TakesLong
         from distributed.comm import CommClosedError

@@ -5,7 +5,7 @@ output (``.name.lock``), which says who it is, and renews it. Another run that f
 lock that has not been renewed for :data:`STALE_SECONDS`, or whose process on this host has ended, is taken
 over.
 
-Where the store can (S3, Google Cloud Storage), the object is created on the condition that there is none.
+Where the store can refuse to replace an object (S3, Google Cloud Storage), two runs cannot both create it.
 Elsewhere, and if two runs take over the same lock, the last to write it holds it; the other finds out before
 it writes its output.
 """
@@ -110,7 +110,7 @@ class Holder:
         return json.dumps({**self._owner, "time": time.time()}).encode()
 
     def _read(self) -> dict[str, Any] | None:
-        """What the lock says; None if there is none."""
+        """What the lock says; None if it does not exist."""
         try:
             content = retried(lambda: self._fs.cat_file(self._key))
         except FileNotFoundError:
