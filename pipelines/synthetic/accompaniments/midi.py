@@ -43,10 +43,18 @@ def midi_bytes(parts: Sequence[Part], tempo: float, seconds: float, rng: np.rand
         }
         head = bytes([0, 0xC0 | channel, part.program])
         head += b"".join(bytes([0, 0xB0 | channel, *control]) for control in controls.items())
+        if part.cents:
+            head += _bend(part.cents, channel)
         tracks.append(head + _events(part.notes, channel, end))
     content = b"MThd" + (6).to_bytes(4, "big")
     content += b"".join(number.to_bytes(2, "big") for number in (1, len(tracks), _TICKS))
     return content + b"".join(b"MTrk" + len(track).to_bytes(4, "big") + track for track in tracks)
+
+
+def _bend(cents: float, channel: int) -> bytes:
+    """Return the event that tunes a channel whose wheel reaches two semitones, as it does by default."""
+    value = max(0, min(16383, 8192 + round(cents / 200 * 8192)))
+    return bytes([0, 0xE0 | channel, value & 0x7F, value >> 7])
 
 
 def _events(notes: Sequence[Note], channel: int, end: int) -> bytes:

@@ -42,9 +42,11 @@ class Part:
         program: of General MIDI, counted from 0; the kit where the role is ``drums``.
         notes: in any order.
         volume: MIDI channel volume, 0 to 127.
+        cents: distance from A4 = 440 Hz, in [-200, 200].
     """
 
     role: str
     program: int
     notes: tuple[Note, ...]
     volume: int = 100
+    cents: float = 0.0
