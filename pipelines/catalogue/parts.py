@@ -120,7 +120,7 @@ class SyntheticAudio(Part):
     Attributes:
         seed: the seed of the corpus.
         clips: the number of clips of each kind, by subset.
-        packages: the Debian packages with the tools of accompaniments.
+        packages: the Debian packages with the tools of accompaniments and tunes.
     """
 
     kind: Literal["synthetic"]

@@ -1,7 +1,7 @@
 """The originals of a synthetic dataset: rendered on this machine, with tools from Debian packages.
 
 MMA (Musical MIDI Accompaniment) and a second soundfont are fetched as packages and used without being
-installed. Without them, accompaniments have tfkey's own styles and one soundfont.
+installed. Without them, accompaniments have tfkey's own styles, and they and tunes one soundfont.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def synthetic_tracks(
 
 
 def fetch_tools(audio: SyntheticAudio, folder: Path) -> Tools:
-    """Fetch what accompaniments are made with; say what is missing.
+    """Fetch what accompaniments and tunes are made with; say what is missing.
 
     Args:
         audio: names the packages.
@@ -78,10 +78,10 @@ def fetch_tools(audio: SyntheticAudio, folder: Path) -> Tools:
     for package in audio.packages:
         wanted = [_MMA_FOLDER, "usr/bin/mma"] if package == _MMA_PACKAGE else ["usr/share/sounds/"]
         try:
-            check_apt(f"{package}, for accompaniments")
+            check_apt(f"{package}, for synthetic music")
             files = debian_files(package, wanted, folder).files
         except DataError as error:
-            logging.getLogger(__name__).warning("%s; the accompaniments are made without it", error)
+            logging.getLogger(__name__).warning("%s; the clips are made without it", error)
             continue
         if package == _MMA_PACKAGE:
             mma = folder / package / _MMA_FOLDER

@@ -27,7 +27,7 @@ from tfkey.files import atomic_path, csv_lines, remove_partial, write_text
 from tfkey.keys import KEYS, Key, Mode
 from tfkey.processes import Crash, in_processes
 
-KINDS = ("electronic", "accompaniments", "songs")
+KINDS = ("electronic", "accompaniments", "songs", "tunes")
 HELD_OUT = 0.1
 """Share of the groups whose clips are for validation."""
 
@@ -94,7 +94,7 @@ def plan(counts: Mapping[str, int], seed: int, tools: Tools) -> list[Planned]:
     Args:
         counts: the number of clips of each kind.
         seed: the seed of the corpus.
-        tools: what accompaniments are made with; styles of MMA are planned only if it is there.
+        tools: what accompaniments and tunes are made with; styles of MMA are planned only if it is there.
 
     Raises:
         UsageError: a kind is unknown.
@@ -130,7 +130,7 @@ def render_corpus(
         folder: where to write; made if missing.
         counts: the number of clips of each kind.
         seed: the seed of the corpus.
-        tools: what accompaniments are made with.
+        tools: what accompaniments and tunes are made with.
         workers: the number of processes.
         progress: called with the number of clips that are ready and of all clips.
 
@@ -219,6 +219,10 @@ def _groups(kind: str, mode: Mode, tools: Tools) -> Sequence[str]:
         from pipelines.synthetic.songs import song
 
         return song.groups(mode)
+    if kind == "tunes":
+        from pipelines.synthetic.tunes import modes
+
+        return modes.group_names(mode)
     if kind == "accompaniments":
         from pipelines.synthetic.accompaniments import generator
 
@@ -235,6 +239,10 @@ def _generator(kind: str, tools: Tools) -> Generator:
         from pipelines.synthetic.songs.song import song
 
         return song
+    if kind == "tunes":
+        from pipelines.synthetic.tunes.generator import tune
+
+        return partial(tune, tools=tools)
     from pipelines.synthetic.accompaniments.generator import accompaniment
 
     return partial(accompaniment, tools=tools)

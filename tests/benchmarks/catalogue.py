@@ -14,7 +14,7 @@ from pipelines.catalogue.votes import read_votes
 from tests.benchmarks.results import add_option, figure, write_results
 
 ORIGINS = {"debian": "packages of Debian", "git": "public repositories"}
-SYNTHETIC = ("electronic", "accompaniments", "songs")
+SYNTHETIC = ("electronic", "accompaniments", "songs", "tunes")
 
 
 def counted() -> dict[str, dict[str, object]]:

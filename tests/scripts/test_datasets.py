@@ -48,7 +48,7 @@ def test_all(data: Path) -> None:
     lines = output.replace("\n          ", " ").splitlines()
     blocks = {line.split()[0]: " ".join(line.split()) for line in lines}
     names = ["beatport", "demo", "free_music", "gs_key", "gs_mtg", "gs_plus", "ncs", "my-set"]
-    kinds = ("accompaniments", "electronic", "songs")
+    kinds = ("accompaniments", "electronic", "songs", "tunes")
     assert set(blocks) == {*names, *(f"synthetic_{kind}" for kind in kinds)}
     assert "test, 604 tracks, about 850.0 MB" in blocks["gs_key"]
     assert "on disk: nothing" in blocks["gs_key"]

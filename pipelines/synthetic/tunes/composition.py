@@ -34,7 +34,7 @@ _APPROACH_SHARES = (0.26, 0.18, 0.06, 0.12, 0.08, 0.06, 0.08, 0.06, 0.05, 0.05)
 # Lowest and highest weights of degrees of a tune, relative to others. Many major tunes dwell on the fifth and
 # the sixth, and show their tonic by little more than their cadences.
 _MAJOR_TASTES = {0: (0.6, 1.25), 2: (0.8, 1.4), 7: (0.8, 1.6), 9: (1.0, 3.0)}
-_MINOR_TASTES = {0: (0.7, 1.25), 3: (0.8, 1.3), 5: (0.8, 1.2), 7: (0.8, 1.4), 10: (0.8, 1.3)}
+_MINOR_TASTES = {0: (0.9, 1.5), 3: (0.8, 1.2), 5: (0.8, 1.2), 7: (0.8, 1.4), 10: (0.8, 1.3)}
 
 _LOWEST = {-5: 0.4, 0: 0.22, -1: 0.12, -7: 0.12, -3: 0.07, -8: 0.07}
 
@@ -92,9 +92,7 @@ def compose(rng: np.random.Generator, dance: Dance, scale_name: str, plan: str) 
         ladder = _ladder(scale.degrees, low + lift, low + lift + int(rng.integers(13, 17)))
         writer = _Writer(rng, dance, ladder, [chord(name) for name in (first, second)[number % 2]], taste)
         parts.append(writer.part(number, circular=circular[number], leads_on=leads_on))
-    return [
-        Part(tuple(inflected(part.notes, scale_name, rng)), part.harmony, part.final) for part in parts
-    ]
+    return [Part(tuple(inflected(part.notes, scale_name, rng)), part.harmony, part.final) for part in parts]
 
 
 def _ladder(degrees: Sequence[int], low: int, high: int) -> list[int]:
@@ -198,7 +196,10 @@ class _Writer:
         if not inside or rng.random() < self.taste.free:
             inside = list(range(len(ladder)))
         weights = np.array(
-            [np.exp(-abs(place - near) / 2.0) * self.taste.weights.get(ladder[place] % 12, 1.0) for place in inside]
+            [
+                np.exp(-abs(place - near) / 2.0) * self.taste.weights.get(ladder[place] % 12, 1.0)
+                for place in inside
+            ]
         )
         return int(inside[int(self.rng.choice(len(inside), p=weights / weights.sum()))])
 
@@ -277,7 +278,8 @@ class _Writer:
 
     def _lead_on(self, notes: _Bar, start: int, final: float) -> _Bar:
         """Shorten the last note for one to three notes that lead to the beginning."""
-        unit = min(min(self.dance.rhythms, key=lambda rhythm: (len(rhythm) > 4, min(rhythm))))
+        rhythms: list[tuple[float, ...]] = list(self.dance.rhythms)
+        unit = min(min(rhythms, key=lambda rhythm: (len(rhythm) > 4, min(rhythm))))
         unit = max(unit, 0.3)
         count = int(self.rng.integers(1, 4 if final > 1.5 else 2))
         while count and count * unit > final * 0.6 + 1e-6:
@@ -285,9 +287,7 @@ class _Writer:
         if not count:
             return notes
         way = -1 if self.rng.random() < 0.6 else 1
-        led = [
-            (unit, _reflected(start + way * number, len(self.ladder))) for number in range(count, 0, -1)
-        ]
+        led = [(unit, _reflected(start + way * number, len(self.ladder))) for number in range(count, 0, -1)]
         return [*notes[:-1], (final - count * unit, notes[-1][1]), *led]
 
     def _timed(self, notes: _Bar) -> list[Note]:

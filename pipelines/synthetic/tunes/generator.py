@@ -154,4 +154,4 @@ def performance(stage: Stage, notes: Sequence[Note], scale_name: str, player: Pl
     own = own_version(rng, notes, modes.SCALES[scale_name].degrees, habits)
     played = sorted(stage.clock.played(own, rng, habits.jitter), key=lambda note: note.start)
     late = [Note(n.start + habits.lag, n.end + habits.lag, n.pitch, n.velocity) for n in played]
-    return [note for note in late if 0 < note.end and note.start < SECONDS and note.end > note.start]
+    return [note for note in late if note.end > 0 and note.start < SECONDS and note.end > note.start]

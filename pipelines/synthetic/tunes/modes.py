@@ -81,11 +81,13 @@ def inflected(notes: Sequence[Note], scale_name: str, rng: np.random.Generator) 
     pitches = [note.pitch for note in notes]
     for number in range(len(pitches) - 2, -1, -1):
         pitch, following = pitches[number], pitches[number + 1]
-        if often and pitch % 12 == 10 and following - pitch == 2 and rng.random() < often:
+        leads = pitch % 12 == 10 and following - pitch == 2 and rng.random() < often
+        leads |= scale_name == "melodic minor" and pitch % 12 == 8 and following - pitch == 3
+        if leads:
             pitches[number] = pitch + 1
-        elif scale_name == "melodic minor" and pitch % 12 == 8 and following - pitch == 3:
-            pitches[number] = pitch + 1
-    return [Note(note.start, note.end, pitch, note.velocity) for note, pitch in zip(notes, pitches, strict=True)]
+    return [
+        Note(note.start, note.end, pitch, note.velocity) for note, pitch in zip(notes, pitches, strict=True)
+    ]
 
 
 def group_names(mode: Mode) -> list[str]:
@@ -102,7 +104,12 @@ def chords_of(plan: str, dominant: str) -> tuple[list[str], list[str]]:
     for name in (*names, dominant):
         chord(name)
     first, second = names[:4], names[4:]
-    return [*first, *first[:2], dominant, first_tonic(names)], [*second, *second[:2], dominant, first_tonic(names)]
+    return [*first, *first[:2], dominant, first_tonic(names)], [
+        *second,
+        *second[:2],
+        dominant,
+        first_tonic(names),
+    ]
 
 
 def first_tonic(names: Sequence[str]) -> str:
