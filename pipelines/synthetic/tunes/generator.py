@@ -30,7 +30,7 @@ _SECONDS_A_BEAT = 60.0
 
 
 def groups(mode: Mode) -> list[str]:
-    """Return the groups of a mode: a scale and the harmony behind its bars, ``dorian: i i bVII ...``."""
+    """Return the groups of a mode: a scale and the harmony behind its bars, ``dorian - i i bVII ...``."""
     return modes.group_names(mode)
 
 
@@ -55,7 +55,7 @@ def tune(rng: np.random.Generator, key: Key, group: str, tools: Tools) -> Clip:
         raise UsageError(f"{group!r} is not a group of tunes in {key.mode}")
     if not tools.soundfonts:
         raise UsageError("tunes need at least one soundfont")
-    scale_name, plan = group.split(": ", 1)
+    scale_name, plan = group.split(" - ", 1)
     cents = draw_cents(rng)
     dance_name = weighted(rng, {name: dance.share for name, dance in DANCES.items()})
     dance = DANCES[dance_name]

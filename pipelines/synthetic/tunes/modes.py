@@ -91,8 +91,10 @@ def inflected(notes: Sequence[Note], scale_name: str, rng: np.random.Generator) 
 
 
 def group_names(mode: Mode) -> list[str]:
-    """Return the scales of a mode with each of their plans, such as ``dorian: i i bVII i ...``."""
-    return [f"{name}: {plan}" for name, scale in SCALES.items() if scale.mode == mode for plan in scale.plans]
+    """Return the scales of a mode with each of their plans, such as ``dorian - i i bVII i ...``."""
+    return [
+        f"{name} - {plan}" for name, scale in SCALES.items() if scale.mode == mode for plan in scale.plans
+    ]
 
 
 def chords_of(plan: str, dominant: str) -> tuple[list[str], list[str]]:

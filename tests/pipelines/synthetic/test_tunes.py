@@ -14,6 +14,7 @@ from pipelines.synthetic.accompaniments.generator import Tools
 from pipelines.synthetic.accompaniments.midi import midi_bytes
 from pipelines.synthetic.accompaniments.rendering import packaged_soundfont, render
 from pipelines.synthetic.clip import SAMPLE_RATE, SAMPLES, SECONDS, Clip
+from pipelines.synthetic.corpus import is_held_out
 from pipelines.synthetic.songs.chords import Span, chord
 from pipelines.synthetic.songs.notes import Clock, Note
 from pipelines.synthetic.songs.stage import Stage
@@ -68,7 +69,7 @@ def clips() -> list[tuple[Key, str, Clip]]:
 
 
 def test_groups_are_many_and_their_scales_have_the_shares_of_sessions() -> None:
-    counts = {mode: Counter(name.split(":")[0] for name in groups(mode)) for mode in MODES}
+    counts = {mode: Counter(name.split(" - ")[0] for name in groups(mode)) for mode in MODES}
     assert len(set(groups("major"))) == len(groups("major")) >= 24
     assert len(set(groups("minor"))) == len(groups("minor")) >= 20
     assert not set(groups("major")) & set(groups("minor"))
@@ -114,6 +115,11 @@ def test_some_mixolydian_tunes_have_both_sevenths() -> None:
     assert all(10 in pitches for pitches in heard)
 
 
+def test_both_modes_have_groups_for_validation() -> None:
+    for mode in MODES:
+        assert {is_held_out("tunes", group) for group in groups(mode)} == {True, False}
+
+
 # Composition.
 
 
@@ -143,7 +149,7 @@ def test_most_parts_end_on_the_tonic_and_every_tune_has_one_that_does(mode: Mode
     on_tonic = []
     for seed in range(120):
         rng = np.random.default_rng(seed)
-        scale_name, plan = groups(mode)[seed % len(groups(mode))].split(": ")
+        scale_name, plan = groups(mode)[seed % len(groups(mode))].split(" - ")
         dance = DANCES[weighted(rng, {name: dance.share for name, dance in DANCES.items()})]
         home = [part.final.pitch % 12 == 0 for part in compose(rng, dance, scale_name, plan)]
         assert any(home)
@@ -347,7 +353,7 @@ def test_clips_have_the_form_of_clips(clips: list[tuple[Key, str, Clip]]) -> Non
             settings
         )
         assert settings["dance"] in DANCES
-        assert group.startswith(f"{settings['scale']}: ")
+        assert group.startswith(f"{settings['scale']} - ")
         assert -50 <= float(settings["cents"]) <= 50
 
 
@@ -374,7 +380,7 @@ def test_the_spectrum_moves_with_the_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "group"), [(Key(0, "major"), "dorian: i"), (Key(0, "minor"), groups("major")[0])]
+    ("key", "group"), [(Key(0, "major"), "dorian - i"), (Key(0, "minor"), groups("major")[0])]
 )
 def test_groups_that_are_not_of_the_mode_are_refused(key: Key, group: str) -> None:
     with pytest.raises(UsageError, match="is not a group of tunes"):
