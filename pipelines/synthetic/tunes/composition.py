@@ -279,8 +279,8 @@ class _Writer:
     def _lead_on(self, notes: _Bar, start: int, final: float) -> _Bar:
         """Shorten the last note for one to three notes that lead to the beginning."""
         rhythms: list[tuple[float, ...]] = list(self.dance.rhythms)
-        unit = min(min(rhythms, key=lambda rhythm: (len(rhythm) > 4, min(rhythm))))
-        unit = max(unit, 0.3)
+        quickest = min(rhythms, key=lambda rhythm: (len(rhythm) > 4, min(rhythm)))
+        unit = max(min(quickest), 0.3)
         count = int(self.rng.integers(1, 4 if final > 1.5 else 2))
         while count and count * unit > final * 0.6 + 1e-6:
             count -= 1
