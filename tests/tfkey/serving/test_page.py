@@ -199,6 +199,21 @@ def test_the_table_exports_as_csv(page: Page, songs: dict[str, Path], tmp_path: 
     assert "decoded" in rows["broken.mp3"]["error"]
 
 
+def test_no_name_is_a_formula_in_a_spreadsheet(page: Page, songs: dict[str, Path], tmp_path: Path) -> None:
+    names = ["=1+1.wav", "+1.wav", "-1.wav", "@SUM(1;2).wav", " =2.wav", "\uff1d3.wav", "\t=4.wav"]
+    plain = ["1-1.wav", "'.wav", "a;=5.wav"]
+    for name in [*names, *plain]:
+        shutil.copy(songs["silent.wav"], tmp_path / name)
+    page.drop(*(tmp_path / name for name in [*names, *plain]), songs[EMPIRE])
+    page.wait_until_done(len(names) + len(plain) + 1)
+    text = page.download("#export-csv", "keys.csv").decode()
+    rows = {row["file"]: row for row in csv.DictReader(io.StringIO(text, newline=""))}
+    assert set(rows) == {f"'{name}" for name in names} | {*plain, EMPIRE}
+    assert '"a;=5.wav",' in text
+    # A number below zero stays a number.
+    assert -5 < float(rows[EMPIRE]["tuning_cents"]) < 0
+
+
 def test_songs_are_removed_and_not_added_twice(page: Page, songs: dict[str, Path]) -> None:
     page.drop(songs[WEST], songs[LAVA])
     page.wait_until_done(2)

@@ -4,12 +4,17 @@ const COLUMNS = [
   "file", "key", "camelot", "open_key", "short", "confidence", "reason", "tuning_cents", "seconds", "warning", "error",
 ];
 
-/** The songs as CSV, RFC 4180; the columns that `tfkey predict` writes, too, have the same names. */
+/**
+ * The songs as CSV, RFC 4180, for spreadsheets; the columns that `tfkey predict` writes, too, have the same names.
+ *
+ * Spreadsheet programs execute a text that begins like a formula, and files may have any name. Such a text gets an
+ * apostrophe in front (OWASP, "CSV Injection"). Numbers stay as they are: a tuning may begin with a minus sign.
+ */
 export function toCsv(songs) {
   const rows = songs.map(({ path, answer, error }) => [
-    path, answer?.key, answer?.notations?.camelot, answer?.notations?.open_key, answer?.notations?.short,
-    rounded(answer?.key ? answer.confidence : null, 4), answer?.reason, rounded(answer?.tuning_cents, 1),
-    rounded(answer?.seconds, 2), answer?.warning, error,
+    text(path), answer?.key, answer?.notations?.camelot, answer?.notations?.open_key, answer?.notations?.short,
+    rounded(answer?.key ? answer.confidence : null, 4), text(answer?.reason), rounded(answer?.tuning_cents, 1),
+    rounded(answer?.seconds, 2), text(answer?.warning), text(error),
   ]);
   return [COLUMNS, ...rows].map((row) => `${row.map(field).join(",")}\r\n`).join("");
 }
@@ -42,7 +47,14 @@ function rounded(number, digits) {
   return number === null || number === undefined ? "" : String(Number(number.toFixed(digits)));
 }
 
+/** A text that no spreadsheet takes for a formula, be its sign plain or full-width. */
+function text(value) {
+  const plain = String(value ?? "");
+  return /^\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|^[\t\r\n]/.test(plain) ? `'${plain}` : plain;
+}
+
 function field(value) {
-  const text = String(value ?? "");
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const written = String(value ?? "");
+  // Semicolons and tabs, too: some programs take them for the separator.
+  return /[",;\t\r\n]/.test(written) ? `"${written.replaceAll('"', '""')}"` : written;
 }
