@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tests.benchmarks import transposed
 from tests.benchmarks.pretrained import compared, lines, read_table, scores, write_scores
-from tests.benchmarks.transposed import SHIFTS, follows, main, moved
+from tests.benchmarks.transposed import SHIFTS, Followed, follow, main, moved, results, transpose
+from tfkey.audio.reading import encode, read
 from tfkey.errors import DataError
 from tfkey.inference.pretrained import Score, pretrained_folder
 from tfkey.keys import Key
 
 C, G, A_MINOR = (Key.parse(name) for name in ("C major", "G major", "A minor"))
+RATE = 22050
 
 
 @pytest.fixture
@@ -79,29 +84,100 @@ def test_keys_move(key, semitones, expected) -> None:
     assert moved(Key.parse(key), semitones) == Key.parse(expected)
 
 
-def test_sox_gets_cents(tmp_path, monkeypatch) -> None:
-    program = tmp_path / "bin" / "sox"
+class Exact:
+    """Hears exactly by how much a file was moved, which it contains as text, but for one interval."""
+
+    metadata = SimpleNamespace(features=SimpleNamespace(sample_rate=RATE))
+
+    def __init__(self, per_semitone: int) -> None:
+        self.per_semitone = per_semitone
+
+    def estimate(self, recording):
+        whole = not isinstance(recording, Path)
+        semitones = 0 if whole else int(recording.read_text()) // self.per_semitone
+        return SimpleNamespace(key=moved(C, semitones if semitones != 6 else 5), confidence=0.7)
+
+
+@pytest.mark.parametrize(
+    ("tool", "per_semitone", "amount", "source", "target"),
+    [("sox", 100, "$6", "$3", "$4"), ("rubberband", 1, "$4", "$5", "$6")],
+)
+def test_programs_get_the_interval(tmp_path, monkeypatch, tool, per_semitone, amount, source, target) -> None:
+    program = tmp_path / "bin" / tool
     program.parent.mkdir()
-    # It writes its cents in place of audio, and refuses one file.
+    # It writes the interval in place of audio, and refuses any but a WAV file.
     program.write_text(
-        '#!/bin/sh\ncase "$3" in *bad*) echo "no such format" >&2; exit 2;; esac\necho "$6" > "$4"\n'
+        f'#!/bin/sh\n[ "$(head -c 4 "{source}")" = RIFF ] || exit 1\n'
+        f'[ -e refuse ] && {{ echo "no such format" >&2; exit 2; }}\necho "{amount}" > "{target}"\n'
     )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.chdir(tmp_path)
+    song, kept = tmp_path / "song.wav", tmp_path / "kept"
+    song.write_bytes(encode(np.full(RATE, 0.5, np.float32), RATE, "WAV"))
+    kept.mkdir()
+    found = follow(Exact(per_semitone), song, "a/song.wav", G, tool, kept)
+    assert found == Followed("a/song.wav", 0.7, False, {shift: shift != 6 for shift in SHIFTS}, 0)
+    assert len(list(kept.iterdir())) == len(SHIFTS)
+    Path("refuse").touch()
+    # What is there is not made again.
+    assert follow(Exact(per_semitone), song, "a/song.wav", C, tool, kept).right
+    with pytest.raises(DataError, match=rf"other.wav-5: {tool} cannot transpose it \(no such format\)"):
+        follow(Exact(per_semitone), song, "other.wav", None, tool, kept)
 
-    class Exact:
-        def estimate(self, path):
-            semitones = int(path.read_text()) // 100 if path.suffix == ".wav" else 0
-            return type("Estimate", (), {"key": moved(C, semitones if semitones != 6 else 5)})
 
-    found = follows(Exact(), tmp_path / "song.ogg", tmp_path)
-    assert found == {shift: shift != 6 for shift in SHIFTS}
-    with pytest.raises(DataError, match=r"bad.ogg: sox cannot transpose it \(no such format\)"):
-        follows(Exact(), tmp_path / "bad.ogg", tmp_path)
+@pytest.mark.parametrize("semitones", [-5, 0, 6])
+def test_speed_is_exact(tmp_path, semitones) -> None:
+    times = np.arange(RATE) / RATE
+    transpose(np.sin(2 * np.pi * 440 * times), RATE, semitones, "speed", tmp_path / "a.wav")
+    found = read(tmp_path / "a.wav", RATE)
+    ratio = 2 ** (semitones / 12)
+    assert found.size == pytest.approx(RATE / ratio, abs=2)
+    spectrum = np.abs(np.fft.rfft(found * np.hanning(found.size), 1 << 18))
+    assert spectrum.argmax() * RATE / (1 << 18) == pytest.approx(440 * ratio, rel=1e-3)
 
 
-def test_missing_sox_is_named(monkeypatch, capsys) -> None:
+def test_shares_are_those_of_the_recordings() -> None:
+    ups = {shift: shift > 0 for shift in SHIFTS}
+    found = [
+        Followed("1", 0.9, True, dict.fromkeys(SHIFTS, True), 0),
+        Followed("2", 0.5, False, ups, 2),
+    ]
+    report = results(found, {"x": ["1"], "y": ["2"], "z": []})
+    values = {name: item["value"] for name, item in report["figures"].items()}
+    assert values["all"] == pytest.approx(100 * (11 + 6) / 22, rel=1e-5)
+    assert (values["set-x"], values["sure"], values["right"], values["right-and-sure"]) == (
+        100,
+        100,
+        100,
+        100,
+    )
+    assert values["set-y"] == values["unsure"] == values["wrong"] == pytest.approx(100 * 6 / 11, rel=1e-5)
+    assert (values["up-1"], values["down-5"]) == (100, 50)
+    assert (values["recordings"], values["unanswered"]) == (2, 2)
+    assert "set-z" not in values
+    assert report["tables"]["shares"]["rows"][0] == ["answers that move along", "2", "77.3 [54.5, 100.0]"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [
+        ("sox", "sox is not installed; install it (Debian: apt-get install sox)"),
+        ("rubberband", "rubberband is not installed; install it (Debian: apt-get install rubberband-cli)"),
+    ],
+)
+def test_missing_programs_are_named(monkeypatch, capsys, tool, words) -> None:
     monkeypatch.setattr(transposed.shutil, "which", lambda name: None)
-    monkeypatch.setattr("sys.argv", ["transposed"])
+    monkeypatch.setattr("sys.argv", ["transposed", "--tool", tool])
     assert main() == 1
-    assert "sox is not installed" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"{words}\n"
+
+
+def test_an_old_rubberband_is_named(tmp_path, monkeypatch, capsys) -> None:
+    program = tmp_path / "rubberband"
+    program.write_text("#!/bin/sh\necho '--crisp' >&2\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("sys.argv", ["transposed", "--tool", "rubberband"])
+    assert main() == 1
+    assert "rubberband is older than version 3" in capsys.readouterr().err
