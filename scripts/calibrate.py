@@ -19,9 +19,11 @@ from scripts.tables import show_table
 if TYPE_CHECKING:
     from tfkey.inference.calibrating import Network
     from tfkey.scoring.confidence import Confidence, SetFigures
+    from tfkey.scoring.mirex import Figure
 
 _SCORES = (
     "set", "files", "no key", "MIREX weighted", "correct", "top 3", "error before", "after", "by chance",
+    "debiased",
 )  # fmt: skip
 
 
@@ -69,8 +71,9 @@ def command(
 
     Prints a table for each set of recordings (column set) and for all of them together: scores with 95 %
     bootstrap intervals; the share whose key is among the three most probable ones; the expected calibration
-    error before and after, and that of so many recordings if every confidence were right; and, for several
-    values of --min-confidence, the share of recordings that get an answer and the share of these answers
+    error before and after, that of so many recordings if every confidence were right, and the root mean
+    square error after, without what chance adds, with its interval; and, for several values of
+    --min-confidence, the share of recordings that get an answer and the share of these answers
     that is right. The figures after calibration are by cross-fitting: the temperature of each recording was
     fitted on other recordings. Recordings that NETWORK finds to have no key count as wrong.
 
@@ -137,7 +140,7 @@ def _show(network: Network, found: Confidence, reference: Path) -> None:
     click.echo(
         f"  of single intervals    {network.interval_temperature:.3f} -> {found.interval_temperature:.3f} "
         f"(calibration error {_percent(found.interval_error_before)} -> "
-        f"{_percent(found.interval_error_after)})"
+        f"{_percent(found.interval_error_after)}, debiased {_with_interval(found.interval_error_debiased)})"
     )
     click.echo("")
     scores = [_scores(*item) for item in found.sets.items()]
@@ -161,12 +164,17 @@ def _scores(name: str, figures: SetFigures) -> list[str]:
         _percent(figures.error_before),
         _percent(figures.error_after),
         _percent(figures.error_by_chance),
+        _with_interval(figures.error_debiased),
     ]
 
 
 def _answered(figures: SetFigures, least: float) -> str:
     found = figures.thresholds.get(least)
     return "-" if found is None else f"{_percent(found.answered)} / {_percent(found.right)}"
+
+
+def _with_interval(figure: Figure | None) -> str:
+    return "-" if figure is None else f"{figure}"
 
 
 def _percent(share: float | None) -> str:

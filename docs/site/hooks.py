@@ -73,8 +73,8 @@ _PYTHON = {
     "scores": (
         "Scores",
         ["tfkey.scoring.mirex", "tfkey.scoring.evaluation", "tfkey.scoring.calibration",
-         "tfkey.scoring.confidence", "tfkey.scoring.comparison", "tfkey.scoring.charts",
-         "tfkey.scoring.report"],
+         "tfkey.scoring.debiased", "tfkey.scoring.confidence", "tfkey.scoring.comparison",
+         "tfkey.scoring.charts", "tfkey.scoring.report"],
     ),
     "runs": (
         "Runs, settings, export",

@@ -22,6 +22,7 @@ from tfkey.scoring.calibration import (
     negative_log_likelihood,
     reliability,
 )
+from tfkey.scoring.debiased import root, squared_calibration_error
 from tfkey.scoring.mirex import Figure, bootstrap_interval, track_scores
 
 FOLDS = 10
@@ -82,6 +83,8 @@ class SetFigures:
             recordings to fit it.
         error_by_chance: the mean calibration error of so many recordings if every confidence were right, at
             the fitted temperature; a smaller ``error_after`` is luck. None like it.
+        error_debiased: the root mean square calibration error after, without what chance adds
+            (:mod:`tfkey.scoring.debiased`), with its interval. None like ``error_after``.
         thresholds: by least confidence, with cross-fitting; empty if there were too few recordings.
     """
 
@@ -93,6 +96,7 @@ class SetFigures:
     error_before: float | None
     error_after: float | None
     error_by_chance: float | None
+    error_debiased: Figure | None
     thresholds: Mapping[float, Threshold]
 
     def as_dict(self) -> dict[str, Any]:
@@ -101,6 +105,7 @@ class SetFigures:
             **asdict(self),
             "weighted": self.weighted._asdict(),
             "correct": self.correct._asdict(),
+            "error_debiased": _as_dict(self.error_debiased),
             "thresholds": {f"{least:g}": asdict(found) for least, found in self.thresholds.items()},
         }
 
@@ -118,6 +123,8 @@ class Confidence:
         interval_error_before: the calibration error of single intervals at the temperature that the network
             had for them; None without intervals.
         interval_error_after: the same with the fitted one, by cross-fitting; None for too few recordings.
+        interval_error_debiased: as :attr:`SetFigures.error_debiased`, for single intervals; those of one
+            recording count as alike.
         sets: the figures by set, in the order of their first recording, and of all together
             (:data:`POOLED`) at the end.
     """
@@ -129,12 +136,16 @@ class Confidence:
     nll_after: float
     interval_error_before: float | None
     interval_error_after: float | None
+    interval_error_debiased: Figure | None
     sets: Mapping[str, SetFigures]
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""
-        values = {name: value for name, value in vars(self).items() if name != "sets"}
-        return {**values, "sets": {name: figures.as_dict() for name, figures in self.sets.items()}}
+        return {
+            **vars(self),
+            "interval_error_debiased": _as_dict(self.interval_error_debiased),
+            "sets": {name: figures.as_dict() for name, figures in self.sets.items()},
+        }
 
 
 def assess(
@@ -178,6 +189,7 @@ def assess(
         nll_after=negative_log_likelihood(calibrated(rows, fitted), labels),
         interval_error_before=of_intervals[1],
         interval_error_after=of_intervals[2],
+        interval_error_debiased=of_intervals[3],
         sets=sets,
     )
 
@@ -221,16 +233,17 @@ def cross_fitted(probabilities: ArrayLike, labels: ArrayLike, part: ArrayLike) -
 
 def _of_intervals(
     answers: Answers, place: NDArray[np.intp], fallback: float, temperature: float
-) -> tuple[float, float | None, float | None]:
-    """The temperature of single intervals, and their calibration error before and after."""
+) -> tuple[float, float | None, float | None, Figure | None]:
+    """The temperature of single intervals, and their calibration error before, after, and debiased."""
     rows, truth, part = answers.intervals, answers.labels[answers.owners], place[answers.owners]
     if not len(rows):
-        return fallback, None, None
+        return fallback, None, None, None
     after = cross_fitted(rows, truth, part)
     return (
         fit_temperature(log_probabilities(rows), truth),
         _error(calibrated(rows, temperature), truth),
         None if after is None else _error(after, truth),
+        None if after is None else _debiased(after, truth, answers.owners),
     )
 
 
@@ -263,6 +276,7 @@ def _figures(
         error_before=_error(before[answered], truth) if truth.size else None,
         error_after=None if fitted is None else _error(fitted, truth),
         error_by_chance=None if fitted is None else _by_chance(fitted, truth),
+        error_debiased=None if fitted is None else _debiased(fitted, truth),
         thresholds=thresholds,
     )
 
@@ -277,3 +291,14 @@ def _error(probabilities: NDArray[np.float64], labels: NDArray[np.intp]) -> floa
 
 def _by_chance(probabilities: NDArray[np.float64], labels: NDArray[np.intp]) -> float:
     return reliability(probabilities, labels).figures["ece_by_chance"].value
+
+
+def _debiased(
+    probabilities: NDArray[np.float64], labels: NDArray[np.intp], owners: NDArray[np.intp] | None = None
+) -> Figure | None:
+    right = probabilities.argmax(axis=1) == labels
+    return root(squared_calibration_error(probabilities.max(axis=1), right, owners))
+
+
+def _as_dict(figure: Figure | None) -> dict[str, float] | None:
+    return None if figure is None else figure._asdict()

@@ -59,6 +59,8 @@ def test_overconfidence_is_found_and_cured() -> None:
         assert figures.error_after < 0.1 < 0.15 < figures.error_before
         # The answers are right as often as their confidences say: what is left is chance.
         assert 0.3 < figures.error_by_chance / figures.error_after < 3
+        assert figures.error_debiased.low <= figures.error_debiased.value < 0.1
+    assert found.interval_error_debiased.value < 0.06
     pooled = found.sets["all"]
     assert (pooled.files, pooled.without_key) == (400, 0)
     assert pooled.weighted.low < pooled.weighted.value < pooled.weighted.high
@@ -98,6 +100,7 @@ def test_few_recordings() -> None:
     (figures,) = found.sets.values()
     assert figures.error_before is not None
     assert (figures.error_after, figures.error_by_chance, found.interval_error_after) == (None, None, None)
+    assert (figures.error_debiased, found.interval_error_debiased) == (None, None)
     assert not figures.thresholds
     silent = answers(3)
     nothing = Answers(
