@@ -83,7 +83,7 @@ tensorboard: $(READY)  ## watch runs and searches in a browser
 	$(BIN)/tensorboard --logdir runs $(ARGS)
 
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # Beside TensorFlow, in an environment of its own: JAX takes 350 MB more, for training on several hosts only.
 JAX_VENV ?= .venv-jax

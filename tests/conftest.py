@@ -20,6 +20,11 @@ import yaml
 
 from tests.base_install import pytest_fixture_setup, pytest_make_collect_report, pytest_pyfunc_call  # noqa: F401
 from tests.object_store import _running_store, impatient, object_store  # noqa: F401
+from tests.order import (  # noqa: F401
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_xdist_auto_num_workers,
+)
 from tfkey.config import Config
 from tfkey.keys import Key
 
