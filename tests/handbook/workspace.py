@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import os
 import shutil
 import stat
@@ -86,10 +88,18 @@ def environment(folder: Path) -> dict[str, str]:
 
 def _copy(source: Path, target: Path, *, seconds: int = -1) -> None:
     """Copy a recording, or its beginning, in the format of the suffix."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(_encoded(source, target.suffix, seconds))
+
+
+@functools.cache
+def _encoded(source: Path, suffix: str, seconds: int) -> bytes:
+    """Once for all pages: encoding MP3 takes longer than many a block."""
+    content = io.BytesIO()
     with soundfile.SoundFile(source) as stream:
         waveform = stream.read(seconds * stream.samplerate if seconds > 0 else -1)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(target, waveform, stream.samplerate)
+        soundfile.write(content, waveform, stream.samplerate, format=suffix.removeprefix("."))
+    return content.getvalue()
 
 
 def _list_tracks(folder: Path, table: Path) -> None:
