@@ -18,7 +18,7 @@ from tfkey.keys import Notation
 from tfkey.storage import is_remote, located, shown
 
 if TYPE_CHECKING:
-    from tfkey.cluster.engine import Cluster
+    from tfkey.cluster.connection import Cluster
     from tfkey.inference.many_files import Judging, Model
 
 
@@ -86,7 +86,7 @@ def check(request: Request) -> None:
     if request.probabilities and form_of(request).format == "table":
         raise click.UsageError("--probabilities: needs --format csv, json or jsonl")
     if request.probabilities and request.over_time:
-        raise click.UsageError("--probabilities: does not go together with --over-time")
+        raise click.UsageError("--probabilities: cannot be combined with --over-time")
     if request.null and "-" not in request.paths:
         raise click.UsageError("--null: needs a list on stdin; give - as a path")
     wants_files = request.write_tags or request.picture is not None
@@ -105,7 +105,7 @@ def check(request: Request) -> None:
 def _check_streaming(request: Request) -> None:
     """Refuse what needs all files at once, or what workers elsewhere do not do."""
     if request.cluster is not None and request.workers is not None:
-        raise click.UsageError("--workers: does not go together with --cluster, which has its own workers")
+        raise click.UsageError("--workers: cannot be combined with --cluster, which has its own workers")
     if request.shard_size is not None:
         if request.target is None:
             raise click.UsageError("--shard-size: needs --output, the folder of the parts")
@@ -115,10 +115,10 @@ def _check_streaming(request: Request) -> None:
         option = "--cluster" if request.cluster_address is not None else "--shard-size"
         for name, value in (("--picture", request.picture), ("--reference", request.reference)):
             if value is not None:
-                raise click.UsageError(f"{name}: does not go together with {option}")
+                raise click.UsageError(f"{name}: cannot be combined with {option}")
         if request.skip_existing and request.write_tags and request.output is not None:
             raise click.UsageError(
-                f"--skip-existing: with {option} and --output, does not go together with --write-tags"
+                f"--skip-existing: with {option} and --output, cannot be combined with --write-tags"
             )
 
 

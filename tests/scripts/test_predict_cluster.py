@@ -196,14 +196,14 @@ def test_nothing_listens(tfkey: Any, music: list[Path], tmp_path: Path) -> None:
     [
         (["--cluster", "node1"], "--cluster 'node1' is not the address of a Dask scheduler; give HOST:PORT"),
         (["--cluster-timeout", "3"], "--cluster-timeout: needs --cluster"),
-        (["--cluster", "n:1", "--workers", "2"], "--workers: does not go together with --cluster"),
-        (["--cluster", "n:1", "--picture", "."], "--picture: does not go together with --cluster"),
-        (["--cluster", "n:1", "--reference", "r.csv"], "--reference: does not go together with --cluster"),
+        (["--cluster", "n:1", "--workers", "2"], "--workers: cannot be combined with --cluster"),
+        (["--cluster", "n:1", "--picture", "."], "--picture: cannot be combined with --cluster"),
+        (["--cluster", "n:1", "--reference", "r.csv"], "--reference: cannot be combined with --cluster"),
         (["--shard-size", "3"], "--shard-size: needs --output, the folder of the parts"),
         (["--shard-size", "3", "--output", "out"], "--shard-size: needs --format csv, json or jsonl"),
         (
             ["--shard-size", "3", "--output", "o", "--format", "csv", "--skip-existing", "--write-tags"],
-            "--skip-existing: with --shard-size and --output, does not go together with --write-tags",
+            "--skip-existing: with --shard-size and --output, cannot be combined with --write-tags",
         ),
     ],
 )

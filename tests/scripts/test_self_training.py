@@ -121,7 +121,7 @@ def test_probabilities_in_every_format(tfkey, music, tmp_path, suffix):
         ((), "--probabilities: needs --format csv, json or jsonl"),
         (("--format", "table"), "--probabilities: needs --format csv, json or jsonl"),
         (("--output", "keys.txt"), "--probabilities: needs --format csv, json or jsonl"),
-        (("--format", "csv", "--over-time"), "--probabilities: does not go together with --over-time"),
+        (("--format", "csv", "--over-time"), "--probabilities: cannot be combined with --over-time"),
     ],
 )
 def test_probabilities_that_cannot_be_written(tfkey, options, words):

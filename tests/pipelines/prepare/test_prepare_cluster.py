@@ -20,8 +20,7 @@ from tests.conftest import contents, write_settings
 from tests.dask_cluster import DaskCluster, dask_cluster, free_port
 from tests.object_store import ObjectStore
 from tests.pipelines.prepare.crashing import Crashing
-from tfkey.cluster.connection import check_cluster
-from tfkey.cluster.engine import Cluster
+from tfkey.cluster.connection import Cluster, check_cluster
 from tfkey.config import Config
 from tfkey.errors import TfkeyError
 from tfkey.keys import Key
@@ -184,7 +183,7 @@ def test_worker_without_the_storage(
     ("options", "code", "message"),
     [
         (["--cluster", "node"], 2, "--cluster 'node' is not the address of a Dask scheduler"),
-        (["--cluster", "{}", "--workers", "2"], 2, "--workers: does not go together with --cluster"),
+        (["--cluster", "{}", "--workers", "2"], 2, "--workers: cannot be combined with --cluster"),
         (["--cluster", "{}", "--cluster-timeout", "0.3"], 1, "no Dask scheduler can be reached"),
     ],
 )
