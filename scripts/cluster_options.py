@@ -11,7 +11,7 @@ import click
 from tfkey.errors import UsageError
 
 if TYPE_CHECKING:
-    from tfkey.cluster.engine import Cluster
+    from tfkey.cluster.connection import Cluster
 
 PATIENCE = 60.0
 
@@ -48,8 +48,7 @@ def cluster_of(address: str | None, timeout: float | None) -> Cluster | None:
         if timeout is not None:
             raise click.UsageError("--cluster-timeout: needs --cluster")
         return None
-    from tfkey.cluster.connection import check_address
-    from tfkey.cluster.engine import Cluster
+    from tfkey.cluster.connection import Cluster, check_address
 
     try:
         check_address(address)

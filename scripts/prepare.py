@@ -16,7 +16,7 @@ from tfkey.errors import TfkeyError, UsageError
 from tfkey.storage import is_remote, shown
 
 if TYPE_CHECKING:
-    from tfkey.cluster.engine import Cluster
+    from tfkey.cluster.connection import Cluster
 
 
 @click.command("prepare")
@@ -86,9 +86,7 @@ def command(
         check_request(config, dataset, source)
     if cluster is not None:
         if workers is not None:
-            raise click.UsageError(
-                "--workers: does not go together with --cluster, which has its own workers"
-            )
+            raise click.UsageError("--workers: cannot be combined with --cluster, which has its own workers")
         if config.mode == "images":
             click.echo("--cluster: pictures are only copied, which this machine does itself", err=True)
             cluster = None

@@ -11,8 +11,8 @@ import click
 from pydantic import ValidationError
 
 from tfkey.errors import MissingExtraError
+from tfkey.sections import complaint
 from tfkey.serving.settings import ServerSettings
-from tfkey.settings import complaint
 
 if TYPE_CHECKING:
     from tfkey.inference.many_files import Model
@@ -27,20 +27,28 @@ _LIMITS = (
     (
         "max_memory_mb",
         click.INT,
-        "Most memory in MB (2**20 bytes) that a process takes for a request, on top of its network.",
+        "Maximum memory in MB (2**20 bytes) that a process takes for a request, on top of its network.",
     ),
 )
 _UPLOAD_LIMITS = (
     ("max_upload_mb", click.FLOAT, "Largest request, in MB (2**20 bytes)."),
-    ("max_requests", click.INT, "Most requests in progress at once; further ones get status 503."),
+    (
+        "max_requests",
+        click.INT,
+        "Maximum number of requests in progress at once; further ones get status 503.",
+    ),
     (
         "body_timeout_seconds",
         click.FLOAT,
         "Time without a byte, in seconds, after which an upload is given up.",
     ),
     ("upload_timeout_seconds", click.FLOAT, "Longest time of an upload, in seconds."),
-    ("max_rows", click.INT, "Most rows of a request of :predict."),
-    ("max_batch", click.INT, "Most requests of :predict that a process answers together; 1 for no batches."),
+    ("max_rows", click.INT, "Maximum number of rows in a request of :predict."),
+    (
+        "max_batch",
+        click.INT,
+        "Maximum number of requests of :predict that a process answers together; 1: no batches.",
+    ),
     ("batch_wait_seconds", click.FLOAT, "Time in seconds that a request of :predict waits for others."),
     (
         "stop_seconds",

@@ -28,6 +28,7 @@ from pydantic import (
 
 from tfkey.config_layers import config_root, expand, find_config, merge, named, parse_override, read_yaml
 from tfkey.errors import ConfigError, UsageError
+from tfkey.sections import Section, complaint
 from tfkey.settings import (
     AugmentConfig,
     DataMode,
@@ -35,10 +36,8 @@ from tfkey.settings import (
     IntervalConfig,
     LossConfig,
     ModelConfig,
-    Section,
     SplitConfig,
     TrainConfig,
-    complaint,
 )
 from tfkey.storage import is_remote, located, redacted, shown
 

@@ -17,7 +17,8 @@ from pydantic.fields import FieldInfo
 from tfkey.config import Config
 from tfkey.errors import UsageError
 from tfkey.models import MODEL_NAMES, settings_class
-from tfkey.settings import ModelConfig, close_to, is_section
+from tfkey.sections import close_to, is_section
+from tfkey.settings import ModelConfig
 
 
 @dataclass(frozen=True)

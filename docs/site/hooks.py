@@ -72,9 +72,9 @@ _PYTHON = {
     ),
     "scores": (
         "Scores",
-        ["tfkey.scoring.mirex", "tfkey.scoring.evaluation", "tfkey.scoring.calibration",
-         "tfkey.scoring.debiased", "tfkey.scoring.confidence", "tfkey.scoring.comparison",
-         "tfkey.scoring.charts", "tfkey.scoring.report"],
+        ["tfkey.scoring.mirex", "tfkey.scoring.bootstrap", "tfkey.scoring.evaluation",
+         "tfkey.scoring.calibration", "tfkey.scoring.debiased", "tfkey.scoring.confidence",
+         "tfkey.scoring.comparison", "tfkey.scoring.charts", "tfkey.scoring.report"],
     ),
     "runs": (
         "Runs, settings, export",

@@ -27,19 +27,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from pipelines.experiments.search_algorithms import ALGORITHMS, build_oracle
+from pipelines.experiments.search_folder import claim, search_document
 from pipelines.experiments.search_space import Search, check_search, searched_settings
 from pipelines.experiments.trial_process import train_apart
 from pipelines.folder_lock import alone_in
 from pipelines.prepared.manifest import open_prepared
-from tfkey.config import Config, changed, flat_settings
+from tfkey.config import Config, changed
 from tfkey.errors import TfkeyError, UsageError
 from tfkey.files import atomic_path, write_csv, write_text
-from tfkey.runs import FREE_SETTINGS, MONITOR, run_folder
+from tfkey.runs import MONITOR, run_folder
 from tfkey.training.tensorboard_events import EventLog, experiment
 
 Trainer = Callable[[Config, str], list[dict[str, float]]]
@@ -108,12 +108,12 @@ def tune(
         config = changed(config, {"train.epochs": search.epochs}, "epochs of the search")
     check_search(search, config, sets_epochs=algorithm == "hyperband")
     folder = run_folder(config, name)
-    _claim(folder, config, search, algorithm)
+    claim(folder, config, search, algorithm)
     if train is None:
         for dataset in config.datasets:
             open_prepared(config, config.mode, dataset)
     with alone_in(folder), tempfile.TemporaryDirectory(prefix="tfkey-tune-") as workplace:
-        write_text(folder / "search.yaml", _document(config, search, algorithm))
+        write_text(folder / "search.yaml", search_document(config, search, algorithm))
         _write_experiment(folder, config, search)
         tuner = _Tuner(config, search, algorithm, folder, Path(workplace), report, train or train_apart)
         try:
@@ -256,54 +256,6 @@ class _Tuner(BaseTuner):
         self.oracle.save()
         with atomic_path(self._folder / "tuner") as temporary:
             shutil.copytree(self._state, temporary)
-
-
-def _document(config: Config, search: Search, algorithm: str) -> str:
-    """Return what identifies a search, as YAML."""
-    settings = {name: value for name, value in flat_settings(config).items() if name not in FREE_SETTINGS}
-    search_values = search.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    search_values |= {"objective": search.objective, "trials": search.trials, "seed": search.seed}
-    document = {"algorithm": algorithm, **search_values, "settings": settings}
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-
-
-def _claim(folder: Path, config: Config, search: Search, algorithm: str) -> None:
-    """Refuse a folder that contains anything other than this search."""
-    path = folder / "search.yaml"
-    if (folder / "config.yaml").exists():
-        raise UsageError(f"{folder}: contains a training run; give the search another name", remedy="name")
-    if not path.is_file():
-        return
-    try:
-        before = yaml.safe_load(path.read_text(encoding="utf-8"))
-        before, now = dict(before), yaml.safe_load(_document(config, search, algorithm))
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise UsageError(
-            f"{path}: is damaged; give the search another name, or delete the folder", remedy="name"
-        ) from error
-    if before.get("trials", 0) > now["trials"]:
-        raise UsageError(
-            f"{folder}: contains a search with {before['trials']} trials (now {now['trials']}); "
-            f"give at least {before['trials']}"
-        )
-    old, new = (_flat(document) for document in (before, now))
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    if names:
-        details = ", ".join(f"{name}={old.get(name)} (now {new.get(name)})" for name in names)
-        raise UsageError(
-            f"{folder}: contains a search with {details}; give the search another name, or delete the folder",
-            remedy="name",
-        )
-
-
-def _flat(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what must not change in a resumed search, under names that distinguish search and settings."""
-    search = {name: value for name, value in document.items() if name not in ("space", "settings", "trials")}
-    return {
-        **{f"search.{name}": value for name, value in search.items()},
-        **{f"space.{name}": entry for name, entry in document.get("space", {}).items()},
-        **document.get("settings", {}),
-    }
 
 
 def _write_experiment(folder: Path, config: Config, search: Search) -> None:

@@ -19,7 +19,7 @@ from tfkey.config import Config
 from tfkey.votes import write_vote
 
 if TYPE_CHECKING:
-    from tfkey.cluster.engine import Cluster
+    from tfkey.cluster.connection import Cluster
 
 T = TypeVar("T")
 

@@ -21,7 +21,8 @@ from typing import Generic, Protocol, TypeVar
 from pipelines.prepare.job import PrepareJob
 from pipelines.tracks import LeftOut, Track
 from pipelines.work import Result
-from tfkey.cluster.engine import Cluster, on_cluster
+from tfkey.cluster.connection import Cluster
+from tfkey.cluster.engine import on_cluster
 from tfkey.errors import TfkeyError
 from tfkey.files import PARTIAL_SUFFIX
 from tfkey.processes import Crash

@@ -25,7 +25,7 @@ from tfkey.files import remove_partial
 from tfkey.storage import is_remote, shown, storage_errors
 
 if TYPE_CHECKING:
-    from tfkey.cluster.engine import Cluster
+    from tfkey.cluster.connection import Cluster
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from tests.benchmarks.results import add_option, figure, ratio, shown, spread, t
 from tests.dask_cluster import DaskCluster, dask_cluster
 from tests.processes import anonymous_memory, family, processor_seconds
 from tfkey.audio.streaming import Seen, iter_files, iter_list
-from tfkey.cluster.connection import check_cluster
-from tfkey.cluster.engine import Cluster, on_cluster
+from tfkey.cluster.connection import Cluster, check_cluster
+from tfkey.cluster.engine import on_cluster
 from tfkey.inference.many_files import Judging, judge_stream
 from tfkey.inference.on_cluster import judge_on_cluster
 

@@ -24,8 +24,7 @@ import soundfile
 from scripts.cluster_options import silence_dask
 from tests.benchmarks.counted import NOTES, Counted
 from tests.dask_cluster import DaskCluster, dask_cluster
-from tfkey.cluster.connection import check_cluster
-from tfkey.cluster.engine import Cluster
+from tfkey.cluster.connection import Cluster, check_cluster
 from tfkey.config import Config
 from tfkey.keys import KEYS
 

@@ -48,7 +48,8 @@ from tfkey.errors import DataError, TfkeyError
 from tfkey.files import atomic_path
 from tfkey.inference.estimator import KeyEstimator
 from tfkey.keys import Key
-from tfkey.scoring.mirex import Figure, bootstrap_interval
+from tfkey.scoring.bootstrap import bootstrap_interval
+from tfkey.scoring.mirex import Figure
 
 SHIFTS = tuple(shift for shift in range(-5, 7) if shift)
 REAL = Path(__file__).parents[1] / "data" / "real"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from dataclasses import dataclass
 from typing import IO, Literal
 
+from tfkey.audio.chunk_reading import Samples, chunk_at, extent, find_chunk, is_name
 from tfkey.audio.headers import Head, read_at
 
 # SoX, FFmpeg and others write 32-bit sizes from here upwards if they do not know the size.
@@ -23,41 +23,7 @@ _MOST_FORMAT_BYTES = 1 << 10
 # Uncompressed AIFC: a frame is one sample per channel.
 _AIFC_PLAIN = (b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"in24", b"in32", b"raw ",
                b"ulaw", b"ULAW", b"alaw", b"ALAW")  # fmt: skip
-_SEARCH_BYTES = 1 << 20
 _FASTEST = 1e9
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Where the samples of a file are.
-
-    Attributes:
-        start: the first byte of the samples.
-        end: the byte after the last one.
-        stated: the number of bytes that the header states; None if it does not state it.
-        bytes_per_second: the data rate of the samples; 0.0 if it is not known.
-        coding: WAV's number for the coding; 1 for uncompressed samples in other formats.
-        header: the bytes to put before the samples; empty if the file is consistent as it is.
-    """
-
-    start: int
-    end: int
-    stated: int | None
-    bytes_per_second: float
-    coding: int = 1
-    header: bytes = b""
-
-    @property
-    def missing_seconds(self) -> float:
-        """How much of the stated length is missing from the file."""
-        if self.stated is None or not self.bytes_per_second:
-            return 0.0
-        return max(0, self.stated - (self.end - self.start)) / self.bytes_per_second
-
-    @property
-    def stated_seconds(self) -> float:
-        """The length according to the header; 0.0 if the header does not state it."""
-        return (self.stated or 0) / self.bytes_per_second if self.bytes_per_second else 0.0
 
 
 def find_samples(stream: IO[bytes], head: Head) -> Samples | None:
@@ -69,40 +35,11 @@ def find_samples(stream: IO[bytes], head: Head) -> Samples | None:
         return None
 
 
-def _extent(stream: IO[bytes], start: int, end: int, stated: int, order: Literal["little", "big"]) -> int:
-    """Where the samples in a chunk with a 32-bit size end: at the stated place, or at the end of the file."""
-    if stated and start + stated <= end and _only_chunks(stream, start + stated, end, order):
-        return start + stated
-    if not stated and start < end and _only_chunks(stream, start, end, order):
-        return start
-    return end
-
-
-def _only_chunks(stream: IO[bytes], place: int, end: int, order: Literal["little", "big"]) -> bool:
-    """Whether only chunks (or zeros) follow the samples, and not more samples."""
-    for begin in (place + (place & 1), place):
-        while begin + 8 <= end:
-            head = read_at(stream, begin, 8)
-            if not _is_name(head[:4]):
-                break
-            begin += 8 + int.from_bytes(head[4:], order)
-            # The last chunk may be cut.
-            begin += begin & 1 if begin + 1 < end else 0
-        if begin + 8 > end:
-            return True
-    rest = read_at(stream, place, min(end - place, 1 << 16))
-    return end - place <= 1 << 16 and not rest.strip(b"\0")
-
-
-def _is_name(four: bytes) -> bool:
-    return len(four) == 4 and all(0x20 <= byte < 0x7F for byte in four) and four.strip() != b""
-
-
 def _wav(stream: IO[bytes], head: Head) -> Samples | None:
     order: Literal["little", "big"] = "big" if head.content[:4] == b"RIFX" else "little"
     place, is_regular, wide, form = head.start + 12, not head.start, 0, b""
     while place + 8 <= head.end:
-        name, size = _chunk(stream, place, order)
+        name, size = chunk_at(stream, place, order)
         if name == b"data":
             break
         if name == b"fmt ":
@@ -110,12 +47,14 @@ def _wav(stream: IO[bytes], head: Head) -> Samples | None:
         elif name == b"ds64":
             wide = int.from_bytes(read_at(stream, place + 16, 8), "little")
         following = place + 8 + size + (size & 1)
-        if not _is_name(read_at(stream, following, 4)):
+        if not is_name(read_at(stream, following, 4)):
             # The pad byte is missing, or the size is wrong.
             is_regular = False
             following = place + 8 + size
-            if not size & 1 or not _is_name(read_at(stream, following, 4)):
-                following = _find(stream, (b"data",) if form else (b"fmt ", b"data"), place + 4, head.end)
+            if not size & 1 or not is_name(read_at(stream, following, 4)):
+                following = find_chunk(
+                    stream, (b"data",) if form else (b"fmt ", b"data"), place + 4, head.end
+                )
         if following <= place:
             return None
         place = following
@@ -134,7 +73,7 @@ def _wav(stream: IO[bytes], head: Head) -> Samples | None:
     elif size >= _NO_SIZE_32 and start + size > head.end:
         stated = 0
     unknown = not stated and start < head.end
-    end = _extent(stream, start, head.end, stated, order)
+    end = extent(stream, start, head.end, stated, order)
     unknown = unknown and end > start
     found = Samples(
         start,
@@ -162,24 +101,6 @@ def _riff(form: bytes, size: int, order: Literal["little", "big"] = "little") ->
     return b"RF64" + ones + b"WAVE" + b"ds64" + struct.pack("<I", 28) + wide + body + b"data" + ones
 
 
-def _chunk(stream: IO[bytes], place: int, order: Literal["little", "big"]) -> tuple[bytes, int]:
-    head = read_at(stream, place, 8)
-    return head[:4], int.from_bytes(head[4:8], order)
-
-
-def _find(stream: IO[bytes], names: tuple[bytes, ...], place: int, end: int) -> int:
-    """The first place of a chunk with one of these names; 0 if there is no such chunk within a megabyte."""
-    # Piece by piece: in a file with much damage, a megabyte would otherwise be read for each damaged place.
-    last, size = min(end, place + _SEARCH_BYTES), 1 << 8
-    while place < last:
-        content = read_at(stream, place, min(size + 3, last - place))
-        found = [where for name in names if (where := content.find(name)) >= 0]
-        if found:
-            return place + min(found)
-        place, size = place + size, 2 * size
-    return 0
-
-
 def _w64(stream: IO[bytes], head: Head) -> Samples | None:
     place, form = head.start + 40, b""
     while place + 24 <= head.end:
@@ -189,7 +110,7 @@ def _w64(stream: IO[bytes], head: Head) -> Samples | None:
             break
         if name == b"fmt ":
             form = read_at(stream, place + 24, min(size - 24, _MOST_FORMAT_BYTES))
-        if size < 24 or not _is_name(name):
+        if size < 24 or not is_name(name):
             return None
         place += (size + 7) // 8 * 8
     else:
@@ -201,7 +122,7 @@ def _w64(stream: IO[bytes], head: Head) -> Samples | None:
     unknown = stated <= 0 or stated >= _NO_SIZE_64
     behind = start + (stated + 7) // 8 * 8
     end = head.end
-    if not unknown and behind <= end and (behind + 24 > end or _is_name(read_at(stream, behind, 4))):
+    if not unknown and behind <= end and (behind + 24 > end or is_name(read_at(stream, behind, 4))):
         end = start + stated
     found = Samples(
         start, end, None if unknown else stated, float(rate * align if coding in _PCM else per_second), coding
@@ -214,16 +135,18 @@ def _w64(stream: IO[bytes], head: Head) -> Samples | None:
 def _aiff(stream: IO[bytes], head: Head) -> Samples | None:
     place, common, regular = head.start + 12, b"", not head.start
     while place + 8 <= head.end:
-        name, size = _chunk(stream, place, "big")
+        name, size = chunk_at(stream, place, "big")
         if name == b"SSND":
             break
         if name == b"COMM":
             common = read_at(stream, place + 8, min(size, 64))
         following = place + 8 + size + (size & 1)
-        if not _is_name(read_at(stream, following, 4)):
+        if not is_name(read_at(stream, following, 4)):
             regular, following = False, place + 8 + size
-            if not size & 1 or not _is_name(read_at(stream, following, 4)):
-                following = _find(stream, (b"SSND",) if common else (b"COMM", b"SSND"), place + 4, head.end)
+            if not size & 1 or not is_name(read_at(stream, following, 4)):
+                following = find_chunk(
+                    stream, (b"SSND",) if common else (b"COMM", b"SSND"), place + 4, head.end
+                )
         if following <= place:
             return None
         place = following
@@ -238,7 +161,7 @@ def _aiff(stream: IO[bytes], head: Head) -> Samples | None:
     offset = int.from_bytes(read_at(stream, place + 8, 4), "big")
     start, stated, width = place + 16 + offset, size - 8 - offset, channels * ((bits + 7) // 8)
     unknown = size < 8 + offset or size >= _NO_SIZE_32
-    end = head.end if unknown else _extent(stream, start, head.end, stated, "big")
+    end = head.end if unknown else extent(stream, start, head.end, stated, "big")
     if unknown and 0 < frames * width < _NO_SIZE_32:
         unknown, stated, regular = False, frames * width, False
     rate = _extended(common[8:18])
@@ -287,7 +210,7 @@ def _caf(stream: IO[bytes], head: Head) -> Samples | None:
             break
         if name == b"desc":
             form = read_at(stream, place + 12, 32)
-        if size < 0 or not _is_name(name):
+        if size < 0 or not is_name(name):
             return None
         place += 12 + size
     else:
@@ -300,7 +223,7 @@ def _caf(stream: IO[bytes], head: Head) -> Samples | None:
     unknown = stated <= 0 or stated >= _NO_SIZE_64
     end = head.end
     behind = start + stated
-    if not unknown and behind <= end and (behind + 12 > end or _is_name(read_at(stream, behind, 4))):
+    if not unknown and behind <= end and (behind + 12 > end or is_name(read_at(stream, behind, 4))):
         end = behind
     # A damaged rate may be any float, including negative ones and NaN.
     per_second = rate * width if 0 < rate < _FASTEST else 0.0

@@ -7,7 +7,8 @@ import re
 import urllib.parse
 from pathlib import Path
 
-from tfkey.audio.playlists import Entry, entry_lines, text_of
+from tfkey.audio.playlist_entries import Entry, text_of
+from tfkey.audio.playlists import entry_lines
 from tfkey.errors import UsageError
 from tfkey.storage import LISTABLE, WEB, fetched, files_below, is_remote, located, scheme_of, shown, suffix_of
 

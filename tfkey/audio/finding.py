@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfkey.audio.elsewhere import ADDRESS, audio_below, playlist_elsewhere, with_address
-from tfkey.audio.playlists import PLAYLISTS, Entry, read_playlist
+from tfkey.audio.playlist_entries import Entry
+from tfkey.audio.playlists import PLAYLISTS, read_playlist
 from tfkey.errors import TfkeyError
 from tfkey.storage import is_remote, kind_of, located, shown, suffix_of
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tfkey.audio.chunks import Samples, find_samples
+from tfkey.audio.chunk_reading import Samples
+from tfkey.audio.chunks import find_samples
 from tfkey.audio.headers import Head, read_head
 from tfkey.audio.ogg import Tail, read_tail
 from tfkey.audio.spans import Span

@@ -1,8 +1,8 @@
 """Playlists, and plain lists of paths, as various programs write them.
 
 M3U and PLS files come in UTF-8, UTF-16 and the 8-bit encodings of old systems, with Windows paths, ``file:``
-URLs and addresses of streams. File names are bytes and need not be in the encoding of the list. Everything
-here works on bytes, and an entry takes the first reading for which a file exists.
+URLs and addresses of streams. Everything here works on bytes; :mod:`tfkey.audio.playlist_entries` finds the
+file that an entry means.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import unicodedata
-import urllib.parse
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from tfkey.audio.playlist_entries import ADDRESS, Entry, entry_of
 from tfkey.errors import DataError
 
 PLAYLISTS = frozenset({".m3u", ".m3u8", ".pls"})
@@ -28,39 +26,14 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# Encodings of names and lists before UTF-8; the first that decodes is shown if no file is found.
-_LEGACY = (
-    "cp1252", "latin-1", "iso8859-15", "cp1250", "cp1251", "koi8-r", "cp850", "mac-roman",
-    "cp932", "euc-jp", "gbk", "big5", "cp949",
-)  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _AUDIO = re.compile(
     rb"ID3[\x02-\x04]\x00|fLaC[\x00\x80]|OggS\x00|RIFF....WAVE|RF64....WAVE|FORM....AIF[FC]|\x00\x00..ftyp|"
     rb"\xff[\xe2-\xfd]|\x1aE\xdf\xa3|0&\xb2u|MAC .[\x0c-\x10]|wvPk...\x00|\.snd\x00|caff\x00",
     re.DOTALL,
 )
-_ADDRESS = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]+://")
 _PLS_ENTRY = re.compile(rb"\s*file(\d+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
-_WINDOWS_ROOT = re.compile(rb"[A-Za-z]:[/\\]|\\(?!\\)")
-_ROOTED = re.compile(rb"(?:([A-Za-z]):)?/+([^\\]+)", re.DOTALL)
 _MAX_LINKS = 40
-# No system opens a longer path. Each part of a path may be looked up below each folder.
-_LONGEST_PATH = 4096
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An entry of a playlist.
-
-    Attributes:
-        name: the entry as it is in the list, for messages.
-        path: the file, whether or not it exists; None for an address, such as that of a radio station.
-        reason: why there is no path, if not because it is such an address.
-    """
-
-    name: str
-    path: Path | None
-    reason: str | None = None
 
 
 def read_playlist(path: Path) -> list[Entry]:
@@ -95,7 +68,7 @@ def iter_playlist(path: Path) -> Iterator[Entry]:
             for line in re.split(rb"[\r\n]+", marked):
                 entry = line.rstrip(b"\0")
                 if entry.strip(b" \t") and not entry.lstrip().startswith(b"#"):
-                    yield _entry(entry, folders)
+                    yield entry_of(entry, folders)
 
 
 def parse_playlist(content: bytes, path: Path) -> list[Entry]:
@@ -105,7 +78,7 @@ def parse_playlist(content: bytes, path: Path) -> list[Entry]:
         DataError: the content is not text.
     """
     folders = [os.fsencode(folder) for folder in _folders(path)]
-    return [_entry(line, folders) for line in entry_lines(content, path)]
+    return [entry_of(line, folders) for line in entry_lines(content, path)]
 
 
 def entry_lines(content: bytes, path: Path) -> list[bytes]:
@@ -162,7 +135,7 @@ def split_list(content: bytes, *, null: bool = False) -> list[Path | str]:
         best = name
         if len(readings) > 1:
             best = next((reading for reading in readings if os.path.lexists(reading)), readings[-1])
-        if _ADDRESS.match(best) and best[:5].lower() != b"file:":
+        if ADDRESS.match(best) and best[:5].lower() != b"file:":
             found.append(os.fsdecode(best))
         elif best:
             found.append(Path(os.fsdecode(best)))
@@ -223,113 +196,3 @@ def _number(entry: re.Match[bytes]) -> tuple[int, bytes]:
     """The number of a PLS entry, for sorting. It may be longer than the 4300 digits that ``int`` takes."""
     digits = entry[1].lstrip(b"0")
     return len(digits), digits
-
-
-def _entry(line: bytes, folders: list[bytes]) -> Entry:
-    stripped = line.strip(b" \t")
-    shown = text_of(stripped)
-    if stripped[:5].lower() == b"file:":
-        names = _of_url(stripped[5:])
-    elif _ADDRESS.match(stripped):
-        return Entry(shown, None)
-    else:
-        names = list(dict.fromkeys([line, stripped]))
-        if b"%" in stripped:
-            names.append(urllib.parse.unquote_to_bytes(stripped))
-    names = [name for name in names if b"\0" not in name]
-    if not names:
-        return Entry(shown, None)
-    for name in names if len(line) <= _LONGEST_PATH else ():
-        is_rooted = _WINDOWS_ROOT.match(name) is not None
-        for spelling in _spellings(name):
-            for place in _places(spelling, folders, is_rooted):
-                if os.path.exists(place):
-                    return Entry(shown, Path(os.fsdecode(place)))
-    missing = text_of(names[0].strip(b" \t")).encode("utf-8", "surrogateescape")
-    if not _WINDOWS_ROOT.match(missing):
-        missing = os.path.join(folders[0], missing)
-    return Entry(shown, Path(os.fsdecode(missing)))
-
-
-def _of_url(rest: bytes) -> list[bytes]:
-    """The paths that a ``file:`` URL may mean, given what follows its scheme."""
-    if rest.startswith(b"//"):
-        host, slash, path = rest[2:].partition(b"/")
-        if _WINDOWS_ROOT.match(rest[2:]):
-            rest = rest[2:]
-        elif host.lower() in (b"", b"localhost", b"127.0.0.1"):
-            rest = slash + path
-    drive = re.match(rb"/+([A-Za-z])[:|](?=[/\\])", rest)
-    if drive:
-        rest = drive[1] + b":" + rest[drive.end() :]
-    # Programs forget to escape ? and #, which end the path in a URL.
-    found = [urllib.parse.unquote_to_bytes(rest), rest]
-    found.append(urllib.parse.unquote_to_bytes(re.split(rb"[?#]", rest)[0]))
-    return [path for path in dict.fromkeys(found) if path]
-
-
-def text_of(name: bytes) -> str:
-    """A name for people: UTF-8, or the first legacy encoding that fits."""
-    for coding in ("utf-8", *_LEGACY):
-        try:
-            return name.decode(coding)
-        except UnicodeDecodeError:
-            continue
-    return name.decode("utf-8", "surrogateescape")
-
-
-def _spellings(name: bytes) -> list[bytes]:
-    """The possible names of a file, as bytes, if a list holds this name; the likeliest first."""
-    found = [name]
-    if not name.isascii():
-        try:
-            text = name.decode()
-        except UnicodeDecodeError:
-            texts = [old for coding in _LEGACY if (old := _decoded(name, coding)) is not None]
-        else:
-            texts = [text]
-        for text in texts:
-            found += [unicodedata.normalize(form, text).encode("utf-8") for form in ("NFC", "NFD")]
-        for text in texts[:1]:
-            composed = unicodedata.normalize("NFC", text)
-            found += [code for coding in _LEGACY if (code := _encoded(composed, coding)) is not None]
-    return list(dict.fromkeys(found + [spelling.replace(b"\\", b"/") for spelling in found]))
-
-
-def _decoded(name: bytes, coding: str) -> str | None:
-    try:
-        return name.decode(coding)
-    except UnicodeDecodeError:
-        return None
-
-
-def _encoded(text: str, coding: str) -> bytes | None:
-    try:
-        return text.encode(coding)
-    except UnicodeEncodeError:
-        return None
-
-
-def _places(name: bytes, folders: list[bytes], is_rooted: bool) -> Iterator[bytes]:
-    """Where a file of this name may be; ``is_rooted``: the name starts at the root of a Windows drive."""
-    for folder in folders:
-        yield os.path.join(folder, name)
-    rooted = _ROOTED.fullmatch(name) if is_rooted else None
-    if rooted is None:
-        return
-    drive, rest = rooted[1], rooted[2]
-    if drive is not None:
-        # Where WSL mounts it.
-        yield b"/mnt/" + drive.lower() + b"/" + rest
-    parts = rest.split(b"/")
-    above = os.path.abspath(folders[0])
-    while True:
-        yield os.path.join(above, rest)
-        own = os.path.basename(above).lower()
-        for number, part in enumerate(parts[:-1], 1):
-            if own and part.lower() == own:
-                yield os.path.join(above, *parts[number:])
-        parent = os.path.dirname(above)
-        if parent == above:
-            return
-        above = parent

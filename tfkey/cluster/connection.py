@@ -9,6 +9,7 @@ import re
 import threading
 import time
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfkey._version import __version__
@@ -33,6 +34,19 @@ Versions = tuple[str, str]
 
 # A worker without tfkey can run what Python itself contains; anything of tfkey's own would end it.
 _HAS_TFKEY = "__import__('importlib.util').util.find_spec('tfkey') is not None"
+
+
+@dataclass
+class Cluster:
+    """Where to work.
+
+    Attributes:
+        address: the address of a Dask scheduler (:func:`check_address`).
+        patience: how many seconds to wait for workers, and for a scheduler that was lost.
+    """
+
+    address: str
+    patience: float = WORKER_SECONDS
 
 
 def versions() -> Versions:

@@ -10,23 +10,22 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from tfkey.cluster.batches import Batch, BatchSize
 from tfkey.cluster.connection import (
     CONNECT_SECONDS,
-    WORKER_SECONDS,
+    Cluster,
     check_address,
     check_versions,
     close_client,
     no_workers,
     open_client,
-    other_versions,
     threads_of,
     versions,
     wait_for_workers,
 )
-from tfkey.cluster.worker import Answer, Crashed, Job, run_batch
+from tfkey.cluster.worker import Answer, Job, run_batch
 from tfkey.errors import TfkeyError
 from tfkey.processes import Crash
 
@@ -39,8 +38,6 @@ R = TypeVar("R")
 MOST_AT_ONCE = 64
 """The most tasks in a batch."""
 
-# A batch long enough that its way through the scheduler costs little, and short enough to do again.
-_BATCH_SECONDS = 2.0
 # One batch is done and one waits in each thread of a worker, which then never waits for the scheduler.
 _PER_THREAD = 2
 # Batches that are done wait for those before them, which a worker that was stopped may hold up.
@@ -49,19 +46,6 @@ _LEAST_AHEAD = 64
 _LOOK_SECONDS = 1.0
 _GATHER_SECONDS = 10.0
 _MOST_TRIES = 100
-
-
-@dataclass
-class Cluster:
-    """Where to work.
-
-    Attributes:
-        address: the address of a Dask scheduler (:func:`tfkey.cluster.connection.check_address`).
-        patience: how many seconds to wait for workers, and for a scheduler that was lost.
-    """
-
-    address: str
-    patience: float = WORKER_SECONDS
 
 
 def on_cluster(
@@ -103,21 +87,6 @@ def on_cluster(
         run.close()
 
 
-class _Batch(Generic[T]):
-    """Tasks that go to a worker together."""
-
-    def __init__(self, tasks: list[T]) -> None:
-        self.tasks = tasks
-        self.results: list[Any] | None = None
-        self.future: Future | None = None
-        self.tries = 0
-        # Whether several workers were killed that had this batch, perhaps through the fault of another.
-        self.is_suspect = False
-
-    def pickled(self) -> tuple[bytes, ...]:
-        return tuple(pickle.dumps(task) for task in self.tasks)
-
-
 class _Run(Generic[T, R]):
     """One call of :func:`on_cluster`."""
 
@@ -132,14 +101,12 @@ class _Run(Generic[T, R]):
         self._patience = cluster.patience
         self._job = Job(uuid.uuid4().hex, pickle.dumps(make), versions())
         self._on_ready = on_ready
-        self._most_at_once = most_at_once
-        self._size = 1
-        self._seconds_per_task: float | None = None
+        self._size = BatchSize(most_at_once)
         self._client: Client | None = None
         self._threads = 0
-        self._batches: deque[_Batch[T]] = deque()
-        self._running: set[_Batch[T]] = set()
-        self._ended: queue.SimpleQueue[tuple[_Batch[T], Future]] = queue.SimpleQueue()
+        self._batches: deque[Batch[T]] = deque()
+        self._running: set[Batch[T]] = set()
+        self._ended: queue.SimpleQueue[tuple[Batch[T], Future]] = queue.SimpleQueue()
         self._keys = itertools.count()
         self._next_look = self._last_worker = time.monotonic()
 
@@ -184,13 +151,13 @@ class _Run(Generic[T, R]):
             # They share a worker with nothing else, so that they are the ones to blame.
             if any(batch.is_suspect for batch in self._batches):
                 return
-            batch = _Batch(list(itertools.islice(tasks, self._size)))
+            batch = Batch(list(itertools.islice(tasks, self._size.tasks)))
             if not batch.tasks:
                 return
             self._batches.append(batch)
             self._submit(batch)
 
-    def _submit(self, batch: _Batch[T]) -> None:
+    def _submit(self, batch: Batch[T]) -> None:
         assert self._client is not None
         batch.tries += 1
         if batch.tries > _MOST_TRIES:
@@ -209,14 +176,14 @@ class _Run(Generic[T, R]):
             batch.future = future
             future.add_done_callback(lambda future: self._ended.put((batch, future)))
 
-    def _submit_alone(self, batch: _Batch[T]) -> None:
+    def _submit_alone(self, batch: Batch[T]) -> None:
         """Submit the suspect at the head of the queue, task by task."""
         if len(batch.tasks) == 1:
             self._submit(batch)
             return
         self._batches.popleft()
         for task in reversed(batch.tasks):
-            single = _Batch([task])
+            single = Batch([task])
             single.is_suspect = True
             self._batches.appendleft(single)
 
@@ -277,7 +244,7 @@ class _Run(Generic[T, R]):
         for batch in list(self._running):
             self._submit(batch)
 
-    def _take(self, batch: _Batch[T], future: Future) -> None:
+    def _take(self, batch: Batch[T], future: Future) -> None:
         """Take the answer to a batch, or find out why it is missing."""
         from distributed import CancelledError, KilledWorker
         from distributed import TimeoutError as TakesLong
@@ -315,30 +282,12 @@ class _Run(Generic[T, R]):
         batch.is_suspect = False
         self._accept(batch, answer)
 
-    def _accept(self, batch: _Batch[T], answer: Answer) -> None:
-        if answer.kind == "other":
-            raise other_versions(f"worker {answer.worker}", answer.versions)
-        if answer.kind == "refused":
-            error = TfkeyError(f"worker {answer.worker}: {answer.message}")
-            error.exit_code = answer.exit_code
-            raise error
-        if answer.kind == "error":
-            raise RuntimeError(f"in worker {answer.worker}:\n{answer.message}")
+    def _accept(self, batch: Batch[T], answer: Answer) -> None:
+        batch.accept(answer)
         if self._on_ready is not None and answer.description is not None:
             self._on_ready(answer.description)
             self._on_ready = None
-        batch.results = [
-            Crash(task, result.reason) if isinstance(result, Crashed) else pickle.loads(result)
-            for task, result in zip(batch.tasks, answer.results, strict=True)
-        ]
-        self._learn(answer.seconds / len(batch.tasks))
-
-    def _learn(self, seconds: float) -> None:
-        """Choose the size of the next batches by how long tasks take."""
-        before = self._seconds_per_task
-        self._seconds_per_task = seconds if before is None else 0.8 * before + 0.2 * seconds
-        size = round(_BATCH_SECONDS / max(self._seconds_per_task, 1e-6))
-        self._size = max(1, min(size, self._most_at_once))
+        self._size.learn(answer.seconds / len(batch.tasks))
 
 
 def _release(future: Future) -> None:

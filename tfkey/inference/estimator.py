@@ -8,7 +8,6 @@ Each step can also be used alone: a file (:func:`tfkey.audio.reading.read`), a w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from tfkey.errors import AudioError, UsageError
 from tfkey.inference.bundle import Metadata, open_bundle
 from tfkey.inference.covering import covering_starts
 from tfkey.inference.estimate import NO_TONES, SILENT, Estimate
+from tfkey.inference.judged import Judged, without_offset
 from tfkey.inference.key_over_time import Segment, segments
 from tfkey.inference.level import Conditioning, conditioning, levelled
 from tfkey.inference.networks import Network, load_network
@@ -39,33 +39,8 @@ __all__ = ["NO_TONES", "SILENT", "Estimate", "KeyEstimator", "Segment"]
 LEAST_CORRECTION = 15.0
 """Cents from A4 = 440 Hz; the filters are moved to the tuning of recordings that deviate by this or more."""
 
-# In a recording with tones, an interval counts as tonal unless it clearly is not.
-_DOUBTFUL = 0.7
-
 # Filters are designed for whole multiples of this many cents; designing them takes a tenth of a second.
 _CORRECTION_STEP = 5.0
-
-# In samples: 10 to 30 ms.
-_CLICK = 512
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """What was found in a recording's intervals: probabilities, float64 ``[intervals, 24]``; the tones of all
-    intervals together; how tonal each interval is; and which intervals are silent."""
-
-    probabilities: np.ndarray
-    tones: Tones
-    tonality: list[float]
-    silent: list[bool]
-
-
-def _without_offset(window: np.ndarray, offset: float) -> np.ndarray:
-    """Subtract an offset; the ends, where resampling made a click of its sudden begin, are left out."""
-    if not offset:
-        return window
-    ends = slice(_CLICK, -_CLICK) if window.size > 4 * _CLICK else slice(None)
-    return window[ends] - np.float32(offset)
 
 
 class KeyEstimator:
@@ -245,7 +220,7 @@ class KeyEstimator:
             starts = covering_starts(recording.samples, length, step)
             judged = self._judge(recording, starts, length, condition, correction)
         best = int(mean.argmax())
-        tonal = self._tonal(judged, reason is None)
+        tonal = judged.tonal(reason is None, self.least_tonality)
         return Estimate(
             key=KEYS[best] if reason is None else None,
             probabilities=mean,
@@ -271,12 +246,12 @@ class KeyEstimator:
         length: int,
         condition: Conditioning,
         cents: float,
-    ) -> _Judged:
+    ) -> Judged:
         least = self.metadata.least
         rows, tonality, silent = [], [], []
         tones = Tones()
         for window in recording.windows(starts, length):
-            silent.append(is_silent(_without_offset(window, condition.offset)))
+            silent.append(is_silent(without_offset(window, condition.offset)))
             waveform = condition(window, self._window_memory)
             if waveform.size < least:
                 waveform = np.pad(waveform, (0, least - waveform.size))
@@ -288,15 +263,10 @@ class KeyEstimator:
                 rows.append(self._network(waveform[np.newaxis])[0].astype(np.float64))
             else:
                 rows.append(self.probabilities(picture))
-        return _Judged(np.stack(rows), tones, tonality, silent)
-
-    def _tonal(self, judged: _Judged, has_key: bool) -> np.ndarray:
-        """Which intervals may have a key, bool ``[intervals]``, in a recording that has one or not."""
-        doubtful = _DOUBTFUL * self.least_tonality
-        return has_key & ~np.array(judged.silent) & (np.array(judged.tonality) >= doubtful)
+        return Judged(np.stack(rows), tones, tonality, silent)
 
     def _segments(
-        self, judged: _Judged, starts: Sequence[int], length: int, samples: int, tonal: np.ndarray
+        self, judged: Judged, starts: Sequence[int], length: int, samples: int, tonal: np.ndarray
     ) -> tuple[Segment, ...]:
         rate = self.metadata.features.sample_rate
         return segments(

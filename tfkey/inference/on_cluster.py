@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tfkey.cluster.engine import Cluster, on_cluster
+from tfkey.cluster.connection import Cluster
+from tfkey.cluster.engine import on_cluster
 from tfkey.errors import TfkeyError
 from tfkey.inference.many_files import Judge, Judging, Model, Outcome, crash_reason, make_judge
 from tfkey.processes import Crash

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from tfkey.errors import UsageError
-from tfkey.settings import FeatureConfig, Section, complaint
+from tfkey.sections import Section, complaint
+from tfkey.settings import FeatureConfig
 
 if TYPE_CHECKING:
     import keras

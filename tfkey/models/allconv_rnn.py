@@ -21,7 +21,8 @@ from pydantic import Field
 
 from tfkey.keys import N_CLASSES
 from tfkey.models.input_checks import check_picture_shape
-from tfkey.settings import FeatureConfig, Section
+from tfkey.sections import Section
+from tfkey.settings import FeatureConfig
 
 if TYPE_CHECKING:
     import keras

@@ -33,7 +33,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from tfkey.models.input_checks import check_picture_shape, lowest_pitch_class
-from tfkey.settings import FeatureConfig, Section
+from tfkey.sections import Section
+from tfkey.settings import FeatureConfig
 
 if TYPE_CHECKING:
     import keras

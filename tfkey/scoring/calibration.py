@@ -25,7 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfkey.errors import DataError
 from tfkey.files import write_text
-from tfkey.scoring.mirex import Figure, bootstrap_means, class_indices
+from tfkey.scoring.bootstrap import bootstrap_means
+from tfkey.scoring.mirex import Figure, class_indices
 
 BINS = 15
 """Bins of confidence of equal width, as in Guo et al."""

@@ -14,7 +14,8 @@ from tfkey.errors import DataError
 from tfkey.key_tables import parse_key, read_rows
 from tfkey.keys import Key
 from tfkey.known_keys import read_known_keys
-from tfkey.scoring.mirex import Figure, bootstrap_means, track_scores
+from tfkey.scoring.bootstrap import bootstrap_means
+from tfkey.scoring.mirex import Figure, track_scores
 
 RESAMPLES = 10_000
 _T = TypeVar("_T")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfkey.errors import DataError
+from tfkey.scoring.bootstrap import bootstrap_interval
 from tfkey.scoring.calibration import (
     calibrated,
     fit_temperature,
@@ -23,7 +24,7 @@ from tfkey.scoring.calibration import (
     reliability,
 )
 from tfkey.scoring.debiased import root, squared_calibration_error
-from tfkey.scoring.mirex import Figure, bootstrap_interval, track_scores
+from tfkey.scoring.mirex import Figure, track_scores
 
 FOLDS = 10
 """The number of parts for cross-fitting."""

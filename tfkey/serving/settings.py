@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tfkey.settings import Section
+from tfkey.sections import Section
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 """The host names by which a client on the same machine reaches the server."""

@@ -8,7 +8,6 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ from tfkey.errors import TfkeyError
 from tfkey.processes import Worker, died_early, how_it_ended
 from tfkey.serving.doer import Task, make_doer
 from tfkey.serving.errors import NoWorkerFree, TaskFailed, WorkerCrashed, WorkerTimedOut
+from tfkey.serving.jobs import Exchanged, Job, fail, give_up, look
 
 ABANDONED_SECONDS = 2.0
 """How long a task may go on whose client has gone; a new process costs about as much."""
@@ -26,24 +26,6 @@ _RETRY_SECONDS = 2.0
 
 # A process that has closed its connection is about to end.
 _ENDING_SECONDS = 2.0
-
-
-@dataclass(eq=False)
-class _Job:
-    task: Task
-    timeout: float
-    result: asyncio.Future[Any]
-    begun: asyncio.Event
-
-
-@dataclass(frozen=True)
-class _Exchanged:
-    """What a process said of its task, the task that comes next, and whether the process has that already."""
-
-    kind: str
-    value: Any
-    following: _Job | None
-    is_given: bool
 
 
 class WorkerPool:
@@ -66,8 +48,8 @@ class WorkerPool:
         self.counts: Counter[str] = Counter()
         self.description = ""
         self._make = partial(make_doer, open_, memory_mb)
-        self._waiting: deque[_Job] = deque()
-        self._unanswered: set[_Job] = set()
+        self._waiting: deque[Job] = deque()
+        self._unanswered: set[Job] = set()
         self._arrived = asyncio.Condition()
         self._threads = ThreadPoolExecutor(workers, "tfkey-worker")
         self._processes: set[Worker[Any]] = set()
@@ -114,8 +96,8 @@ class WorkerPool:
         """
         if self._is_closed:
             raise NoWorkerFree("the processes have been stopped")
-        job = _Job(task, timeout, asyncio.get_running_loop().create_future(), asyncio.Event())
-        job.result.add_done_callback(_look)
+        job = Job(task, timeout, asyncio.get_running_loop().create_future(), asyncio.Event())
+        job.result.add_done_callback(look)
         self._waiting.append(job)
         self._unanswered.add(job)
         try:
@@ -143,13 +125,13 @@ class WorkerPool:
         for process in list(self._processes):
             self._end(process)
         for job in self._unanswered:
-            _give_up(job)
+            give_up(job)
         self._threads.shutdown(wait=False)
 
     async def _attend(self, process: Worker[Any]) -> None:
         """Give a process, and those that replace it, one task after another."""
         while True:
-            job: _Job | None = await self._next()
+            job: Job | None = await self._next()
             if not process.process.is_alive():
                 # It died while it was idle: the task is not to blame.
                 process = await self._replaced(process)
@@ -159,13 +141,13 @@ class WorkerPool:
                 if not is_alive:
                     process = await self._replaced(process)
 
-    async def _next(self) -> _Job:
+    async def _next(self) -> Job:
         async with self._arrived:
             while (job := self._taken()) is None:
                 await self._arrived.wait()
             return job
 
-    def _taken(self) -> _Job | None:
+    def _taken(self) -> Job | None:
         """Take the first task that somebody waits for, if there is one. Any thread may call this."""
         while not self._is_closed:
             try:
@@ -176,7 +158,7 @@ class WorkerPool:
                 return job
         return None
 
-    async def _put_back(self, job: _Job) -> None:
+    async def _put_back(self, job: Job) -> None:
         """Let a task be the next one again."""
         self._waiting.appendleft(job)
         async with self._arrived:
@@ -214,7 +196,7 @@ class WorkerPool:
             raise value
         raise RuntimeError(f"in a worker process:\n{value}")
 
-    async def _serve(self, process: Worker[Any], job: _Job, is_given: bool) -> tuple[bool, _Job | None, bool]:
+    async def _serve(self, process: Worker[Any], job: Job, is_given: bool) -> tuple[bool, Job | None, bool]:
         """Have a process do a task.
 
         Returns:
@@ -223,7 +205,7 @@ class WorkerPool:
         """
         job.begun.set()
         exchange = asyncio.ensure_future(self._in_thread(self._exchange, process, job, is_given))
-        exchange.add_done_callback(_look)
+        exchange.add_done_callback(look)
         await asyncio.wait({exchange, job.result}, timeout=job.timeout, return_when="FIRST_COMPLETED")
         if job.result.done() and not exchange.done():
             await asyncio.wait({exchange}, timeout=min(job.timeout, ABANDONED_SECONDS))
@@ -231,7 +213,7 @@ class WorkerPool:
             self.counts["abandoned" if job.result.done() else "timed out"] += 1
             process.process.kill()
             await asyncio.wait({exchange})
-            _fail(job, WorkerTimedOut(f"took longer than {job.timeout:g} s"))
+            fail(job, WorkerTimedOut(f"took longer than {job.timeout:g} s"))
             if exchange.exception() is None and (following := exchange.result().following) is not None:
                 # It answered after all, and was given another task in vain.
                 await self._put_back(following)
@@ -239,20 +221,20 @@ class WorkerPool:
         return self._settle(process, job, exchange)
 
     def _settle(
-        self, process: Worker[Any], job: _Job, exchange: asyncio.Future[_Exchanged]
-    ) -> tuple[bool, _Job | None, bool]:
+        self, process: Worker[Any], job: Job, exchange: asyncio.Future[Exchanged]
+    ) -> tuple[bool, Job | None, bool]:
         """Pass the outcome of a task on; return what :meth:`_serve` returns."""
         try:
             found = exchange.result()
         except (EOFError, OSError):
             process.process.join(_ENDING_SECONDS)
             self.counts["crashed"] += 1
-            _fail(job, WorkerCrashed(how_it_ended(process.process.exitcode)))
+            fail(job, WorkerCrashed(how_it_ended(process.process.exitcode)))
             return False, None, False
         except Exception as error:
             # The task or its result does not pickle.
             self.counts["failed"] += 1
-            _fail(job, TaskFailed(traceback.format_exc(), type(error).__name__))
+            fail(job, TaskFailed(traceback.format_exc(), type(error).__name__))
             return False, None, False
         kind, value = found.kind, found.value
         if kind == "done":
@@ -262,17 +244,17 @@ class WorkerPool:
                 job.result.set_result(value)
         elif kind == "refused":
             name, text = value
-            _fail(job, getattr(errors, name, TfkeyError)(text))
+            fail(job, getattr(errors, name, TfkeyError)(text))
         elif kind == "failed":
             name, text = value
-            _fail(job, TaskFailed(text, name))
+            fail(job, TaskFailed(text, name))
         else:
             kind = "failed"
-            _fail(job, TaskFailed(value))
+            fail(job, TaskFailed(value))
         self.counts[kind] += 1
         return True, found.following, found.is_given
 
-    def _exchange(self, process: Worker[Any], job: _Job, is_given: bool) -> _Exchanged:
+    def _exchange(self, process: Worker[Any], job: Job, is_given: bool) -> Exchanged:
         """Give a process a task, unless it has it already, wait for the answer, and give it the next task.
 
         This runs in a thread. By way of the event loop, the process would have nothing to do for some
@@ -287,7 +269,7 @@ class WorkerPool:
             with contextlib.suppress(Exception):
                 process.send((following.task, following.timeout))
                 is_given = True
-        return _Exchanged(kind, value, following, is_given)
+        return Exchanged(kind, value, following, is_given)
 
     def _end(self, process: Worker[Any]) -> None:
         if process in self._processes:
@@ -296,20 +278,3 @@ class WorkerPool:
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-
-
-def _fail(job: _Job, error: Exception) -> None:
-    if not job.result.done():
-        job.result.set_exception(error)
-
-
-def _give_up(job: _Job) -> None:
-    """Let the caller know that no process will take its task."""
-    _fail(job, NoWorkerFree("the processes have been stopped"))
-    job.begun.set()
-
-
-def _look(future: asyncio.Future[Any]) -> None:
-    """Take note of an error, which nobody else may: asyncio would complain."""
-    if not future.cancelled():
-        future.exception()

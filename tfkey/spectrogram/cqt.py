@@ -63,6 +63,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfkey.spectrogram.filters import WINDOWS, design
+from tfkey.spectrogram.operations import correlate, magnitude, reflected
 from tfkey.spectrogram.parameters import Parameters
 
 PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
@@ -175,7 +176,7 @@ class CQT(keras.layers.Layer):
             if level.stage is not None:
                 stage = level.stage
                 blocks = frames * (hop // stage.kernel.shape[2]) + stage.extra_blocks
-                signal = _correlate(signal, stage.offset, blocks, stage.kernel, 1)
+                signal = correlate(signal, stage.offset, blocks, stage.kernel, 1)
                 signal = tf.reshape(
                     signal, [tf.shape(x)[0], (blocks - len(stage.kernel) + 1) * signal.shape[2]]
                 )
@@ -183,11 +184,11 @@ class CQT(keras.layers.Layer):
             for group in level.groups:
                 kernel = next(learned) if self._learned else group.kernel
                 blocks = (frames - 1) * group.stride + len(group.kernel)
-                bank.append(_correlate(signal, group.offset, blocks, kernel, group.stride))
+                bank.append(correlate(signal, group.offset, blocks, kernel, group.stride))
             banks = bank + banks
         parts = [tf.split(bank, 2, -1) for bank in banks]
         real, imag = (tf.concat(part, -1) for part in zip(*parts, strict=True))
-        result = tf.complex(real, imag) if self.output_kind == "complex" else _magnitude(real, imag)
+        result = tf.complex(real, imag) if self.output_kind == "complex" else magnitude(real, imag)
         return tf.ensure_shape(result, self.compute_output_shape(inputs.shape))
 
     def _extend(self, x: Any, frames: Any) -> Any:
@@ -200,8 +201,8 @@ class CQT(keras.layers.Layer):
         # An empty signal has nothing to repeat.
         x = tf.pad(x, [[0, 0], [0, tf.cast(n == 0, n.dtype)]])
         n = tf.maximum(n, 1)
-        before = tf.gather(x, _reflected(tf.range(-left, 0), n, self.pad_mode), axis=1)
-        after = tf.gather(x, _reflected(tf.range(n, n + right), n, self.pad_mode), axis=1)
+        before = tf.gather(x, reflected(tf.range(-left, 0), n, self.pad_mode), axis=1)
+        after = tf.gather(x, reflected(tf.range(n, n + right), n, self.pad_mode), axis=1)
         # The sample that was added to an empty signal is part of neither.
         return tf.concat([before, body, after], 1)
 
@@ -243,55 +244,6 @@ class CQT(keras.layers.Layer):
         if frozen:
             layer.trainable = False
         return layer
-
-
-def _correlate(signal: Any, offset: int, blocks: Any, kernel: Any, stride: int) -> Any:
-    """Cut ``blocks`` blocks from ``signal`` at ``offset``; correlate with ``[width, samples, outputs]``."""
-    width, samples, outputs = kernel.shape
-    batch = tf.shape(signal)[0]
-    x = tf.reshape(signal[:, offset : offset + blocks * samples], [batch, blocks, samples])
-    kernel = tf.convert_to_tensor(kernel)
-    if _rounds_products():
-        # Leave out the smallest of the four products of the halves, 2 ** -22 of the whole.
-        x_high, k_high = _leading_bits(x), _leading_bits(kernel)
-        x = tf.concat([x_high, x - x_high, x_high], -1)
-        kernel = tf.concat([k_high, k_high, kernel - k_high], 1)
-    products = tf.nn.conv1d(x, kernel, stride, "VALID")
-    # TensorFlow forgets the stride when the batch is empty.
-    return tf.reshape(products, [batch, (blocks - width) // stride + 1, outputs])
-
-
-def _rounds_products() -> bool:
-    """Whether products may be rounded to TensorFloat-32 (10 bits after the point, error 5e-4)."""
-    return bool(tf.config.list_physical_devices("GPU")) and bool(
-        tf.config.experimental.tensor_float_32_execution_enabled()
-    )
-
-
-def _leading_bits(x: Any) -> Any:
-    """Return ``x`` with only the 10 leading bits of its fraction."""
-    bits = tf.bitwise.bitwise_and(tf.bitcast(x, tf.int32), tf.constant(-1 << 13, tf.int32))
-    return tf.stop_gradient(tf.bitcast(bits, tf.float32))
-
-
-def _magnitude(real: Any, imag: Any) -> Any:
-    power = tf.square(real) + tf.square(imag)
-    # Not a square root, whose slope is infinite at silence.
-    return power * tf.math.rsqrt(tf.maximum(power, 1e-36))
-
-
-def _reflected(index: Any, n: Any, mode: str) -> Any:
-    """Return the samples in ``[0, n)`` at ``index`` (any whole number) for a ``mode`` of ``numpy.pad``."""
-    if mode == "edge":
-        return tf.clip_by_value(index, 0, n - 1)
-    if mode == "wrap":
-        return tf.math.floormod(index, n)
-    if mode == "symmetric":
-        index = tf.math.floormod(index, 2 * n)
-        return tf.minimum(index, 2 * n - 1 - index)
-    period = tf.maximum(2 * n - 2, 1)
-    index = tf.math.floormod(index, period)
-    return tf.minimum(index, period - index)
 
 
 def _number(name: str, value: Any, lowest: float = 0.0) -> float:

@@ -20,7 +20,8 @@ from pipelines.synthetic.songs import (
     tunes,
 )
 from pipelines.synthetic.songs.chords import Chord, Span
-from pipelines.synthetic.songs.forms import FORMS, Form, Shares
+from pipelines.synthetic.songs.form import Form, Shares
+from pipelines.synthetic.songs.forms import FORMS
 from pipelines.synthetic.songs.notes import Clock, Note, moved
 from pipelines.synthetic.songs.stage import Stage
 from tfkey.keys import Key, Mode

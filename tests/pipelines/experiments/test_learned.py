@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import pipelines.prepared.inputs
+import pipelines.prepared.examples
 from pipelines.data_folders import DataFolders
 from pipelines.experiments.evaluate import evaluate
 from pipelines.experiments.learned import data_digests, read_learned, remember
@@ -113,13 +113,13 @@ def test_files_with_what_is_no_number_are_named(run, monkeypatch):
     assert broken_members(source) == []
     rows = read_manifest(source.parts[0][0].folder / "manifest.csv")
     bad = str(source.parts[0][0].folder / next(row.path for row in rows if row.split == "validation"))
-    decode = pipelines.prepared.inputs.decode_clip
+    decode = pipelines.prepared.examples.decode_clip
 
     def decoded(path, *arguments, **named):
         clip = decode(path, *arguments, **named)
         return tf.where(path == bad, tf.fill(tf.shape(clip), np.nan), clip)
 
-    monkeypatch.setattr(pipelines.prepared.inputs, "decode_clip", decoded)
+    monkeypatch.setattr(pipelines.prepared.examples, "decode_clip", decoded)
     assert broken_members(source) == [bad]
 
 

@@ -20,6 +20,7 @@ from tests.dask_cluster import DaskCluster, dask_cluster, free_port
 from tests.tfkey.cluster.work import noting
 from tfkey._version import __version__
 from tfkey.cluster.connection import (
+    Cluster,
     check_address,
     check_cluster,
     check_versions,
@@ -27,7 +28,7 @@ from tfkey.cluster.connection import (
     open_client,
     wait_for_workers,
 )
-from tfkey.cluster.engine import Cluster, on_cluster
+from tfkey.cluster.engine import on_cluster
 from tfkey.errors import TfkeyError, UsageError
 from tfkey.processes import Crash
 

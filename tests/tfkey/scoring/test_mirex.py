@@ -11,10 +11,10 @@ import pytest
 
 from tfkey.errors import DataError, UsageError
 from tfkey.keys import KEYS, relation
+from tfkey.scoring.bootstrap import bootstrap_interval
 from tfkey.scoring.mirex import (
     RELATIONS,
     Figure,
-    bootstrap_interval,
     score_matrix,
     summarise,
     track_scores,
@@ -104,7 +104,7 @@ def test_interval_covers_as_often_as_it_says():
 
 def test_interval_in_blocks_resamples_all_figures_together(monkeypatch):
     values = np.random.default_rng(0).random((40, 1)) * [1, 2]
-    monkeypatch.setattr("tfkey.scoring.mirex._COUNTS_AT_ONCE", 40 * 7)
+    monkeypatch.setattr("tfkey.scoring.bootstrap._COUNTS_AT_ONCE", 40 * 7)
     low, high = bootstrap_interval(values)
     np.testing.assert_allclose([low[1], high[1]], [2 * low[0], 2 * high[0]])
     assert bootstrap_interval([0.5]) == (0.5, 0.5)
