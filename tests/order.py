@@ -5,8 +5,8 @@ would come last, and one worker would still be busy when the others have ended.
 
 ``tests/seconds.csv`` says how long the files take. After larger changes, write it anew, on a quiet machine::
 
-    make test ARGS=--junitxml=report.xml
-    python -m tests.order report.xml
+    make test ARGS=--junitxml=build/report.xml
+    python -m tests.order build/report.xml
 """
 
 from __future__ import annotations
