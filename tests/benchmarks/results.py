@@ -30,7 +30,7 @@ from tests.figures import shown
 
 __all__ = ["add_option", "figure", "ratio", "recordings", "shown", "spread", "table", "write_results"]
 
-_OF_NO_CONSEQUENCE = ("--results", "--answers")
+_OF_NO_CONSEQUENCE = ("--results", "--answers", "--audio")
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:

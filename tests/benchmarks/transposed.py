@@ -268,10 +268,10 @@ def main() -> int:
         print(f"| {' | '.join(row)} |")
     print(f"\nversions without a key: {report['figures']['unanswered']['value']}")
     judged = {item.name for item in found}
-    members = {name: [item for item in listed if item in judged] for name, listed in sets.items()}
+    members = {name: [item for item in names if item in judged] for name, names in sets.items()}
     write_results(
-        options.results, "Transposed recordings", **report, packages=("ai-edge-litert", "numpy"),
-        judged=recordings(members or {"all": sorted(judged)}),
+        options.results, f"Transposed recordings ({options.tool})", **report,
+        packages=("ai-edge-litert", "numpy"), judged=recordings(members or {"all": sorted(judged)}),
     )  # fmt: skip
     return 0
 
