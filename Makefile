@@ -8,10 +8,10 @@ CONFIG ?= train
 DATASETS ?= ncs gs_mtg gs_key
 ARGS ?=
 NAME ?= general
-CORPORA ?= free_music synthetic_electronic synthetic_accompaniments synthetic_songs
+CORPORA ?= free_music free_games synthetic_electronic synthetic_accompaniments synthetic_songs synthetic_tunes
 SOURCE ?=
 LEVEL ?= -14
-DESCRIPTION ?= For any music: learned from the votes of two networks on 25 hours of free recordings, and from 100 hours of synthetic music.
+DESCRIPTION ?= For any music: learned from the votes of networks on 30 hours of free recordings, and from 120 hours of synthetic music.
 VENV ?= .venv
 BIN := $(VENV)/bin
 TFKEY := $(BIN)/tfkey
@@ -45,7 +45,7 @@ demo: $(READY)  ## prepare, train, evaluate in every mode, export, predict real 
 
 weights: $(READY)  ## build the network that comes with tfkey from nothing: NAME, of configs/NAME.yaml (hours; resumable)
 	for set in $(CORPORA); do \
-		$(TFKEY) prepare --mode spectrograms --config $(NAME) --dataset $$set $(if $(SOURCE),$$([ $$set != free_music ] || echo --source $(SOURCE))) \
+		$(TFKEY) prepare --mode spectrograms --config $(NAME) --dataset $$set $(if $(SOURCE),$$(case $$set in (free_*) echo --source $(SOURCE);; esac)) \
 		|| [ -f data/spectrograms/$$set/dataset.json ] || exit 1; \
 	done
 	$(TFKEY) train --config $(NAME) --name $(NAME)

@@ -47,7 +47,7 @@ def test_all(data: Path) -> None:
     output = _run("--data-dir", str(data))
     lines = output.replace("\n          ", " ").splitlines()
     blocks = {line.split()[0]: " ".join(line.split()) for line in lines}
-    names = ["beatport", "demo", "free_music", "gs_key", "gs_mtg", "gs_plus", "ncs", "my-set"]
+    names = ["beatport", "demo", "free_games", "free_music", "gs_key", "gs_mtg", "gs_plus", "ncs", "my-set"]
     kinds = ("accompaniments", "electronic", "songs", "tunes")
     assert set(blocks) == {*names, *(f"synthetic_{kind}" for kind in kinds)}
     assert "test, 604 tracks, about 850.0 MB" in blocks["gs_key"]
