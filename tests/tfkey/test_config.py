@@ -152,7 +152,7 @@ def test_an_empty_table_empties_it_and_an_empty_section_changes_nothing() -> Non
     assert (shares.shares, shares.major_shares) == ({}, {})
     assert load_config("general", ["train={}", "features={}"]) == load_config("general")
     # Otherwise tables are merged.
-    assert load_config("general", ["shares.free_music=2"]).shares["synthetic_songs"] == 0.14
+    assert load_config("general", ["shares.free_music=2"]).shares["synthetic_songs"] == 0.12
 
 
 def test_options_of_their_own_are_checked_together_with_the_rest() -> None:

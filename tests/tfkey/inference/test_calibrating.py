@@ -19,7 +19,7 @@ from tfkey.runs import Run, create_run, open_run
 from tfkey.scoring.calibration import calibrated
 from tfkey.scoring.confidence import Confidence
 
-FOUND = Confidence(1.25, 2.5, 9, 2.0, 1.0, None, None, {})
+FOUND = Confidence(1.25, 2.5, 9, 2.0, 1.0, None, None, None, {})
 
 
 @pytest.fixture
