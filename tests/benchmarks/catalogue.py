@@ -1,7 +1,7 @@
 """What the bundled datasets contain: ``python -m tests.benchmarks.catalogue``.
 
-Counts the recordings, packages, repositories and hours of ``free_music`` and ``free_games`` by their lists of votes, and the clips
-of the synthetic datasets by their descriptions. Nothing is fetched.
+Counts the recordings, packages, repositories and hours of ``free_music`` and ``free_games`` by their lists of
+votes, and the clips of the synthetic datasets by their descriptions. Nothing is fetched.
 """
 
 from __future__ import annotations
