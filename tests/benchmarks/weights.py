@@ -131,7 +131,7 @@ def main() -> None:
         print(f"  {name}")
     figures = {
         "kills": figure("kills", kills, form=".0f"),
-        "files": figure("files with the same bytes", len(first) - len(differing), form=".0f"),
+        "files": figure("files compared", len(first), form=".0f"),
         "differing": figure("files that differ", len(differing), form=".0f"),
     }
     write_results(arguments.results, "make weights, killed and started again", figures=figures)
