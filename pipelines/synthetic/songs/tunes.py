@@ -100,7 +100,7 @@ def part(
         beat = float(bar * dance.beats)
         for length, step in zip(rhythm, steps, strict=True):
             harmony_here = next(span.chord for span in spans if span.start <= beat + 1e-6 < span.end)
-            place = _bounced(place + step, len(ladder))
+            place = reflected(place + step, len(ladder))
             if abs(beat - round(beat)) < 1e-6 and rng.random() < 0.85:
                 place = _settled(place, ladder, harmony_here)
             accent = 1.0 if abs(beat - round(beat)) < 1e-6 else 0.75
@@ -124,7 +124,8 @@ def _shape(rng: np.random.Generator, dance: Dance) -> tuple[list[float], list[in
     return rhythm, [int(rng.choice(choices)) for _ in rhythm]
 
 
-def _bounced(place: int, count: int) -> int:
+def reflected(place: int, count: int) -> int:
+    """Return a place inside a ladder of so many notes: what goes over its end comes back."""
     if place < 0:
         place = -place
     if place >= count:

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipelines.synthetic.songs.chords import Chord, Span, chord
 from pipelines.synthetic.songs.notes import Note
+from pipelines.synthetic.songs.tunes import reflected
 from pipelines.synthetic.tunes.dances import Dance
 from pipelines.synthetic.tunes.modes import SCALES, chords_of, inflected
 
@@ -150,11 +151,8 @@ class _Writer:
         notes = [note for bar in bars for note in bar]
         length = BARS * dance.beats
         final_length = float(rng.choice(dance.finals))
-        if circular:
-            notes, last = self._run_on(notes), len(notes) - 1
-        else:
-            notes, last = self._close(notes, final_length), -1
-            last = len(notes) - 1
+        notes = self._run_on(notes) if circular else self._close(notes, final_length)
+        last = len(notes) - 1
         if not circular and leads_on and final_length > 0.9:
             notes = self._lead_on(notes, start, final_length)
         timed = self._timed(notes)
@@ -183,7 +181,7 @@ class _Writer:
                 rhythm = weighted(self.rng, self.dance.rhythms)
             offsets = self._figure(len(rhythm), place, harmony)
             bar += [
-                (length, _reflected(place + offset, len(self.ladder)))
+                (length, reflected(place + offset, len(self.ladder)))
                 for length, offset in zip(rhythm, offsets, strict=True)
             ]
             place = bar[-1][1]
@@ -266,7 +264,7 @@ class _Writer:
         for back, step in zip((2, 1), steps, strict=True):
             place = tonic + step
             # Below the lowest note of the compass there is only the way from above.
-            place = place if 0 <= place < len(self.ladder) else _reflected(tonic - step, len(self.ladder))
+            place = place if 0 <= place < len(self.ladder) else reflected(tonic - step, len(self.ladder))
             kept[-back] = (kept[-back][0], place)
         return [*kept, (final, tonic)]
 
@@ -287,7 +285,7 @@ class _Writer:
         if not count:
             return notes
         way = -1 if self.rng.random() < 0.6 else 1
-        led = [(unit, _reflected(start + way * number, len(self.ladder))) for number in range(count, 0, -1)]
+        led = [(unit, reflected(start + way * number, len(self.ladder))) for number in range(count, 0, -1)]
         return [*notes[:-1], (final - count * unit, notes[-1][1]), *led]
 
     def _timed(self, notes: _Bar) -> list[Note]:
@@ -298,12 +296,3 @@ class _Writer:
             timed.append(Note(beat, beat + length, float(self.ladder[place]), stress))
             beat += length
         return timed
-
-
-def _reflected(place: int, count: int) -> int:
-    """Return a place inside a ladder: what goes over its end comes back."""
-    if place < 0:
-        place = -place
-    if place >= count:
-        place = 2 * (count - 1) - place
-    return min(max(place, 0), count - 1)
